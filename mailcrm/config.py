@@ -1,0 +1,321 @@
+"""config.toml -> frozen structs. An unknown key is an error that names the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from mailcrm.errors import ConfigError
+
+Tls = Literal["none", "starttls", "implicit"]
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every section."""
+
+
+class Secret(Struct):
+    """A value kept out of the file: ``{env = "X"}``, ``{file = "…"}`` or ``{credential = "…"}`` (systemd)."""
+
+    env: str | None = None
+    file: str | None = None
+    credential: str | None = None
+
+    def reveal(self, base: Path, key: str) -> str:
+        """The secret itself.
+
+        Args:
+            base: folder that a relative ``file`` is relative to.
+            key: the configuration key, for the error.
+
+        Raises:
+            ConfigError: it is not set or can't be read.
+        """
+        if self.env:
+            value = os.environ.get(self.env)
+            if not value:
+                raise ConfigError(f"{key}: the environment variable {self.env} is not set; export it before starting")
+            return value
+        if self.credential:
+            folder = os.environ.get("CREDENTIALS_DIRECTORY")
+            if not folder:
+                raise ConfigError(f"{key}: no systemd credentials here (CREDENTIALS_DIRECTORY is not set)")
+            path = Path(folder) / self.credential
+        elif self.file:
+            path = base / self.file
+        else:
+            raise ConfigError(f'{key}: say where the secret is: {{env = "NAME"}} or {{file = "PATH"}}')
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{key}: can't read {path}: {error.strerror}; create it for this user alone") from None
+
+
+class User(Struct):
+    """One of ours: a sales rep."""
+
+    email: str
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    time_zone: str = "Europe/Warsaw"
+    signature: str = ""
+    permissions: tuple[str, ...] = ()
+
+
+class OAuth(Struct):
+    """XOAUTH2 or OAUTHBEARER. Either a command that prints an access token, or a refresh token and where to use it."""
+
+    mechanism: Literal["xoauth2", "oauthbearer"] = "xoauth2"
+    command: tuple[str, ...] = ()
+    refresh_token: str | Secret | None = None
+    client_id: str = ""
+    client_secret: str | Secret | None = None
+    token_url: str = ""
+    device_url: str = ""
+    scope: str = ""
+
+
+class Submission(Struct):
+    """A server that takes outgoing mail (RFC 6409), or the smarthost."""
+
+    host: str
+    port: int = 587
+    tls: Tls = "starttls"
+    tls_ca: str | None = None
+    login: str | None = None
+    password: str | Secret | None = None
+    oauth: OAuth | None = None
+    sent_copy: Literal["auto", "append", "server"] = "auto"
+
+
+class Mailbox(Struct):
+    """An existing mail account that is watched, or one without a server (``host`` absent) fed by files or LMTP.
+
+    ``include`` and ``exclude`` are folder names or patterns (``Archive/*``). ``daily_megabytes`` paces the first
+    pass (0 is no pacing; Gmail is paced at 500 by itself).
+    """
+
+    user: str | None = None
+    members: tuple[str, ...] = ()
+    host: str | None = None
+    port: int = 993
+    tls: Tls = "implicit"
+    tls_ca: str | None = None
+    login: str = ""
+    password: str | Secret | None = None
+    oauth: OAuth | None = None
+    create_persons: Literal["received+sent", "sent", "none"] = "received+sent"
+    backfill_since: str = "1y"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    choice_folders: bool = False
+    choice_keywords: bool = True
+    shared: bool = False
+    drop_box: bool = False
+    poll: str = "5m"
+    daily_megabytes: int = 0
+    submission: Submission | None = None
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Keys of the users whose mailbox it is."""
+        return (self.user,) if self.user else self.members
+
+
+class Server(Struct, kw_only=True):
+    """All mailboxes of one Dovecot server by its master user: one mailbox for each user of ours."""
+
+    host: str
+    port: int = 993
+    tls: Tls = "implicit"
+    tls_ca: str | None = None
+    master: str
+    password: str | Secret
+    separator: str = "*"
+    users: tuple[str, ...] = ()
+
+
+class Lmtp(Struct):
+    """Where mail is handed in by LMTP: the drop-box and answers to questions."""
+
+    listen: str = "127.0.0.1:5524"
+    drop_box: str | None = None
+
+
+class Web(Struct):
+    """The web app: choice pages, the delivery hook, health."""
+
+    listen: str = "127.0.0.1:8080"
+    base_url: str = "http://127.0.0.1:8080"
+    secret: str | Secret | None = None
+
+
+class Linking(Struct):
+    """The settings of linking; see docs/linking.md."""
+
+    gmail_dots: bool = False
+    organization_deals: bool = True
+    blocklist: tuple[str, ...] = ()
+    authserv_id: str | None = None
+    require_dmarc: bool = True
+    questions_a_day: int = 3
+    history_days: int = 7
+    first_sight: int = 1000
+
+
+class Retention(Struct):
+    """How long things are kept; absent is for ever."""
+
+    unlinked_bodies: str | None = None
+    quarantine: str | None = None
+    expunged: str | None = None
+
+
+class Plugins(Struct):
+    """Which plugins run and what they are told."""
+
+    folder: str | None = None
+    block: tuple[str, ...] = ()
+    config: Mapping[str, Mapping[str, Any]] = {}
+
+
+class Parsing(Struct):
+    """Bounds on one message; beyond them it goes to quarantine."""
+
+    seconds: float = 20.0
+    max_bytes: int = 200_000_000
+    max_parts: int = 2_000
+    max_depth: int = 50
+
+
+class Config(Struct):
+    """The whole file. ``base`` is the folder that relative paths are relative to."""
+
+    database: str = "sqlite:///mailcrm.db"
+    data_dir: str = "data"
+    domains: tuple[str, ...] = ()
+    require_permission: bool = False
+    users: Mapping[str, User] = {}
+    mailboxes: Mapping[str, Mailbox] = {}
+    servers: Mapping[str, Server] = {}
+    smarthost: Submission | None = None
+    lmtp: Lmtp | None = None
+    web: Web = Web()
+    linking: Linking = Linking()
+    parsing: Parsing = Parsing()
+    retention: Retention = Retention()
+    plugins: Plugins = Plugins()
+    base: str = "."
+
+    def path(self, relative: str) -> Path:
+        """A configured path, made absolute."""
+        return (Path(self.base) / relative).absolute()
+
+    @property
+    def data(self) -> Path:
+        """The folder for attachments and quarantined mail."""
+        return self.path(self.data_dir)
+
+    def secret(self, value: str | Secret, key: str) -> str:
+        """The text of a password or token. Raises ConfigError naming ``key``."""
+        return value if isinstance(value, str) else value.reveal(Path(self.base), key)
+
+    def database_url(self) -> str:
+        """The database URL with a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        if self.database.startswith(prefix) and not self.database.startswith("sqlite:////"):
+            return prefix + str(self.path(self.database.removeprefix(prefix)))
+        return self.database
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: it can't be read, is not TOML, has an unknown key or a wrong value; the text names the key.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; `mailcrm init` writes one, `--config FILE` names another") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't read {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    if "base" in data:
+        raise ConfigError(f"{path}: unknown key base")
+    return parse(data, base=path.parent, source=str(path))
+
+
+def parse(data: dict[str, Any], *, base: Path, source: str = "config.toml") -> Config:
+    """Turn the tables of a TOML file into a checked Config.
+
+    Raises:
+        ConfigError: see ``load``.
+    """
+    _refuse_unknown(data, Config, "", source)
+    try:
+        config = msgspec.convert({**data, "base": str(base)}, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_readable(str(error))}") from None
+    _check(config, source)
+    return config
+
+
+def _refuse_unknown(data: Mapping[str, Any], struct: Any, prefix: str, source: str) -> None:
+    """Walk tables beside their structs, so that the error can name the full key and its nearest neighbour."""
+    known = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in data.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, [name for name in known if name != "base"], n=1, cutoff=0.5)
+            hint = f"; did you mean {prefix}{near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
+            raise ConfigError(f"{source}: unknown key {prefix}{key}{hint}")
+        for nested, each in _structs_in(known[key]):
+            if each and isinstance(value, Mapping):
+                for name, item in value.items():
+                    if isinstance(item, Mapping):
+                        _refuse_unknown(item, nested, f"{prefix}{key}.{name}.", source)
+            elif isinstance(value, Mapping):
+                _refuse_unknown(value, nested, f"{prefix}{key}.", source)
+
+
+def _structs_in(kind: Any) -> list[tuple[Any, bool]]:
+    """The struct types in a field's type, each with whether the field is a mapping to it."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [(kind, False)]
+    arguments = getattr(kind, "__args__", ())
+    if getattr(kind, "__origin__", None) is not None and len(arguments) == 2 and arguments[0] is str:
+        return [(struct, True) for struct, _ in _structs_in(arguments[1])]
+    return [found for argument in arguments for found in _structs_in(argument)]
+
+
+def _readable(text: str) -> str:
+    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)
+    return f"{match[2]}: {match[1]}" if match else text
+
+
+def _check(config: Config, source: str) -> None:
+    """What the types can't say."""
+    for key, mailbox in config.mailboxes.items():
+        if mailbox.user and mailbox.members:
+            raise ConfigError(f"{source}: mailboxes.{key} has both user and members; keep one")
+        if not mailbox.people:
+            raise ConfigError(f"{source}: mailboxes.{key} has no owner; set user (or members for a shared one)")
+        for name in mailbox.people:
+            if name not in config.users:
+                near = difflib.get_close_matches(name, list(config.users), n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; add [users.{name}]"
+                raise ConfigError(f"{source}: mailboxes.{key} names the user {name!r}, who is not configured{hint}")
+        if mailbox.host and not mailbox.login:
+            raise ConfigError(f"{source}: mailboxes.{key}.login is missing; it is the account's user name at {mailbox.host}")
+        if mailbox.host and mailbox.password is None and mailbox.oauth is None:
+            raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
+    if config.lmtp and not config.lmtp.drop_box and not config.domains:
+        raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")

@@ -1,0 +1,70 @@
+"""Content-addressed files: attachments and quarantined mail, each stored once under its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from mailcrm.errors import NotFound
+
+
+class Blobs:
+    """A folder of files named by content. Safe for several processes; a file appears whole or not at all.
+
+    A transaction names a blob only after ``put`` returned, so a crash leaves at most an unnamed file, never a
+    row without its bytes.
+
+    Args:
+        folder: made with mode 0700 if missing.
+        durable: fsync each new file, so that it survives a power cut and not only a kill.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder = folder
+        self.durable = durable
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where the blob lies, whether or not it exists. ``sha256`` is 64 hex digits, else NotFound is raised."""
+        if len(sha256) != 64 or not all(c in "0123456789abcdef" for c in sha256):
+            raise NotFound(f"{sha256!r} is not the name of a stored file")
+        return self.folder / sha256[:2] / sha256
+
+    def put(self, content: bytes | Iterable[bytes]) -> tuple[str, int]:
+        """Store bytes, given whole or in pieces.
+
+        Returns:
+            Their SHA-256 in hex and their size in bytes.
+        """
+        if isinstance(content, bytes):
+            name = hashlib.sha256(content).hexdigest()
+            if self.path(name).exists():
+                return name, len(content)
+            content = (content,)
+        digest, size = hashlib.sha256(), 0
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in content:
+                    digest.update(piece)
+                    size += file.write(piece)
+                if self.durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            target = self.path(digest.hexdigest())
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return target.name, size
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes. Raises NotFound if there is no such blob."""
+        try:
+            return self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"no stored file {sha256}; was it erased, or data_dir moved?") from None
