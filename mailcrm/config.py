@@ -21,7 +21,7 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Base of every section."""
 
 
-class Secret(Struct):
+class Secret(Struct, frozen=True):
     """A value kept out of the file: ``{env = "X"}``, ``{file = "…"}`` or ``{credential = "…"}`` (systemd)."""
 
     env: str | None = None
@@ -58,7 +58,7 @@ class Secret(Struct):
             raise ConfigError(f"{key}: can't read {path}: {error.strerror}; create it for this user alone") from None
 
 
-class User(Struct):
+class User(Struct, frozen=True):
     """One of ours: a sales rep."""
 
     email: str
@@ -69,7 +69,7 @@ class User(Struct):
     permissions: tuple[str, ...] = ()
 
 
-class OAuth(Struct):
+class OAuth(Struct, frozen=True):
     """XOAUTH2 or OAUTHBEARER. Either a command that prints an access token, or a refresh token and where to use it."""
 
     mechanism: Literal["xoauth2", "oauthbearer"] = "xoauth2"
@@ -82,7 +82,7 @@ class OAuth(Struct):
     scope: str = ""
 
 
-class Submission(Struct):
+class Submission(Struct, frozen=True):
     """A server that takes outgoing mail (RFC 6409), or the smarthost."""
 
     host: str
@@ -95,7 +95,7 @@ class Submission(Struct):
     sent_copy: Literal["auto", "append", "server"] = "auto"
 
 
-class Mailbox(Struct):
+class Mailbox(Struct, frozen=True):
     """An existing mail account that is watched, or one without a server (``host`` absent) fed by files or LMTP.
 
     ``include`` and ``exclude`` are folder names or patterns (``Archive/*``). ``daily_megabytes`` paces the first
@@ -129,7 +129,7 @@ class Mailbox(Struct):
         return (self.user,) if self.user else self.members
 
 
-class Server(Struct, kw_only=True):
+class Server(Struct, frozen=True, kw_only=True):
     """All mailboxes of one Dovecot server by its master user: one mailbox for each user of ours."""
 
     host: str
@@ -142,14 +142,14 @@ class Server(Struct, kw_only=True):
     users: tuple[str, ...] = ()
 
 
-class Lmtp(Struct):
+class Lmtp(Struct, frozen=True):
     """Where mail is handed in by LMTP: the drop-box and answers to questions."""
 
     listen: str = "127.0.0.1:5524"
     drop_box: str | None = None
 
 
-class Web(Struct):
+class Web(Struct, frozen=True):
     """The web app: choice pages, the delivery hook, health."""
 
     listen: str = "127.0.0.1:8080"
@@ -157,7 +157,7 @@ class Web(Struct):
     secret: str | Secret | None = None
 
 
-class Linking(Struct):
+class Linking(Struct, frozen=True):
     """The settings of linking; see docs/linking.md."""
 
     gmail_dots: bool = False
@@ -170,7 +170,7 @@ class Linking(Struct):
     first_sight: int = 1000
 
 
-class Retention(Struct):
+class Retention(Struct, frozen=True):
     """How long things are kept; absent is for ever."""
 
     unlinked_bodies: str | None = None
@@ -178,7 +178,7 @@ class Retention(Struct):
     expunged: str | None = None
 
 
-class Plugins(Struct):
+class Plugins(Struct, frozen=True):
     """Which plugins run and what they are told."""
 
     folder: str | None = None
@@ -186,7 +186,7 @@ class Plugins(Struct):
     config: Mapping[str, Mapping[str, Any]] = {}
 
 
-class Parsing(Struct):
+class Parsing(Struct, frozen=True):
     """Bounds on one message; beyond them it goes to quarantine."""
 
     seconds: float = 20.0
@@ -195,7 +195,7 @@ class Parsing(Struct):
     max_depth: int = 50
 
 
-class Config(Struct):
+class Config(Struct, frozen=True):
     """The whole file. ``base`` is the folder that relative paths are relative to."""
 
     database: str = "sqlite:///mailcrm.db"
@@ -290,7 +290,7 @@ def _structs_in(kind: Any) -> list[tuple[Any, bool]]:
     """The struct types in a field's type, each with whether the field is a mapping to it."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return [(kind, False)]
-    arguments = getattr(kind, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(kind, "__args__", ())
     if getattr(kind, "__origin__", None) is not None and len(arguments) == 2 and arguments[0] is str:
         return [(struct, True) for struct, _ in _structs_in(arguments[1])]
     return [found for argument in arguments for found in _structs_in(argument)]
@@ -314,7 +314,9 @@ def _check(config: Config, source: str) -> None:
                 hint = f"; did you mean {near[0]}?" if near else f"; add [users.{name}]"
                 raise ConfigError(f"{source}: mailboxes.{key} names the user {name!r}, who is not configured{hint}")
         if mailbox.host and not mailbox.login:
-            raise ConfigError(f"{source}: mailboxes.{key}.login is missing; it is the account's user name at {mailbox.host}")
+            raise ConfigError(
+                f"{source}: mailboxes.{key}.login is missing; it is the account's user name at {mailbox.host}"
+            )
         if mailbox.host and mailbox.password is None and mailbox.oauth is None:
             raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
     if config.lmtp and not config.lmtp.drop_box and not config.domains:

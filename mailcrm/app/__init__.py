@@ -1,0 +1,1 @@
+"""What the program does, one verb a file. Each opens its own transaction; rules are asked of the core."""

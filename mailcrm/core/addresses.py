@@ -17,8 +17,8 @@ _NO_REPLY = re.compile(
     re.IGNORECASE,
 )
 _ROLES = frozenset(
-    """abuse admin administrator webmaster hostmaster root daemon listserv majordomo security noc usenet uucp ftp www
-    news nobody list lists subscribe unsubscribe""".split()
+    {"abuse", "admin", "administrator", "webmaster", "hostmaster", "root", "daemon", "listserv", "majordomo"}
+    | {"security", "noc", "usenet", "uucp", "ftp", "www", "news", "nobody", "list", "lists", "subscribe", "unsubscribe"}
 )
 
 

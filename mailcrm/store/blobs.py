@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -68,3 +69,16 @@ class Blobs:
             return self.path(sha256).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"no stored file {sha256}; was it erased, or data_dir moved?") from None
+
+
+def local_secret(folder: Path) -> bytes:
+    """The 32 random bytes kept in ``folder/secret``, made on first use; for installations that configure none."""
+    path = folder / "secret"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(32))
+    return bytes.fromhex(path.read_text(encoding="ascii"))

@@ -1,0 +1,78 @@
+"""The composition root: the only place that builds objects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailcrm.plugins import PluginHost
+
+from mailcrm import config as configuration
+from mailcrm.app.context import Context
+from mailcrm.core.addresses import normalise
+from mailcrm.core.ours import Ours
+from mailcrm.store import users
+from mailcrm.store.blobs import Blobs, local_secret
+from mailcrm.store.db import Database
+from mailcrm.store.migrate import upgrade
+
+
+def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None] = lambda: None) -> Context:
+    """Read the configuration, open (and on first use create) the database, load the plugins.
+
+    Args:
+        path: the configuration file.
+        now: a fixed time for this command instead of the clock; aware.
+        changed: see Context.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    config = configuration.load(path)
+    database = Database(config.database_url())
+    upgrade(database)
+    with database.write() as connection:
+        users.sync(connection, config)
+    return Context(
+        config=config,
+        db=database,
+        blobs=Blobs(config.data / "files"),
+        plugins=load_plugins(config),
+        ours=ours(config),
+        clock=(lambda: now) if now else lambda: datetime.now(UTC),
+        secret=secret(config),
+        changed=changed,
+    )
+
+
+def ours(config: configuration.Config) -> Ours:
+    """Who we are, as configured."""
+    people = {
+        address: key
+        for key, user in config.users.items()
+        for address in (normalise(given) for given in (user.email, *user.aliases))
+        if address
+    }
+    drop_boxes = {normalise(config.lmtp.drop_box)} if config.lmtp and config.lmtp.drop_box else set()
+    return Ours(
+        users=people,
+        domains=frozenset(domain.casefold() for domain in config.domains),
+        addresses=frozenset(drop_boxes),
+        blocklist=frozenset(entry.casefold() for entry in config.linking.blocklist),
+    )
+
+
+def secret(config: configuration.Config) -> bytes:
+    """The key for tokens: ``web.secret``, or one kept in the data folder where none is configured."""
+    if config.web.secret is not None:
+        return hashlib.sha256(config.secret(config.web.secret, "web.secret").encode()).digest()
+    return local_secret(config.data)
+
+
+def load_plugins(config: configuration.Config) -> PluginHost:
+    """The bundled plugins, those installed as packages and those of the configured folder."""
+    host = PluginHost(blocked=config.plugins.block, config=config.plugins.config)
+    host.load(folder=config.path(config.plugins.folder) if config.plugins.folder else None)
+    return host

@@ -1,0 +1,152 @@
+"""The database: engine, transactions, ids. SQLite and PostgreSQL behave alike above this file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
+
+from mailcrm.errors import Temporary
+
+T = TypeVar("T")
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "busy_timeout=30000",
+    "foreign_keys=ON",
+    "cache_size=-32768",
+    "temp_store=MEMORY",
+)
+_IN_LIST = 900
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware time in UTC: ``timestamptz`` on PostgreSQL, ISO 8601 text (sortable) on SQLite."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of this database."""
+        return TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(32)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database; a naive time is a bug, so it is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without zone: {value!r}")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database."""
+        if value is None:
+            return None
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
+
+
+class Database:
+    """One database. ``read`` and ``write`` are the only ways in.
+
+    On SQLite writers queue on a lock of this process before they ask SQLite, whose own waiting is a slow poll;
+    other processes are waited for by ``busy_timeout``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; what it reads is one snapshot."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed at the end of the block, rolled back if it raises.
+
+        Raises:
+            Temporary: the database is locked or away; nothing was written.
+        """
+        if not self.is_sqlite:
+            with _temporary(), self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writer, _temporary(), self.engine.connect() as connection:
+            connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def reserve(connection: Connection, table: Table, count: int) -> Sequence[int]:
+    """Ids for ``count`` new rows of ``table``, ascending, never handed out twice.
+
+    For bulk inserts that need the ids of parents before the children are written.
+    """
+    if count == 0:
+        return ()
+    if connection.dialect.name == "postgresql":
+        rows = connection.execute(
+            text(f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, :n)"),  # noqa: S608 - our own name
+            {"n": count},
+        )
+        return sorted(row[0] for row in rows)
+    last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :t"), {"t": table.name}).scalar()
+    if last is None:
+        connection.execute(
+            text("INSERT INTO sqlite_sequence (name, seq) VALUES (:t, :n)"), {"t": table.name, "n": count}
+        )
+        return range(1, count + 1)
+    connection.execute(
+        text("UPDATE sqlite_sequence SET seq = :n WHERE name = :t"), {"t": table.name, "n": last + count}
+    )
+    return range(last + 1, last + count + 1)
+
+
+def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
+    """The values in lists short enough for an ``IN``."""
+    iterator = iter(values)
+    while piece := list(islice(iterator, size)):
+        yield piece
+
+
+@contextmanager
+def _temporary() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise Temporary(f"the database can't be written just now: {error.orig}") from error
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine

@@ -1,0 +1,73 @@
+"""Every table. Times are UTC; addresses are normalised; message ids are without ``<>``."""
+
+from mailcrm.store.tables.base import metadata
+from mailcrm.store.tables.business import activity, deal, lead, note, pipeline, stage
+from mailcrm.store.tables.happenings import event, outbox, plugin_delivery, setting
+from mailcrm.store.tables.mail import (
+    attachment,
+    choice,
+    choice_deal,
+    link,
+    location,
+    message,
+    participant,
+    quarantine,
+    standing_choice,
+    thread,
+    thread_apart,
+    thread_reference,
+)
+from mailcrm.store.tables.ourselves import folder, mailbox, user
+from mailcrm.store.tables.people import (
+    field_value,
+    organization,
+    organization_address,
+    organization_domain,
+    organization_relation,
+    person,
+    person_address,
+    person_phone,
+    person_tag,
+    tag,
+    unwanted_address,
+)
+
+__all__ = [
+    "activity",
+    "attachment",
+    "choice",
+    "choice_deal",
+    "deal",
+    "event",
+    "field_value",
+    "folder",
+    "lead",
+    "link",
+    "location",
+    "mailbox",
+    "message",
+    "metadata",
+    "note",
+    "organization",
+    "organization_address",
+    "organization_domain",
+    "organization_relation",
+    "outbox",
+    "participant",
+    "person",
+    "person_address",
+    "person_phone",
+    "person_tag",
+    "pipeline",
+    "plugin_delivery",
+    "quarantine",
+    "setting",
+    "stage",
+    "standing_choice",
+    "tag",
+    "thread",
+    "thread_apart",
+    "thread_reference",
+    "unwanted_address",
+    "user",
+]
