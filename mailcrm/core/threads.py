@@ -1,0 +1,105 @@
+"""Which message is it, and which thread does it belong to? (RFC 5322 section 3.6.4; linking rules, section 2)"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+from mailcrm.core.model import Message
+
+_PREFIX = re.compile(
+    r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|bls|res|fwd?|fw|wg|pd|tr|rv|enc|vb|doorst|i)\s*(?:\[\d+\]|\(\d+\))?\s*[:：]\s*)+",
+    re.IGNORECASE,
+)
+
+
+def identity(message_id: str | None, from_email: str, date: datetime | None) -> str | None:
+    """What makes two copies one message: Message-ID, From and Date, whatever banners did to the bytes.
+
+    Args:
+        message_id: without ``<>``.
+        from_email: normalised, "" if there is none.
+        date: the Date field; only its second counts.
+
+    Returns:
+        32 hex digits, or None without a Message-ID: then only the content can tell (``identity_of``).
+    """
+    if not message_id:
+        return None
+    when = date.astimezone(UTC).strftime("%Y%m%d%H%M%S") if date else ""
+    return _digest(message_id, from_email, when)
+
+
+def identity_of(message: Message) -> str:
+    """``identity`` of a whole message; without a Message-ID, from what it says."""
+    sender = message.from_.email if message.from_ else ""
+    known = identity(message.message_id, sender, message.date)
+    if known:
+        return known
+    when = message.date.isoformat() if message.date else ""
+    recipients = ",".join(address.email for address in (*message.to, *message.cc))
+    files = ",".join(attachment.sha256 for attachment in message.attachments)
+    received = "\n".join(message.headers.get("received", ())) if not (when or message.text.strip() or files) else ""
+    return _digest("", sender, when, recipients, message.subject, message.text, files, received)
+
+
+def references_of(message: Message, thread_hint: str | None) -> tuple[str, ...]:
+    """Every id that places the message in a thread, nearest first: its own, In-Reply-To, References, the server's."""
+    found = dict.fromkeys(
+        (
+            *((message.message_id,) if message.message_id else ()),
+            *message.in_reply_to,
+            *reversed(message.references),
+            *((thread_hint,) if thread_hint else ()),
+        )
+    )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a message goes: an existing thread (None: a new one), which others that joins, and why."""
+
+    thread: int | None
+    joins: tuple[int, ...]
+    rule: str
+    evidence: str
+
+
+def place(keys: Iterable[str], known: Mapping[str, int], apart: Set[tuple[int, int]] = frozenset()) -> Placement:
+    """Find the thread of a message from its ids, nearest first.
+
+    A message that refers to several threads bridges them: they join the oldest, save pairs that were split by hand
+    (``apart``, both orders); then the nearest reference decides.
+
+    Args:
+        keys: from ``references_of``.
+        known: ids known or announced so far -> thread.
+    """
+    found: dict[int, str] = {}
+    for key in keys:
+        thread = known.get(key)
+        if thread is not None and thread not in found:
+            found[thread] = key
+    if not found:
+        return Placement(None, (), "new thread", "refers to no message that is known")
+    nearest = next(iter(found))
+    rule = "server thread id" if found[nearest].startswith(("gm:", "oid:")) else "reference"
+    together = [thread for thread in found if thread == nearest or (nearest, thread) not in apart]
+    oldest = min(together)
+    joins = tuple(thread for thread in together if thread != oldest)
+    if any((oldest, thread) in apart for thread in joins):
+        oldest, joins = nearest, ()
+    return Placement(oldest, joins, rule, found[nearest])
+
+
+def normal_subject(subject: str) -> str:
+    """The subject without reply and forward prefixes of many languages, blanks folded, case-folded."""
+    return " ".join(_PREFIX.sub("", subject).split()).casefold()
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
