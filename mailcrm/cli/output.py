@@ -1,0 +1,132 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import typer
+
+from mailcrm.errors import Refused
+
+# C0, C1 and the marks that turn text around: stored names come from strangers and must not steer a terminal.
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BREAKS = re.compile(r"\s*[\t\n]\s*")
+
+
+def clean(text: str) -> str:
+    """Text without the characters by which it could steer a terminal. Line breaks and tabs stay."""
+    return _STEERING.sub("", text)
+
+
+def cell(value: object) -> str:
+    """A value as it stands in a table, on one line."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else ""
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M")
+        case Decimal():
+            return f"{value:.2f}"
+        case dict():
+            return ", ".join(f"{key}={cell(item)}" for key, item in value.items())
+        case list() | tuple():
+            return ", ".join(cell(item) for item in value)
+        case _:
+            return _BREAKS.sub(" ", clean(str(value)))
+
+
+def emit(rows: Iterable[object], as_json: bool, columns: Sequence[str]) -> None:
+    """Print a listing.
+
+    Args:
+        rows: mappings or msgspec structs (whose renamed fields count under their new names).
+        as_json: one object a line, unpaged, with every key of the row; else a table of ``columns``.
+        columns: the keys that the table shows, which are also its headings.
+    """
+    if as_json:
+        _json(rows)
+        return
+    table = [[cell(_mapping(row).get(name)) for name in columns] for row in rows]
+    headings = [name.replace("_", " ") for name in columns]
+    if sys.stdout.isatty():
+        _rich(table, headings)
+        return
+    widths = [max(len(line[at]) for line in [headings, *table]) for at in range(len(headings))]
+    for line in [headings, *table]:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def emit_one(row: object, as_json: bool) -> None:
+    """Print one record: as JSON, or one ``key: value`` a line without the empty ones."""
+    if as_json:
+        _json([row])
+        return
+    values = {name: cell(value) for name, value in _mapping(row).items()}
+    width = max((len(name) for name, text in values.items() if text), default=0) + 1
+    for name, text in values.items():
+        if text:
+            typer.echo(f"{name.replace('_', ' ') + ':':<{width}} {text}")
+
+
+def say(text: str) -> None:
+    """Progress or a warning: one line on standard error."""
+    typer.echo(clean(text), err=True)
+
+
+def fault(text: str) -> None:
+    """What was refused or failed, why, and what to do: one line on standard error."""
+    typer.echo(f"mailcrm: {_BREAKS.sub(' ', clean(text))}", err=True)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if it is wanted.
+
+    Args:
+        question: what is about to be done, without the question mark.
+        yes: ``--yes`` was given.
+
+    Raises:
+        Refused: the answer was no, or there is no terminal to ask at and no ``--yes``.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused(f"{question}: not without being asked for; there is no terminal to ask at, so add --yes")
+    if not typer.confirm(f"{clean(question)}?", err=True):
+        raise Refused("nothing was done, as answered")
+
+
+def _mapping(row: object) -> Mapping[str, Any]:
+    if isinstance(row, Mapping):
+        return row
+    import msgspec
+
+    built: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(datetime, Decimal))
+    return built
+
+
+def _json(rows: Iterable[object]) -> None:
+    import msgspec
+
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    for row in rows:
+        typer.echo(encoder.encode(row).decode())
+
+
+def _rich(table: list[list[str]], headings: list[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
+    for line in table:
+        drawn.add_row(*(Text(text) for text in line))
+    Console().print(drawn)
