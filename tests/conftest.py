@@ -1,0 +1,68 @@
+"""Fixtures that all suites share: private servers and fresh databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Dovecot, Postfix, Postgres, Sink
+from tests.servers.pymap import Pymap
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for this test process."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def _sink() -> Iterator[Sink]:
+    with Sink() as server:
+        yield server
+
+
+@pytest.fixture
+def sink(_sink: Sink) -> Sink:
+    """A smarthost that keeps what it is sent; empty and willing at the start of each test."""
+    _sink.forget()
+    return _sink
+
+
+@pytest.fixture(scope="session")
+def pymap() -> Iterator[Pymap]:
+    """An IMAP server without CONDSTORE; take a mailbox of your own by ``pymap.new_user()``."""
+    with Pymap() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """Dovecot for the ``servers`` suite; take a mailbox of your own by ``dovecot.new_user()``."""
+    with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(dovecot: Dovecot, sink: Sink) -> Iterator[Postfix]:
+    """Postfix that delivers ``firma.example`` into Dovecot and relays everything else to the sink."""
+    with Postfix(routes={"firma.example": dovecot.lmtp_port}, relay=sink.port) as server:
+        yield server
