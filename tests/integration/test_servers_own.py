@@ -11,6 +11,8 @@ import pytest
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
+from mailcrm.store import tables
+from mailcrm.store.db import Database
 from tests.servers import Dovecot, Postfix, Sink, wait_until
 from tests.servers.pymap import Pymap
 
@@ -21,6 +23,16 @@ def test_a_database_is_fresh_and_takes_statements(postgres_url: str) -> None:
     with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
         connection.execute("CREATE TABLE person (id int)")
+
+
+def test_each_test_gets_a_database_with_tables_and_without_rows(database: Database) -> None:
+    with database.write() as connection:
+        assert connection.execute(tables.tag.insert().values(name="vip")).rowcount == 1
+
+
+def test_a_row_of_another_test_is_not_there(database: Database) -> None:
+    with database.read() as connection:
+        assert connection.execute(tables.tag.select()).all() == []
 
 
 def test_the_sink_keeps_mail_and_refuses_on_demand(sink: Sink) -> None:
