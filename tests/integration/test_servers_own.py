@@ -27,7 +27,8 @@ def test_a_database_is_fresh_and_takes_statements(postgres_url: str) -> None:
 
 def test_each_test_gets_a_database_with_tables_and_without_rows(database: Database) -> None:
     with database.write() as connection:
-        assert connection.execute(tables.tag.insert().values(name="vip")).rowcount == 1
+        connection.execute(tables.tag.insert().values(name="vip"))
+        assert connection.execute(tables.tag.select()).one().name == "vip"
 
 
 def test_a_row_of_another_test_is_not_there(database: Database) -> None:
