@@ -154,13 +154,20 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A message whose content is stored already, found at another place; ``identity`` is ``threads.identity``."""
+
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One message as it was found in a folder, read or unreadable, on its way into the store.
 
     Args:
         uid: the IMAP UID; None for mail that came from a file or by LMTP.
         received_at: INTERNALDATE (RFC 3501), or the time of delivery.
-        content: the message and its reading, or why there is none.
+        content: the message and its reading, why there is none, or that it is stored already.
         flags: IMAP flags and keywords as the server spells them.
         thread_hint: the server's own thread id (X-GM-THRID, RFC 8474 THREADID), prefixed with its kind.
         mail_from: the envelope sender where known ("" is the null sender), else None.
@@ -168,7 +175,7 @@ class Arrival:
 
     uid: int | None
     received_at: datetime
-    content: tuple[Message, Reading] | Unreadable
+    content: tuple[Message, Reading] | Unreadable | Known
     flags: tuple[str, ...] = ()
     thread_hint: str | None = None
     mail_from: str | None = None
