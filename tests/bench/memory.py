@@ -1,0 +1,60 @@
+"""Runs a program and watches how much memory it and its children take."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+_INTERVAL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a program printed, how long it took (seconds), and its peak memory (bytes, children included).
+
+    Memory is the proportional set size: a page shared by two processes counts half for each.
+    """
+
+    output: str
+    seconds: float
+    peak: int
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run to the end. Raises RuntimeError with what it wrote to standard error if it fails."""
+    start = time.monotonic()
+    process = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = 0
+    with process:
+        while process.poll() is None:
+            peak = max(peak, _pss(process))
+            time.sleep(_INTERVAL)
+        seconds = time.monotonic() - start
+        output, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
+    print(errors, end="", file=sys.stderr)
+    return Run(output, seconds, peak)
+
+
+def _pss(process: psutil.Process) -> int:
+    total = 0
+    for each in (process, *_children(process)):
+        try:
+            total += each.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+    except psutil.Error:
+        return []
+    return found
