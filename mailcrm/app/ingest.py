@@ -1,0 +1,235 @@
+"""Takes in what was found in a mailbox: messages, links, choices, events and the cursor, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from mailcrm.app import answers
+from mailcrm.app.context import Context
+from mailcrm.app.linker import Item, Linked, Linker, Setting, keys_of
+from mailcrm.core import linking
+from mailcrm.core.linking import Party
+from mailcrm.core.model import REPLIES, Address, Arrival, Batch, Direction, Kind, Known, Message, Reading, Unreadable
+from mailcrm.core.threads import identity_of
+from mailcrm.errors import Temporary
+from mailcrm.store import events, lookup, mailboxes, messages, users
+from mailcrm.store.events import NewEvent
+
+_TRIES = 3
+_EVENTS = {
+    Kind.BOUNCE: "mail.bounced",
+    Kind.AUTO_REPLY: "mail.autoreplied",
+    Kind.UNSUBSCRIBE: "mail.unsubscribed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch.
+
+    Args:
+        stored: new messages; ``linked`` of them went to a deal.
+        known: messages that were stored already and were found in one more place.
+        skipped: mail among ourselves, answers to questions, private threads: not stored.
+        quarantined: messages that could not be read.
+    """
+
+    stored: int = 0
+    linked: int = 0
+    known: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+    persons: int = 0
+    choices: int = 0
+    answered: int = 0
+
+
+def ingest(context: Context, batch: Batch) -> Outcome:
+    """Store and link a batch; all of it and its cursor, or nothing.
+
+    Safe to repeat: a message that is there already only gets a further location.
+
+    Raises:
+        Temporary: the database is busy or away; nothing was stored, the batch may come again.
+    """
+    for attempt in range(_TRIES):
+        try:
+            with context.db.write() as connection:
+                outcome = _ingest(connection, context, batch)
+            break
+        except IntegrityError as error:  # another process stored one of these a moment ago: look again
+            if attempt == _TRIES - 1:
+                raise Temporary(f"the mailbox {batch.mailbox} is being read by two at once: {error.orig}") from error
+    if batch.arrivals or batch.flags:
+        context.changed()
+    return outcome
+
+
+def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
+    now = context.clock()
+    setting = _setting(connection, context, batch)
+    if batch.vanished:
+        mailboxes.vanish(connection, setting.folder_id, batch.vanished, now)
+    if batch.flags:
+        mailboxes.reflag(connection, setting.folder_id, batch.flags)
+    quarantined = sum(
+        messages.put_aside(
+            connection, setting.mailbox_id, batch.folder, arrival.uid, arrival.received_at, arrival.content, now
+        )
+        for arrival in batch.arrivals
+        if isinstance(arrival.content, Unreadable)
+    )
+    by_identity = {identity: arrival for arrival in batch.arrivals if (identity := _identity(arrival)) is not None}
+    stored = lookup.messages(connection, by_identity)
+    linker = Linker(context, connection, setting, now)
+    relocated = _relocate(linker, batch.arrivals, stored)
+    items: list[Item] = []
+    answered = skipped = 0
+    for identity, arrival in by_identity.items():
+        if identity in stored or not isinstance(arrival.content, tuple):
+            continue
+        message, reading = arrival.content
+        if answers.by_mail(connection, context, batch, message, reading, now):
+            answered += 1
+        elif linking.has_outside_party(message, reading, context.ours):
+            items.append(_item(context, batch, arrival, message, reading, identity))
+        else:
+            skipped += 1
+            answers.unsure_forward(connection, context, batch, message, now)
+    if items:
+        linker.prepare(items)
+        for item in items:
+            linker.add(item)
+    _same_batch_twice(linker, batch.arrivals, by_identity)
+    linker.finish()
+    if relocated:
+        mailboxes.forget_stale(connection, setting.folder_id, relocated)
+    events.record_many(
+        connection,
+        [event for linked in linker.linked for event in _events(linked, now)],
+        context.plugins.implementers("on_event"),
+        now,
+    )
+    answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
+    return Outcome(
+        stored=len(linker.linked),
+        linked=sum(linked.deal is not None for linked in linker.linked),
+        known=len(relocated),
+        skipped=skipped + linker.skipped,
+        quarantined=quarantined,
+        persons=len(linker.created),
+        choices=len(linker.choices),
+        answered=answered,
+    )
+
+
+def _setting(connection: Connection, context: Context, batch: Batch) -> Setting:
+    state = mailboxes.find(connection, batch.mailbox)
+    folder_id = mailboxes.open_folder(connection, state.id, batch.folder, batch.role, batch.cursor)
+    configured = context.config.mailboxes.get(batch.mailbox)
+    ids = {user.key: user.id for user in users.every(connection)}
+    members = tuple(ids[key] for key in configured.people if key in ids) if configured else ()
+    return Setting(
+        mailbox_id=state.id,
+        folder_id=folder_id,
+        role=batch.role,
+        members=members,
+        owner=members[0] if len(members) == 1 else None,
+        policy=configured.create_persons if configured else "received+sent",
+    )
+
+
+def _identity(arrival: Arrival) -> str | None:
+    if isinstance(arrival.content, Known):
+        return arrival.content.identity
+    return None if isinstance(arrival.content, Unreadable) else identity_of(arrival.content[0])
+
+
+def _relocate(linker: Linker, arrivals: Sequence[Arrival], stored: dict[str, tuple[int, int]]) -> list[int]:
+    """Note one more place for messages that are stored already; gives their ids."""
+    found: dict[int, Arrival] = {}
+    again: set[int] = set()
+    if not stored:
+        return []
+    here = messages.located(linker.connection, linker.setting.folder_id, [row[0] for row in stored.values()])
+    for arrival in arrivals:
+        identity = _identity(arrival)
+        if identity not in stored:
+            continue
+        message_id = stored[identity][0]
+        again.add(message_id)
+        if (message_id, arrival.uid) not in here:
+            here.add((message_id, arrival.uid))
+            linker.rows.location(message_id, linker.setting.folder_id, arrival.uid, arrival.flags)
+            found[message_id] = arrival
+    return list(again)
+
+
+def _same_batch_twice(linker: Linker, arrivals: Sequence[Arrival], by_identity: dict[str, Arrival]) -> None:
+    """A message that lies twice in one folder is one message with two locations."""
+    ids = {linked.item.identity: linked.id for linked in linker.linked}
+    for arrival in arrivals:
+        identity = _identity(arrival)
+        if identity in ids and by_identity[identity] is not arrival and arrival.uid is not None:
+            linker.rows.location(ids[identity], linker.setting.folder_id, arrival.uid, arrival.flags)
+
+
+def _item(context: Context, batch: Batch, arrival: Arrival, message: Message, reading: Reading, identity: str) -> Item:
+    age = context.clock() - arrival.received_at
+    forwarded = answers.is_forward(context, batch, message, reading)
+    direction = Direction.IN if forwarded else linking.direction_of(message, batch.role, context.ours)
+    parties = linking.parties(message, reading, direction, context.ours, forwarded=forwarded)
+    plugin = None
+    if context.plugins.has("choose_person"):
+        answer = context.plugins.choose("choose_person", message=message)
+        if answer and context.ours.is_outside_party(answer[1]):
+            plugin, parties = answer[0], [Party(Address("", answer[1]), "from")]
+    return Item(
+        arrival=arrival,
+        message=message,
+        reading=reading,
+        identity=identity,
+        direction=direction,
+        historic=age > timedelta(days=context.config.linking.history_days),
+        forwarded=forwarded,
+        parties=parties,
+        keys=keys_of(arrival, message, reading),
+        plugin=plugin,
+    )
+
+
+def _events(linked: Linked, now: object) -> list[NewEvent]:
+    """What is told about a message; nothing about historic mail."""
+    item = linked.item
+    if item.historic:
+        return []
+    data = {"message": item.message.message_id or item.identity, "thread": linked.thread, "deal": linked.deal}
+    kinds: list[tuple[str, dict[str, object]]] = []
+    if item.direction is Direction.OUT:
+        kinds.append(("mail.sent", data))
+    elif item.reading.kind in REPLIES:
+        kinds.append(("mail.received", data))
+        if linked.answers:
+            kinds.append(("mail.replied", data))
+    if item.direction is Direction.IN and item.reading.kind in _EVENTS:
+        until = item.reading.returns_on
+        reason = item.reading.bounce.reason if item.reading.bounce else item.reading.rule
+        details = {"message": data["message"], "reason": reason, "until": until.isoformat() if until else None}
+        kinds.append((_EVENTS[item.reading.kind], details))
+    return [
+        NewEvent(
+            kind=kind,
+            key=f"{kind}:{item.identity}:{person or ''}",
+            person=person,
+            at=item.at,
+            source="mail",
+            data=fields,
+        )
+        for kind, fields in kinds
+        for person in (linked.persons or (None,))
+    ]

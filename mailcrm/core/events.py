@@ -1,0 +1,123 @@
+"""Events: what happened, of which kind, to whom. Whoever reacts to something reacts to one of these."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import UnionType
+from typing import Any
+
+from mailcrm.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened and is stored.
+
+    Args:
+        id: its number; never used twice, but not in the order of time.
+        kind: one of ``KINDS``.
+        person: the id of the person it concerns, if any.
+        at: when it happened (mail: when it was received), aware, UTC.
+        source: what told us: ``mail``, ``user:KEY``, ``plugin:NAME``, ``import``.
+        data: the fields of its kind, each present; None where there is no value.
+    """
+
+    id: int
+    kind: str
+    person: int | None
+    at: datetime
+    source: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """A kind of event. A field whose type admits None may be left out."""
+
+    name: str
+    fields: Mapping[str, type | UnionType]
+    label: str
+
+
+def _kinds(label_of: Mapping[str, str], **fields: type | UnionType) -> list[EventKind]:
+    return [EventKind(name, fields, label) for name, label in label_of.items()]
+
+
+KINDS: Mapping[str, EventKind] = {
+    kind.name: kind
+    for kind in (
+        *_kinds(
+            {
+                "mail.received": "Mail came in from a person",
+                "mail.replied": "A person answered a mail of ours",
+                "mail.sent": "One of us wrote to a person",
+            },
+            message=str,  # the Message-ID, without <>; our own identity of mail that has none
+            thread=int,
+            deal=int | None,
+        ),
+        *_kinds(
+            {
+                "mail.bounced": "A mail to a person came back",
+                "mail.unsubscribed": "A person asked for no more mail",
+                "mail.autoreplied": "An auto-reply came from a person",
+            },
+            message=str,
+            reason=str | None,
+            until=str | None,  # an ISO 8601 date: when he is back
+        ),
+        *_kinds({"tag.added": "A tag was put on a person", "tag.removed": "A tag was taken off a person"}, tag=str),
+        *_kinds(
+            {
+                "deal.created": "A deal was opened",
+                "deal.moved": "A deal moved to another stage",
+                "deal.won": "A deal was won",
+                "deal.lost": "A deal was lost",
+            },
+            deal=int,
+            stage=str,
+        ),
+        *_kinds(
+            {"meeting.scheduled": "A meeting was scheduled", "activity.done": "An activity was done"},
+            activity=int,
+            type=str,
+        ),
+    )
+}
+
+
+def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = KINDS) -> dict[str, Any]:
+    """The data of an event, complete.
+
+    Returns:
+        Every field of the kind, in its order; None for those left out.
+
+    Raises:
+        Refused: no such kind, a field unknown or missing, or a value of the wrong type; the text names it.
+    """
+    known = kinds.get(kind)
+    if known is None:
+        raise Refused(f"there is no event kind {kind!r}{_near(kind, kinds)}; `mailcrm event kinds` lists them")
+    for name in data:
+        if name not in known.fields:
+            raise Refused(f"{kind} has no field {name!r}{_near(name, known.fields)}; it has {', '.join(known.fields)}")
+    complete = {name: data.get(name) for name in known.fields}
+    for name, value in complete.items():
+        wanted = known.fields[name]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            what = "is missing" if name not in data else f"is {type(value).__name__}"
+            raise Refused(f"{kind}: the field {name} {what}; give {type_name(wanted)}")
+    return complete
+
+
+def type_name(kind: type | UnionType) -> str:
+    """A field's type as people write it: ``int``, ``str | None``."""
+    return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]}?" if match else ""

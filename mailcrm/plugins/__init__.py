@@ -1,0 +1,5 @@
+"""Plugins: found, checked, asked one by one, timed, and kept from harming anything but themselves."""
+
+from mailcrm.plugins.host import Listed, PluginFailed, PluginHost
+
+__all__ = ["Listed", "PluginFailed", "PluginHost"]

@@ -1,0 +1,214 @@
+"""Stored events, and what of them each plugin is still to be told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailcrm.core.events import Event, check
+from mailcrm.store.db import slices
+from mailcrm.store.tables import event, plugin_delivery
+
+_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be stored.
+
+    Args:
+        key: what makes it one and the same however often it is stored.
+        at: when it happened; aware.
+    """
+
+    kind: str
+    key: str
+    person: int | None
+    at: datetime
+    source: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event that a plugin is to be told, claimed by us. ``attempts`` counts this one."""
+
+    plugin: str
+    attempts: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many events a plugin is still to be told (``waiting``), and how many it failed for good (``parked``)."""
+
+    waiting: int = 0
+    parked: int = 0
+
+
+def record_many(
+    connection: Connection, rows: Sequence[NewEvent], plugins: Sequence[str], stored_at: datetime
+) -> list[int]:
+    """Store events; those whose key is stored already are left as they are.
+
+    Args:
+        plugins: the plugins that are to be told of them (``host.implementers("on_event")``).
+        stored_at: now; aware.
+
+    Returns:
+        The ids of those that are new.
+
+    Raises:
+        Refused: an unknown kind or data that don't fit it; nothing was stored.
+    """
+    if not rows:
+        return []
+    values = [
+        {
+            "key": _short(row.key),
+            "kind": row.kind,
+            "person_id": row.person,
+            "at": row.at,
+            "stored_at": stored_at,
+            "source": row.source,
+            "data": check(row.kind, row.data),
+        }
+        for row in rows
+    ]
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(event).on_conflict_do_nothing(index_elements=["key"]).returning(event.c.id)
+    ids = sorted(connection.execute(statement, values).scalars())
+    if ids and plugins:
+        connection.execute(
+            insert(plugin_delivery),
+            [
+                {"event_id": number, "plugin": plugin, "state": "pending", "attempts": 0, "due_at": stored_at}
+                for number in ids
+                for plugin in plugins
+            ],
+        )
+    return ids
+
+
+def record(connection: Connection, row: NewEvent, plugins: Sequence[str], stored_at: datetime) -> bool:
+    """Store one event; False if its key is stored already. See ``record_many``."""
+    return bool(record_many(connection, [row], plugins, stored_at))
+
+
+def recent(
+    connection: Connection, *, kind: str | None = None, person: int | None = None, limit: int | None = None
+) -> list[Event]:
+    """Stored events, the newest first; all of them without ``limit``."""
+    query = select(event).order_by(event.c.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(event.c.kind == kind)
+    if person is not None:
+        query = query.where(event.c.person_id == person)
+    return [_event(row) for row in connection.execute(query)]
+
+
+def claim(
+    connection: Connection, plugins: Sequence[str], now: datetime, lease: timedelta, limit: int, *, tried: bool
+) -> list[Delivery]:
+    """Take due deliveries, so that no other worker takes them before ``now + lease``. Oldest events first.
+
+    What is claimed and never settled, because the worker died, is due again when the lease ends.
+
+    Args:
+        tried: those that were claimed before and not settled, or failed; else those never claimed.
+    """
+    mine = (
+        select(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+        .where(
+            plugin_delivery.c.state == "pending",
+            plugin_delivery.c.due_at <= now,
+            plugin_delivery.c.plugin.in_(plugins),
+            plugin_delivery.c.attempts > 0 if tried else plugin_delivery.c.attempts == 0,
+        )
+        .order_by(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("mine")
+    )
+    taken = connection.execute(
+        update(plugin_delivery)
+        .where(_KEYS.in_(select(mine.c.event_id, mine.c.plugin)))
+        .values(due_at=now + lease, attempts=plugin_delivery.c.attempts + 1)
+        .returning(plugin_delivery.c.event_id, plugin_delivery.c.plugin, plugin_delivery.c.attempts)
+    ).all()
+    events: dict[int, Event] = {}
+    for ids in slices({row.event_id for row in taken}):
+        events |= {row.id: _event(row) for row in connection.execute(select(event).where(event.c.id.in_(ids)))}
+    return [Delivery(row.plugin, row.attempts, events[row.event_id]) for row in sorted(taken)]
+
+
+def delivered(connection: Connection, deliveries: Sequence[Delivery]) -> None:
+    """The plugins have been told."""
+    for piece in slices(deliveries, 400):
+        connection.execute(delete(plugin_delivery).where(_these(piece)))
+
+
+def release(connection: Connection, deliveries: Sequence[Delivery], now: datetime) -> None:
+    """Give back what was claimed and not begun."""
+    for piece in slices(deliveries, 400):
+        connection.execute(
+            update(plugin_delivery).where(_these(piece)).values(due_at=now, attempts=plugin_delivery.c.attempts - 1)
+        )
+
+
+def failed(connection: Connection, delivery: Delivery, error: str, again_at: datetime | None) -> None:
+    """The plugin failed: try again at ``again_at``, or park the event for this plugin."""
+    values: dict[str, Any] = {"error": error}
+    values |= {"state": "parked"} if again_at is None else {"due_at": again_at}
+    connection.execute(update(plugin_delivery).where(_these([delivery])).values(values))
+
+
+def retry(connection: Connection, plugin: str, now: datetime) -> int:
+    """Make a plugin's parked events due again; tells how many."""
+    return connection.execute(
+        update(plugin_delivery)
+        .where(plugin_delivery.c.plugin == plugin, plugin_delivery.c.state == "parked")
+        .values(state="pending", attempts=0, due_at=now)
+    ).rowcount
+
+
+def backlogs(connection: Connection) -> dict[str, Backlog]:
+    """By plugin, what it is still to be told."""
+    counts: dict[str, dict[str, int]] = {}
+    columns = (plugin_delivery.c.plugin, plugin_delivery.c.state)
+    for name, state, count in connection.execute(select(*columns, func.count()).group_by(*columns)):
+        counts.setdefault(name, {})["parked" if state == "parked" else "waiting"] = count
+    return {name: Backlog(**found) for name, found in counts.items()}
+
+
+def parked(connection: Connection, plugin: str) -> list[tuple[Event, str]]:
+    """A plugin's parked events, each with its last error."""
+    query = (
+        select(event, plugin_delivery.c.error)
+        .join(plugin_delivery)
+        .where(plugin_delivery.c.plugin == plugin, plugin_delivery.c.state == "parked")
+        .order_by(event.c.id)
+    )
+    return [(_event(row), row.error or "") for row in connection.execute(query)]
+
+
+_KEYS = tuple_(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+
+
+def _these(deliveries: Sequence[Delivery]) -> ColumnElement[bool]:
+    return _KEYS.in_([(delivery.event.id, delivery.plugin) for delivery in deliveries])
+
+
+def _event(row: Any) -> Event:
+    return Event(row.id, row.kind, row.person_id, row.at, row.source, row.data)
+
+
+def _short(key: str) -> str:
+    """A key made of a stranger's Message-ID may be longer than the column."""
+    return key if len(key) <= _KEY else f"{key[: _KEY - 65]}:{hashlib.sha256(key.encode()).hexdigest()}"
