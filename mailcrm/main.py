@@ -7,13 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mailcrm.plugins import PluginHost
-
 from mailcrm import config as configuration
 from mailcrm.app.context import Context
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
-from mailcrm.store import users
+from mailcrm.plugins import PluginHost
+from mailcrm.store import mailboxes, users
 from mailcrm.store.blobs import Blobs, local_secret
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
@@ -35,6 +34,7 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
     upgrade(database)
     with database.write() as connection:
         users.sync(connection, config)
+        mailboxes.sync(connection, config)
     return Context(
         config=config,
         db=database,
@@ -73,6 +73,6 @@ def secret(config: configuration.Config) -> bytes:
 
 def load_plugins(config: configuration.Config) -> PluginHost:
     """The bundled plugins, those installed as packages and those of the configured folder."""
-    host = PluginHost(blocked=config.plugins.block, config=config.plugins.config)
+    host = PluginHost(config.plugins.block, config.plugins.config, base=Path(config.base))
     host.load(folder=config.path(config.plugins.folder) if config.plugins.folder else None)
     return host

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailcrm.plugins import PluginHost
-
 from mailcrm.config import Config
 from mailcrm.core.ours import Ours
+from mailcrm.plugins import PluginHost
 from mailcrm.store.blobs import Blobs
 from mailcrm.store.db import Database
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -48,6 +48,9 @@ class Outcome:
     choices: int = 0
     answered: int = 0
 
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
 
 def ingest(context: Context, batch: Batch) -> Outcome:
     """Store and link a batch; all of it and its cursor, or nothing.
@@ -68,6 +71,15 @@ def ingest(context: Context, batch: Batch) -> Outcome:
     if batch.arrivals or batch.flags:
         context.changed()
     return outcome
+
+
+def preview(context: Context, batches: Iterable[Batch]) -> Outcome:
+    """What ``ingest`` would do with these batches: the same, in one transaction that is rolled back."""
+    total = Outcome()
+    with context.db.rehearse() as connection:
+        for batch in batches:
+            total += _ingest(connection, context, batch)
+    return total
 
 
 def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
@@ -111,8 +123,9 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
     events.record_many(
         connection,
-        [event for linked in linker.linked for event in _events(linked, now)],
+        [event for linked in linker.linked for event in _events(linked)],
         context.plugins.implementers("on_event"),
+        now,
         now,
     )
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
@@ -203,7 +216,7 @@ def _item(context: Context, batch: Batch, arrival: Arrival, message: Message, re
     )
 
 
-def _events(linked: Linked, now: object) -> list[NewEvent]:
+def _events(linked: Linked) -> list[NewEvent]:
     """What is told about a message; nothing about historic mail."""
     item = linked.item
     if item.historic:

@@ -127,7 +127,7 @@ def may_create(reading: Reading, direction: Direction, count: int, policy: str, 
 def match_person(
     email: str, at: datetime, book: Mapping[str, Sequence[Card]], *, gmail_dots: bool
 ) -> tuple[Card, str] | None:
-    """The person whose address it was at that time: exactly, then without plus-tag, then (setting) without Gmail's dots.
+    """Whose address it was at that time: exactly, then without plus-tag, then (setting) without Gmail's dots.
 
     Args:
         book: cards by address, and by ``"~" + canonical form`` for the last step.
@@ -145,6 +145,16 @@ def match_person(
             if card.valid(at):
                 return card, rule
     return None
+
+
+def name_of(address: Address) -> str:
+    """A person's name from his address: the display name, else what the local part says."""
+    shown = " ".join(address.name.split()).strip("\"' ")
+    if shown and "@" not in shown:
+        return shown
+    local = address.email.partition("@")[0].partition("+")[0]
+    words = [word for word in local.replace("_", ".").replace("-", ".").split(".") if word]
+    return " ".join(word.capitalize() for word in words) if words else address.email
 
 
 def candidates(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
@@ -26,6 +27,10 @@ _PRAGMAS = (
     "temp_store=MEMORY",
 )
 _IN_LIST = 900
+_JSON: Mapping[str, Any] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
 
 
 class Utc(TypeDecorator[datetime]):
@@ -89,6 +94,17 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def rehearse(self) -> Iterator[Connection]:
+        """A transaction whose work is seen inside of the block and then taken back."""
+        with self._writer, _temporary(), self.engine.connect() as connection:
+            connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            transaction = connection.begin()
+            try:
+                yield connection
+            finally:
+                transaction.rollback()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -136,8 +152,8 @@ def _temporary() -> Iterator[None]:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_engine(url)
+        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, **_JSON)
+    engine = create_engine(url, **_JSON)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -148,5 +148,6 @@ quarantine = table(
     Column("at", Utc, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     Column("stored_at", Utc),  # set when a retry succeeded
-    UniqueConstraint("mailbox_id", "sha256"),
+    Column("key", String(64), nullable=False),  # the same mail found again is noted once
+    UniqueConstraint("mailbox_id", "key"),
 )

@@ -1,0 +1,98 @@
+"""What arriving mail says to the CRM itself: answers by reply, keyword or folder; forwards to the drop-box."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from mailcrm.app import ask, choose
+from mailcrm.app.context import Context
+from mailcrm.core.choices import answer_reference, is_question
+from mailcrm.core.model import Batch, FolderRole, Message, Reading
+from mailcrm.store import messages
+from mailcrm.store.mailboxes import DROP_BOX
+
+_KEYWORD = re.compile(r"\$crm([1-9])", re.IGNORECASE)
+_FOLDER = re.compile(r"CRM[/.\\](?P<deal>.+)")
+
+
+def by_mail(
+    connection: Connection, context: Context, batch: Batch, message: Message, reading: Reading, now: datetime
+) -> bool:
+    """Take a message as the answer to a question of ours, if it is one; or as our own question, which is no mail.
+
+    Returns:
+        True if it has been dealt with and is not to be stored.
+    """
+    if is_question(message, context.secret):
+        return True
+    reference = answer_reference(message, context.secret)
+    if reference is None:
+        return False
+    via = _way(context, batch)
+    if via is not None:
+        choose.answer_by_mail(connection, context, reference, message, reading, via=via, now=now)
+    return True
+
+
+def by_mark(connection: Connection, context: Context, batch: Batch, folder_id: int, now: datetime) -> int:
+    """Take keywords ``$crm1`` … ``$crm9`` and folders ``CRM/<deal>`` as answers; gives how many there were."""
+    configured = context.config.mailboxes.get(batch.mailbox)
+    if configured is None:
+        return 0
+    answered = 0
+    if configured.choice_keywords:
+        flags = {arrival.uid: arrival.flags for arrival in batch.arrivals if arrival.uid is not None} | dict(
+            batch.flags
+        )
+        marked = {
+            uid: int(match[1]) for uid, names in flags.items() for name in names if (match := _KEYWORD.fullmatch(name))
+        }
+        threads = messages.threads_at(connection, folder_id, marked) if marked else {}
+        for uid, thread in threads.items():
+            answered += choose.answer_by_keyword(connection, context, thread, marked[uid], batch.mailbox, now)
+    folder = _FOLDER.fullmatch(batch.folder) if configured.choice_folders else None
+    if folder and batch.arrivals:
+        found = [arrival.uid for arrival in batch.arrivals if arrival.uid is not None]
+        for thread in set(messages.threads_at(connection, folder_id, found).values()):
+            answered += choose.answer_by_folder(connection, context, thread, folder["deal"], batch.mailbox, now)
+    return answered
+
+
+def is_forward(context: Context, batch: Batch, message: Message, reading: Reading) -> bool:
+    """True if one of ours forwarded a customer's mail to the drop-box (a Bcc to it is his own mail instead)."""
+    return (
+        _is_drop_box(context, batch)
+        and _from_us_to_drop_box(context, message)
+        and reading.forward is not None
+        and reading.forward.author is not None
+    )
+
+
+def unsure_forward(connection: Connection, context: Context, batch: Batch, message: Message, now: datetime) -> None:
+    """A mail to the drop-box of which nobody can tell what it is about: the rep is told, nothing is guessed."""
+    if _is_drop_box(context, batch) and _from_us_to_drop_box(context, message):
+        ask.tell_unreadable_forward(connection, context, message, now)
+
+
+def _way(context: Context, batch: Batch) -> Literal["sent", "reply"] | None:
+    """A copy in the rep's own Sent, read over IMAP, proves who he is; what the drop-box got has to be checked."""
+    if _is_drop_box(context, batch):
+        return "reply"
+    if batch.role is FolderRole.SENT and batch.cursor is not None:
+        return "sent"
+    return None
+
+
+def _is_drop_box(context: Context, batch: Batch) -> bool:
+    configured = context.config.mailboxes.get(batch.mailbox)
+    return batch.mailbox == DROP_BOX or (configured is not None and configured.drop_box)
+
+
+def _from_us_to_drop_box(context: Context, message: Message) -> bool:
+    if message.from_ is None or context.ours.user(message.from_.email) is None:
+        return False
+    return any(address.email in context.ours.addresses for address in (*message.to, *message.cc))

@@ -1,0 +1,238 @@
+"""What linking has to know of a batch, read set-wise: a fixed number of queries however many messages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+
+from mailcrm.core.linking import Card, OpenDeal
+from mailcrm.store.db import slices
+from mailcrm.store.tables import (
+    choice,
+    deal,
+    message,
+    organization,
+    organization_address,
+    organization_domain,
+    participant,
+    person,
+    person_address,
+    stage,
+    standing_choice,
+    thread,
+    thread_apart,
+    thread_reference,
+    unwanted_address,
+)
+
+
+@dataclass(slots=True)
+class ThreadState:
+    """A thread as the batch sees it; changed in place while messages are added, then written once."""
+
+    id: int
+    subject: str
+    first_at: datetime
+    last_at: datetime
+    organization: int | None = None
+    deal: int | None = None
+    link: str = "none"
+    private: bool = False
+    asked: bool = False
+    is_new: bool = False
+    changed: bool = False
+
+
+def _rows(
+    connection: Connection, query: Select[tuple[object, ...]], column: object, values: Iterable[object]
+) -> list[Row]:  # type: ignore[type-arg]
+    found: list[Row] = []  # type: ignore[type-arg]
+    for piece in slices(values):
+        found.extend(connection.execute(query.where(column.in_(piece))))  # type: ignore[attr-defined]
+    return found
+
+
+def messages(connection: Connection, identities: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Identity -> (message id, thread id) of those that are stored."""
+    query = select(message.c.identity, message.c.id, message.c.thread_id)
+    return {row[0]: (row[1], row[2]) for row in _rows(connection, query, message.c.identity, identities)}
+
+
+def threads_by_reference(connection: Connection, references: Iterable[str]) -> dict[str, int]:
+    """Message id or server thread id -> thread, of those known or announced."""
+    query = select(thread_reference.c.reference, thread_reference.c.thread_id)
+    return {row[0]: row[1] for row in _rows(connection, query, thread_reference.c.reference, references)}
+
+
+def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, ThreadState]:
+    """The threads themselves."""
+    wanted = list(ids)
+    query = select(
+        thread.c.id,
+        thread.c.subject,
+        thread.c.first_at,
+        thread.c.last_at,
+        thread.c.organization_id,
+        thread.c.deal_id,
+        thread.c.link,
+        thread.c.private,
+    )
+    states = {row[0]: ThreadState(*row) for row in _rows(connection, query, thread.c.id, wanted)}
+    for row in _rows(connection, select(choice.c.thread_id), choice.c.thread_id, wanted):
+        states[row[0]].asked = True
+    return states
+
+
+def apart(connection: Connection, ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Pairs of threads that were split by hand, in both orders."""
+    query = select(thread_apart.c.thread_id, thread_apart.c.other_id)
+    wanted = list(ids)
+    pairs = {(row[0], row[1]) for row in _rows(connection, query, thread_apart.c.thread_id, wanted)}
+    pairs |= {(row[0], row[1]) for row in _rows(connection, query, thread_apart.c.other_id, wanted)}
+    return pairs | {(other, one) for one, other in pairs}
+
+
+def cards(connection: Connection, addresses: Iterable[str]) -> dict[str, list[Card]]:
+    """Address -> whose it is and was. A key that begins with ``~`` is looked up as canonical form."""
+    wanted = list(addresses)
+    found: dict[str, list[Card]] = defaultdict(list)
+    query = (
+        select(
+            person_address.c.address,
+            person_address.c.canonical,
+            person.c.id,
+            person.c.organization_id,
+            person_address.c.valid_from,
+            person_address.c.valid_to,
+        )
+        .join(person, person.c.id == person_address.c.person_id)
+        .where(person.c.removed_at.is_(None))
+        .order_by(person_address.c.valid_to.desc(), person_address.c.id)
+    )
+    exact = [address for address in wanted if not address.startswith("~")]
+    for row in _rows(connection, query, person_address.c.address, exact):
+        found[row[0]].append(Card(row[2], row[3], row[4], row[5]))
+    dotless = [address[1:] for address in wanted if address.startswith("~")]
+    for row in _rows(connection, query, person_address.c.canonical, dotless):
+        found[f"~{row[1]}"].append(Card(row[2], row[3], row[4], row[5]))
+    return found
+
+
+def unwanted(connection: Connection, hashes: Iterable[str]) -> set[str]:
+    """Those of the keyed hashes whose address is never to be taken in again."""
+    return {row[0] for row in _rows(connection, select(unwanted_address.c.hash), unwanted_address.c.hash, hashes)}
+
+
+def organizations_by_domain(connection: Connection, domains: Iterable[str]) -> dict[str, int]:
+    """Domain -> organization."""
+    query = (
+        select(organization_domain.c.domain, organization_domain.c.organization_id)
+        .join(organization, organization.c.id == organization_domain.c.organization_id)
+        .where(organization.c.removed_at.is_(None))
+    )
+    return {row[0]: row[1] for row in _rows(connection, query, organization_domain.c.domain, domains)}
+
+
+def organizations_by_address(connection: Connection, addresses: Iterable[str]) -> dict[str, int]:
+    """Address -> the organization that has it as its own (office@…)."""
+    query = (
+        select(organization_address.c.address, organization_address.c.organization_id)
+        .join(organization, organization.c.id == organization_address.c.organization_id)
+        .where(organization.c.removed_at.is_(None))
+    )
+    return {row[0]: row[1] for row in _rows(connection, query, organization_address.c.address, addresses)}
+
+
+def open_deals(
+    connection: Connection, persons: Iterable[int], organizations: Iterable[int], ids: Iterable[int] = ()
+) -> list[OpenDeal]:
+    """The open deals of these persons and organizations, and those with these ids."""
+    query = (
+        select(
+            deal.c.id,
+            deal.c.title,
+            deal.c.person_id,
+            deal.c.organization_id,
+            deal.c.owner_id,
+            stage.c.name,
+            deal.c.created_at,
+        )
+        .join(stage, stage.c.id == deal.c.stage_id)
+        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
+    )
+    rows = [
+        *_rows(connection, query, deal.c.person_id, persons),
+        *_rows(connection, query, deal.c.organization_id, organizations),
+        *_rows(connection, query, deal.c.id, ids),
+    ]
+    return list({row[0]: OpenDeal(*row) for row in rows}.values())
+
+
+def addresses_with_several_deals(connection: Connection) -> set[str]:
+    """Addresses of persons with more than one open deal."""
+    several = (
+        select(deal.c.person_id)
+        .where(deal.c.status == "open", deal.c.removed_at.is_(None), deal.c.person_id.is_not(None))
+        .group_by(deal.c.person_id)
+        .having(func.count() > 1)
+    )
+    query = select(person_address.c.address).where(
+        person_address.c.person_id.in_(several), person_address.c.valid_to.is_(None)
+    )
+    return set(connection.scalars(query))
+
+
+def standing_choices(connection: Connection, persons: Iterable[int]) -> dict[int, int]:
+    """Person -> the open deal that was said to be always meant."""
+    query = (
+        select(standing_choice.c.person_id, standing_choice.c.deal_id)
+        .join(deal, deal.c.id == standing_choice.c.deal_id)
+        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
+    )
+    return {row[0]: row[1] for row in _rows(connection, query, standing_choice.c.person_id, persons)}
+
+
+def written_to(connection: Connection, addresses: Iterable[str], since: datetime) -> set[str]:
+    """Those of the addresses to which one of ours has written since that time."""
+    query = (
+        select(participant.c.address)
+        .distinct()
+        .join(message, message.c.id == participant.c.message_id)
+        .where(message.c.direction == "out", message.c.date >= since)
+    )
+    return {row[0] for row in _rows(connection, query, participant.c.address, addresses)}
+
+
+def with_outgoing(connection: Connection, threads: Iterable[int]) -> set[int]:
+    """Those of the threads in which one of ours has written."""
+    query = select(message.c.thread_id).distinct().where(message.c.direction == "out")
+    return {row[0] for row in _rows(connection, query, message.c.thread_id, threads)}
+
+
+def first_writers(connection: Connection, threads: Sequence[int]) -> dict[int, str]:
+    """Thread -> the address of ours that wrote in it first."""
+    query = (
+        select(message.c.thread_id, message.c.from_email)
+        .where(message.c.direction == "out", message.c.from_email.is_not(None))
+        .order_by(message.c.date.desc())
+    )
+    return {row[0]: row[1] for row in _rows(connection, query, message.c.thread_id, threads)}
+
+
+def forwarded_original(connection: Connection, author: str, low: datetime, high: datetime) -> list[tuple[int, str]]:
+    """(thread, subject) of mail from that address dated between the two times, newest first."""
+    query = (
+        select(message.c.thread_id, message.c.subject)
+        .join(participant, participant.c.message_id == message.c.id)
+        .where(
+            and_(participant.c.address == author, or_(participant.c.role == "from", participant.c.role == "reply_to"))
+        )
+        .where(message.c.date >= low, message.c.date <= high)
+        .order_by(message.c.date.desc())
+        .limit(50)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
