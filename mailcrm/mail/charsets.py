@@ -36,6 +36,7 @@ _WINDOWS = {"iso8859-2": "cp1250", "iso8859-5": "cp1251", "iso8859-7": "cp1253",
 _STATEFUL = re.compile(r"utf-(?:7|16|32)|hz|iso2022")
 _C1 = re.compile(rb"[\x80-\x9f]")
 _CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 13)) + b"\x7f"
+_CONTROLS_AND_CR = _CONTROLS + b"\r"
 _CONTROL_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SAMPLE = 4_000
@@ -88,10 +89,10 @@ def body(data: bytes, label: str | None) -> str:
         return _CONTROL_TEXT.sub("", text).removeprefix("\ufeff")
     if name is None and (data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x1b$" in data):
         return _CONTROL_TEXT.sub("", decode(data).replace("\r\n", "\n").replace("\r", "\n"))
-    data = data.replace(b"\r\n", b"\n").translate(None, _CONTROLS)
-    if b"\r" in data:
-        data = data.replace(b"\r", b"\n")
-    return decode(data, label).removeprefix("\ufeff")
+    lines = data.translate(None, _CONTROLS_AND_CR)
+    if len(data) - len(lines) != lines.count(b"\n"):  # not simply one CR before each LF
+        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").translate(None, _CONTROLS)
+    return decode(lines, label).removeprefix("\ufeff")
 
 
 def guess(data: bytes) -> str:
@@ -153,9 +154,12 @@ def _without_surrogates(text: str) -> str:
 
 
 # Letters by how much they speak for a code page; everything else counts by what it is (see _weight).
+_EASTERN = (
+    dict.fromkeys("ąłśżźĄŁŚŻŹ", 3.0) | dict.fromkeys("ęćńěřůčšžťňő", 1.5) | dict.fromkeys("óéáíýúöüäßűţşăČŘŠŽ", 1.0)
+)
 _LETTERS = {
-    "cp1250": dict.fromkeys("ąłśżźĄŁŚŻŹ", 3.0) | dict.fromkeys("ęćńěřůčšžťňő", 1.5) | dict.fromkeys("óéáíýúöüäßűţşă„”–’…ČŘŠŽ", 1.0),
-    "iso8859-2": dict.fromkeys("ąłśżźĄŁŚŻŹ", 3.0) | dict.fromkeys("ęćńěřůčšžťňő", 1.5) | dict.fromkeys("óéáíýúöüäßűţşăČŘŠŽ", 1.0),
+    "cp1250": _EASTERN | dict.fromkeys("„”–’…", 1.0),
+    "iso8859-2": _EASTERN,
     "cp1252": dict.fromkeys("èàñêåøæãõ", 1.6) | dict.fromkeys("óéáíýúöüäßçëôîïâûùœÄÖÜÉÅØ“”„–—’‘…€•", 1.0),
     "cp1251": dict.fromkeys("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъёіїєґ", 1.0),
     "koi8-r": dict.fromkeys("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё", 1.0),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mailcrm import config
 from mailcrm.errors import Permanent
 from mailcrm.mail import params
-from mailcrm.mail.headers import STRUCTURE, Buffer, Fields, Head, read_head
+from mailcrm.mail.headers import Buffer, Fields, Head, read_head
 
 _GUESSED = re.compile(rb"(?:\A|\n)--([^\s\-][^\r\n]{0,199}?)[ \t]*\r?\n(?=[!-9;-~]{1,60}:|\r?\n)")
 _GUESS_WITHIN = 64_000
@@ -24,7 +24,7 @@ class Unparsable(Permanent):
 
 @dataclass(slots=True)
 class Leaf:
-    """A part without parts. ``number`` counts the leaves from 1; ``group`` is shared by the alternatives of one text."""
+    """A part without parts. ``number`` counts the leaves from 1; alternatives of one text share ``group``, not 0."""
 
     kind: str
     params: dict[str, str]
@@ -66,7 +66,7 @@ def leaves(raw: Buffer, head: Head, end: int, limits: config.Parsing, problems: 
         section = pending.pop()
         own = section.head
         if own is None:
-            own = read_head(raw, section.start, section.end, STRUCTURE)
+            own = read_head(raw, section.start, section.end)
         given = own.fields.get("content-type")
         value = params.value(given[0]) if given else None
         if value is None:

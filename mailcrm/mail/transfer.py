@@ -7,6 +7,8 @@ import mmap
 import re
 from collections.abc import Iterator
 
+import pybase64
+
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _FOREIGN = bytes(c for c in range(256) if c not in _ALPHABET + b"=")
 _NOT_BASE64 = re.compile(rb"\S[ \t]+\S|[^A-Za-z0-9+/=\s]")
@@ -79,14 +81,14 @@ def _base64_pieces(raw: bytes | mmap.mmap, start: int, end: int) -> Iterator[byt
             break
         cut = len(data) // 4 * 4
         rest = data[cut:]
-        yield binascii.a2b_base64(data[:cut])
+        yield pybase64.b64decode(data[:cut])
     yield _padded(rest)
 
 
 def base64_bytes(data: bytes) -> bytes:
     """Base64 decoded, whatever its padding and whatever stands between."""
     try:
-        return binascii.a2b_base64(data)
+        return pybase64.b64decode(data)
     except binascii.Error:
         data = data.translate(None, _FOREIGN)
         return _padded(data[: data.index(b"=")] if b"=" in data else data)
@@ -95,7 +97,7 @@ def base64_bytes(data: bytes) -> bytes:
 def _padded(data: bytes) -> bytes:
     if len(data) % 4 == 1:
         data = data[:-1]
-    return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+    return pybase64.b64decode(data + b"=" * (-len(data) % 4))
 
 
 def _uudecoded(data: bytes) -> bytes:
