@@ -36,7 +36,7 @@ class Found:
 
 
 def find(folder: Path | None) -> Iterator[Found]:
-    """Every plugin there is, each file once: installed, bundled, then those of ``folder``.
+    """Every plugin there is, each file once: installed, bundled, then those of ``folder`` (but not its ``test_*.py``).
 
     Each in reverse order of names, because pluggy asks first who came last: so they are asked by name, one's own first.
     """
@@ -46,7 +46,7 @@ def find(folder: Path | None) -> Iterator[Found]:
     seen: set[Path] = set()
     for place, where in ((Place.BUNDLED, bundled()), (Place.FOLDER, folder)):
         for file in sorted(where.glob("[!_.]*.py"), reverse=True) if where else ():
-            if file.resolve() not in seen:
+            if file.resolve() not in seen and not file.name.startswith("test_"):
                 seen.add(file.resolve())
                 yield from_file(file, place)
 

@@ -40,6 +40,7 @@ class Listed:
     Args:
         state: on | off (it hung) | idle (not configured) | refused | blocked.
         reason: why it is not on.
+        error: its last failure.
         where: the file, or the package with its version.
         seconds: time spent in its hooks since the start.
     """
@@ -52,6 +53,7 @@ class Listed:
     reason: str = ""
     calls: int = 0
     failures: int = 0
+    error: str = ""
     seconds: float = 0.0
 
 
@@ -170,7 +172,7 @@ class PluginHost:
         self._call(self._plugins[plugin_name], "on_event", {"event": event}, self._work_seconds)
 
     def is_off(self, plugin_name: str) -> bool:
-        """True for a plugin that was switched off because it hung."""
+        """True for a loaded plugin that was switched off because it hung."""
         return self._plugins[plugin_name].off is not None
 
     def listing(self) -> list[Listed]:
@@ -185,6 +187,7 @@ class PluginHost:
                 reason=plugin.off or "",
                 calls=plugin.calls,
                 failures=plugin.failures,
+                error=plugin.error,
                 seconds=round(plugin.seconds, 3),
             )
             for plugin in self._plugins.values()
@@ -252,7 +255,8 @@ class PluginHost:
     def _failure(self, plugin: Plugin, hook: str, error: Exception) -> PluginFailed:
         """Count and log it: with a traceback the first time, not for each of a thousand mails."""
         plugin.failures += 1
-        failure = PluginFailed(f"{plugin.name} failed in {hook}: {_reason(error)}")
+        plugin.error = f"{hook}: {_reason(error)}"
+        failure = PluginFailed(f"{plugin.name} failed in {plugin.error}")
         log.warning("%s", failure, exc_info=error if plugin.failures == 1 else None)
         return failure
 

@@ -29,6 +29,7 @@ class Plugin:
         self.off: str | None = None
         self.calls = self.failures = 0
         self.seconds = 0.0
+        self.error = ""
         self._wanted = {hook: parameters(function) for hook, function in hooks.items()}
         self._questions = Lane(f"plugin {name}: questions")
         self._happenings = Lane(f"plugin {name}: happenings")

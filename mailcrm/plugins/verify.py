@@ -84,8 +84,8 @@ def answer(hook: str, said: object, args: Mapping[str, Any]) -> str | int | None
 
 
 def one_line(text: str) -> str:
-    """Text from a plugin as it may stand in a listing: one line, not too long."""
-    return " ".join(text.split())[:_TEXT]
+    """Text from a plugin as it may be stored and shown: one line, not too long, no controls."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _TEXT]).split())[:_TEXT]
 
 
 def _check_function(hook: str, function: Function) -> None:

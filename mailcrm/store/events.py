@@ -113,8 +113,20 @@ def recent(
     return [_event(row) for row in connection.execute(query)]
 
 
+def due(connection: Connection, plugins: Sequence[str], now: datetime) -> list[str]:
+    """Those of ``plugins`` that are to be told something now."""
+    query = (
+        select(plugin_delivery.c.plugin)
+        .where(
+            plugin_delivery.c.state == "pending", plugin_delivery.c.due_at <= now, plugin_delivery.c.plugin.in_(plugins)
+        )
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())
+
+
 def claim(
-    connection: Connection, plugins: Sequence[str], now: datetime, lease: timedelta, limit: int, *, tried: bool
+    connection: Connection, plugin: str, now: datetime, lease: timedelta, limit: int, *, tried: bool
 ) -> list[Delivery]:
     """Take due deliveries, so that no other worker takes them before ``now + lease``. Oldest events first.
 
@@ -124,28 +136,28 @@ def claim(
         tried: those that were claimed before and not settled, or failed; else those never claimed.
     """
     mine = (
-        select(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+        select(plugin_delivery.c.event_id)
         .where(
             plugin_delivery.c.state == "pending",
             plugin_delivery.c.due_at <= now,
-            plugin_delivery.c.plugin.in_(plugins),
+            plugin_delivery.c.plugin == plugin,
             plugin_delivery.c.attempts > 0 if tried else plugin_delivery.c.attempts == 0,
         )
-        .order_by(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+        .order_by(plugin_delivery.c.event_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("mine")
     )
     taken = connection.execute(
         update(plugin_delivery)
-        .where(_KEYS.in_(select(mine.c.event_id, mine.c.plugin)))
+        .where(plugin_delivery.c.plugin == plugin, plugin_delivery.c.event_id.in_(select(mine.c.event_id)))
         .values(due_at=now + lease, attempts=plugin_delivery.c.attempts + 1)
-        .returning(plugin_delivery.c.event_id, plugin_delivery.c.plugin, plugin_delivery.c.attempts)
+        .returning(plugin_delivery.c.event_id, plugin_delivery.c.attempts)
     ).all()
     events: dict[int, Event] = {}
     for ids in slices({row.event_id for row in taken}):
         events |= {row.id: _event(row) for row in connection.execute(select(event).where(event.c.id.in_(ids)))}
-    return [Delivery(row.plugin, row.attempts, events[row.event_id]) for row in sorted(taken)]
+    return [Delivery(plugin, row.attempts, events[row.event_id]) for row in sorted(taken)]
 
 
 def delivered(connection: Connection, deliveries: Sequence[Delivery]) -> None:
