@@ -7,11 +7,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from mailcrm.core import spans
 from mailcrm.errors import ConfigError
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -130,7 +132,11 @@ class Mailbox(Struct, frozen=True):
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """All mailboxes of one Dovecot server by its master user: one mailbox for each user of ours."""
+    """All mailboxes of one Dovecot server by its master user: one mailbox for each user of ours, named after him.
+
+    ``login`` is the account's name there, made of ``{email}``, ``{local}`` (what stands before the @) or ``{key}``.
+    ``users`` are keys of ours; without any, everybody.
+    """
 
     host: str
     port: int = 993
@@ -139,6 +145,7 @@ class Server(Struct, frozen=True, kw_only=True):
     master: str
     password: str | Secret
     separator: str = "*"
+    login: str = "{email}"
     users: tuple[str, ...] = ()
 
 
@@ -265,8 +272,34 @@ def parse(data: dict[str, Any], *, base: Path, source: str = "config.toml") -> C
         config = msgspec.convert({**data, "base": str(base)}, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{source}: {_readable(str(error))}") from None
+    config = msgspec.structs.replace(config, mailboxes={**config.mailboxes, **_served(config, source)})
     _check(config, source)
     return config
+
+
+def _served(config: Config, source: str) -> dict[str, Mailbox]:
+    """The mailboxes that master users open."""
+    found: dict[str, Mailbox] = {}
+    for name, server in config.servers.items():
+        for key in server.users or tuple(config.users):
+            if key not in config.users:
+                raise ConfigError(
+                    f"{source}: servers.{name}.users names {key!r}, who is not configured; add [users.{key}]"
+                )
+            if key in config.mailboxes or key in found:
+                raise ConfigError(f"{source}: servers.{name} and another section both have a mailbox {key}; keep one")
+            email = config.users[key].email
+            account = server.login.format(email=email, local=email.partition("@")[0], key=key)
+            found[key] = Mailbox(
+                user=key,
+                host=server.host,
+                port=server.port,
+                tls=server.tls,
+                tls_ca=server.tls_ca,
+                login=f"{account}{server.separator}{server.master}",
+                password=server.password,
+            )
+    return found
 
 
 def _refuse_unknown(data: Mapping[str, Any], struct: Any, prefix: str, source: str) -> None:
@@ -301,6 +334,13 @@ def _readable(text: str) -> str:
     return f"{match[2]}: {match[1]}" if match else text
 
 
+def _span(span: str, key: str, source: str) -> None:
+    try:
+        spans.before(datetime(2026, 1, 1, tzinfo=UTC), span)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {key}: {error}") from None
+
+
 def _check(config: Config, source: str) -> None:
     """What the types can't say."""
     for key, mailbox in config.mailboxes.items():
@@ -319,5 +359,9 @@ def _check(config: Config, source: str) -> None:
             )
         if mailbox.host and mailbox.password is None and mailbox.oauth is None:
             raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
+    for key, span in ((f"mailboxes.{k}.backfill_since", m.backfill_since) for k, m in config.mailboxes.items()):
+        _span(span, key, source)
+    for key, mailbox in config.mailboxes.items():
+        _span(mailbox.poll, f"mailboxes.{key}.poll", source)
     if config.lmtp and not config.lmtp.drop_box and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
