@@ -1,0 +1,244 @@
+"""Outgoing mail: stored with what caused it, claimed in batches, handed over at least once.
+
+A row is ``pending`` until a process claims it, ``sending`` while it is handed over, then ``sent``, ``failed``, or
+``pending`` again until its next try. A claim is a lease: the rows of a process that died are claimed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+
+from mailcrm.errors import NotFound
+from mailcrm.store.db import slices
+from mailcrm.store.messages import insert_new
+from mailcrm.store.tables import outbox
+
+LEASE = timedelta(seconds=30)
+"""How long a claim holds. Longer than one hand-over takes; who has more to do renews it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMail:
+    """A mail to be sent.
+
+    Args:
+        key: what makes it one and the same however often it is put here.
+        kind: question | digest | notice.
+        message_id: without ``<>``; the same at every try, so that a receiver can tell a repetition.
+        content: the whole message, lines ending in CRLF.
+    """
+
+    key: str
+    kind: str
+    user_id: int | None
+    message_id: str
+    sender: str
+    recipient: str
+    subject: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A mail that this process may hand over until its lease ends. ``attempts`` counts this one."""
+
+    id: int
+    sender: str
+    recipient: str
+    content: bytes
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A mail as listings show it; ``reason`` is the server's or our own last word about it."""
+
+    id: int
+    key: str
+    kind: str
+    message_id: str
+    sender: str
+    recipient: str
+    subject: str
+    state: str
+    attempts: int
+    reason: str | None
+    due_at: datetime
+    created_at: datetime
+    sent_at: datetime | None
+    content: bytes
+
+
+def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
+    """Store a mail to be sent as soon as possible; False if one with its key is there already."""
+    result = connection.execute(
+        insert_new(connection, outbox).values(
+            key=mail.key,
+            kind=mail.kind,
+            user_id=mail.user_id,
+            message_id=mail.message_id,
+            sender=mail.sender,
+            recipient=mail.recipient,
+            subject=mail.subject,
+            content=mail.content,
+            state="pending",
+            due_at=now,
+            created_at=now,
+        )
+    )
+    return result.rowcount == 1
+
+
+def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
+    """Take up to ``limit`` due mails, oldest first, and those whose claim has run out. The caller commits."""
+    due = or_(
+        and_(outbox.c.state == "pending", outbox.c.due_at <= now),
+        and_(outbox.c.state == "sending", outbox.c.claimed_at < now - LEASE),
+    )
+    # SKIP LOCKED lets several processes claim side by side; SQLite has one writer and leaves the clause out.
+    chosen = select(outbox.c.id).where(due).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+    rows = connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(chosen.with_for_update(skip_locked=True).scalar_subquery()))
+        .values(state="sending", claimed_at=now, attempts=outbox.c.attempts + 1)
+        .returning(
+            outbox.c.id,
+            outbox.c.sender,
+            outbox.c.recipient,
+            outbox.c.content,
+            outbox.c.attempts,
+            outbox.c.created_at,
+        )
+    )
+    return sorted((Claimed(*row) for row in rows), key=lambda mail: mail.id)
+
+
+def renew(connection: Connection, ids: Sequence[int], claimed_at: datetime, now: datetime) -> set[int]:
+    """Lengthen the lease of claimed mails. Returns the ids of those that are still ours."""
+    kept: set[int] = set()
+    for piece in slices(ids):
+        held = _held(piece, claimed_at)
+        kept |= set(
+            connection.execute(update(outbox).where(held).values(claimed_at=now).returning(outbox.c.id)).scalars()
+        )
+    return kept
+
+
+def sent(connection: Connection, mail_id: int, claimed_at: datetime, now: datetime, answer: str) -> None:
+    """The server took the mail; ``answer`` is what it said."""
+    values = {"state": "sent", "sent_at": now, "claimed_at": None, "reason": answer}
+    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+
+
+def again(connection: Connection, mail_id: int, claimed_at: datetime, due_at: datetime, reason: str) -> None:
+    """It failed for now: try again at ``due_at``."""
+    values = {"state": "pending", "due_at": due_at, "claimed_at": None, "reason": reason}
+    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+
+
+def unclaim(connection: Connection, ids: Sequence[int], claimed_at: datetime, due_at: datetime, reason: str) -> None:
+    """Give mails back that were not tried, since something stands in the way of them all."""
+    values = {"state": "pending", "due_at": due_at, "claimed_at": None, "reason": reason}
+    for piece in slices(ids):
+        connection.execute(
+            update(outbox).where(_held(piece, claimed_at)).values(**values, attempts=outbox.c.attempts - 1)
+        )
+
+
+def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: str) -> None:
+    """It is refused for good."""
+    values = {"state": "failed", "claimed_at": None, "reason": reason}
+    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+
+
+def withdraw(connection: Connection, keys: Iterable[str], reason: str) -> None:
+    """Take mails back that did not leave yet."""
+    for piece in slices(keys):
+        waiting = outbox.c.key.in_(piece) & outbox.c.state.in_(("pending", "held"))
+        connection.execute(update(outbox).where(waiting).values(state="withdrawn", reason=reason))
+
+
+def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
+    """Try failed and waiting mails at once, with all their tries anew; None is all failed ones. Returns how many."""
+    states = ("failed",) if ids is None else ("failed", "pending")
+    values = {"state": "pending", "due_at": now, "attempts": 0, "claimed_at": None}
+    return _change(connection, ids, states, values)
+
+
+def hold(connection: Connection, ids: Sequence[int] | None) -> int:
+    """Keep waiting mails back until they are released; None is all. Returns how many."""
+    return _change(connection, ids, ("pending",), {"state": "held"})
+
+
+def release(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
+    """Let held mails go; None is all. Returns how many."""
+    return _change(connection, ids, ("held",), {"state": "pending", "due_at": now})
+
+
+def listed(connection: Connection, state: str | None = None) -> list[Stored]:
+    """All mails, or those in one state, oldest first."""
+    query = _stored.order_by(outbox.c.id)
+    rows = connection.execute(query.where(outbox.c.state == state) if state else query)
+    return [Stored(*row) for row in rows]
+
+
+def get(connection: Connection, mail_id: int) -> Stored:
+    """One mail. Raises NotFound."""
+    row = connection.execute(_stored.where(outbox.c.id == mail_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no mail {mail_id} in the outbox; `mailcrm outbox list` shows them")
+    return Stored(*row)
+
+
+def counts(connection: Connection) -> Mapping[str, int]:
+    """How many mails there are in each state."""
+    return {row[0]: row[1] for row in connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))}
+
+
+def put_since(connection: Connection, user_id: int, kind: str, since: datetime) -> int:
+    """How many mails of a kind a user was sent, or is about to be, since that time."""
+    query = select(func.count()).where(outbox.c.user_id == user_id, outbox.c.kind == kind, outbox.c.created_at >= since)
+    return int(connection.execute(query).scalar_one())
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next waiting mail is due; None if none waits."""
+    return connection.execute(select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")).scalar()
+
+
+_stored: Select[Any] = select(
+    outbox.c.id,
+    outbox.c.key,
+    outbox.c.kind,
+    outbox.c.message_id,
+    outbox.c.sender,
+    outbox.c.recipient,
+    outbox.c.subject,
+    outbox.c.state,
+    outbox.c.attempts,
+    outbox.c.reason,
+    outbox.c.due_at,
+    outbox.c.created_at,
+    outbox.c.sent_at,
+    outbox.c.content,
+)
+
+
+def _held(ids: Sequence[int], claimed_at: datetime) -> ColumnElement[bool]:
+    """Compare and set: another process may have taken over a claim that ran out."""
+    return and_(outbox.c.id.in_(ids), outbox.c.state == "sending", outbox.c.claimed_at == claimed_at)
+
+
+def _change(
+    connection: Connection, ids: Sequence[int] | None, states: Sequence[str], values: Mapping[str, object]
+) -> int:
+    changed = update(outbox).where(outbox.c.state.in_(states)).values(**values)
+    if ids is None:
+        return connection.execute(changed).rowcount
+    return sum(connection.execute(changed.where(outbox.c.id.in_(piece))).rowcount for piece in slices(ids))
