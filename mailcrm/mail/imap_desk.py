@@ -1,0 +1,211 @@
+"""The desk of one mailbox: its mail is read there and handed in, and only there its cursors move."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Final
+
+from mailcrm.core.model import Arrival, Batch, Cursor, Known, Unreadable
+from mailcrm.core.threads import identity
+from mailcrm.mail.imap_faults import Away
+from mailcrm.mail.imap_fetch import UNDATED, Entry, Fetched, Group, Suspects, headers
+from mailcrm.mail.imap_folders import Folder
+from mailcrm.mail.imap_intake import Blobs, Content, Intake, Readers
+from mailcrm.mail.imap_talk import Talk
+
+AHEAD: Final = 2
+_IDENTITY: Final = b"HEADER.FIELDS (MESSAGE-ID FROM DATE)"
+_CHECKED_AT_ONCE: Final = 500
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pass did. ``paced``: the first pass stopped early because the day's megabytes are used up."""
+
+    stored: int = 0
+    known: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    flagged: int = 0
+    bytes: int = 0
+    paced: bool = False
+
+    def add(self, other: Counts) -> None:
+        """Add what another pass did."""
+        for name in ("stored", "known", "unreadable", "vanished", "flagged", "bytes"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.paced = self.paced or other.paced
+
+
+class Desk:
+    """Reads and hands in the mail of one mailbox. Safe for the watching and the first-pass thread at once.
+
+    Args:
+        key: the mailbox's name in the configuration.
+        progress: told how many messages of a first pass are done, and how many there are.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        intake: Intake,
+        readers: Readers,
+        blobs: Blobs,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.key = key
+        self.intake = intake
+        self.readers = readers
+        self.blobs = blobs
+        self.suspects = Suspects()
+        self.sizes: dict[str, int] = {}  # messages per folder when it was last compared with what we know
+        self._progress = progress
+        self._done = self._total = 0
+        self._lock = Lock()
+        self._cursors: dict[str, Cursor] | None = None
+
+    def cursor(self, folder: Folder) -> Cursor | None:
+        """How far a folder has been read; None if never."""
+        return self.cursors().get(folder.name)
+
+    def cursors(self) -> dict[str, Cursor]:
+        """How far each folder has been read. Raises Temporary."""
+        if self._cursors is None:
+            self._cursors = dict(self.intake.cursors(self.key))
+        return self._cursors
+
+    def begin(self, folder: Folder, cursor: Cursor) -> None:
+        """Start a folder anew, at first sight or after its UIDVALIDITY changed. Raises Temporary."""
+        with self._lock:
+            self.intake.store(Batch(self.key, folder.name, folder.role, (), cursor))
+            self.cursors()[folder.name] = cursor
+            self.sizes.pop(folder.name, None)
+
+    def hand_in(
+        self,
+        folder: Folder,
+        uidvalidity: int,
+        arrivals: Sequence[Arrival] = (),
+        *,
+        last_uid: int = 0,
+        backfill_uid: int | None = None,
+        modseq: int | None = None,
+        vanished: Sequence[int] = (),
+        flags: Mapping[int, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Store what was found and move the cursor, in one transaction.
+
+        Args:
+            uidvalidity: under which it was found; if the folder was begun anew since, nothing is stored.
+            last_uid: all new mail up to here is in.
+            backfill_uid: the first pass has come down to here.
+            modseq: all changes up to here are in.
+
+        Raises:
+            Temporary: the database is busy or away; nothing moved.
+        """
+        with self._lock:
+            now = self.cursors().get(folder.name)
+            if now is None or now.uidvalidity != uidvalidity:
+                raise Away(f"mailboxes.{self.key}: {folder.name} was begun anew meanwhile")
+            cursor = replace(
+                now,
+                last_uid=max(now.last_uid, last_uid),
+                backfill_uid=now.backfill_uid if backfill_uid is None else min(now.backfill_uid, backfill_uid),
+                modseq=now.modseq if modseq is None else modseq,
+            )
+            self.intake.store(
+                Batch(self.key, folder.name, folder.role, tuple(arrivals), cursor, tuple(vanished), flags or {})
+            )
+            self.cursors()[folder.name] = cursor
+
+    def expect(self, messages: int) -> None:
+        """A first pass is going to see so many messages more."""
+        self._total += messages
+
+    def advance(self, messages: int) -> None:
+        """A first pass has seen so many messages more."""
+        self._done += messages
+        if self._progress:
+            self._progress(self._done, max(self._total, self._done))
+
+    def read(self, groups: Iterable[Group]) -> Iterator[tuple[Group, list[Arrival]]]:
+        """Read groups while the next ones are being fetched, in order.
+
+        If fetching fails, those fetched before are still yielded before the error is raised.
+        """
+        waiting: deque[tuple[Group, Future[list[Arrival]]]] = deque()
+        source = iter(groups)
+        fault: Exception | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.key}") as pool:
+            while True:
+                try:
+                    group = next(source)
+                except StopIteration:
+                    break
+                except Away as error:
+                    fault = error
+                    break
+                waiting.append((group, pool.submit(self.arrivals, group)))
+                if len(waiting) > AHEAD:
+                    group, reading = waiting.popleft()
+                    yield group, reading.result()
+            while waiting:
+                group, reading = waiting.popleft()
+                yield group, reading.result()
+        if fault is not None:
+            raise fault
+
+    def arrivals(self, group: Group) -> list[Arrival]:
+        """Read one group's messages, and free their bytes."""
+        known = [_known(entry, group.flags.get(entry.uid, ()), name) for entry, name in group.known]
+        whole = [f for f in group.found.values() if f.raw is not None and not f.problem]
+        contents = self.readers.read_many([bytes(f.raw or b"") for f in whole]) if whole else []
+        read = [_arrival(f, content) for f, content in zip(whole, contents, strict=True)]
+        lost = [
+            _arrival(f, Unreadable(f.problem, *self.blobs.put(bytes(f.raw or b""))))
+            for f in group.found.values()
+            if f.problem
+        ]
+        group.found = {}
+        return sorted((*known, *read, *lost), key=lambda arrival: arrival.uid or 0)
+
+    def sort_out(self, talk: Talk, group: Group) -> None:
+        """Find out by three header fields which of a group's messages are stored already; they need no bodies."""
+        for start in range(0, len(group.entries), _CHECKED_AT_ONCE):
+            entries = group.entries[start : start + _CHECKED_AT_ONCE]
+            found = headers(talk, [entry.uid for entry in entries], _IDENTITY)
+            names = dict(zip(found, self._identities(list(found.values())), strict=True))
+            stored = self.intake.known([name for name in names.values() if name])
+            for entry in entries:
+                name = names.get(entry.uid)
+                if name is not None and name in stored:
+                    group.known.append((entry, name))
+                    group.flags[entry.uid] = found[entry.uid].flags
+        have = {entry.uid for entry, _ in group.known}
+        group.entries = [entry for entry in group.entries if entry.uid not in have]
+
+    def _identities(self, found: Sequence[Fetched]) -> list[str | None]:
+        names: list[str | None] = []
+        for content in self.readers.read_many([bytes(f.raw or b"") for f in found]) if found else ():
+            if isinstance(content, Unreadable):
+                names.append(None)
+            else:
+                message = content[0]
+                names.append(identity(message.message_id, message.from_.email if message.from_ else "", message.date))
+        return names
+
+
+def _arrival(found: Fetched, content: Content) -> Arrival:
+    received_at = found.received_at
+    if received_at is UNDATED and not isinstance(content, Unreadable) and content[0].date is not None:
+        received_at = content[0].date
+    return Arrival(found.uid, received_at, content, found.flags, found.thread_hint)
+
+
+def _known(entry: Entry, flags: tuple[str, ...], name: str) -> Arrival:
+    return Arrival(entry.uid, entry.received_at, Known(name), flags)

@@ -1,0 +1,311 @@
+"""Fetching bodies: two commands in flight, answers streamed, a bad message retried alone, never skipped in silence."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from mailcrm.mail.imap_answers import Answer, Unclear, Value, as_set, expand, literal, moment, number, words
+from mailcrm.mail.imap_faults import Away, Declined
+from mailcrm.mail.imap_talk import Talk
+from mailcrm.mail.imap_wire import Literal
+
+_T = TypeVar("_T")
+
+IN_FLIGHT: Final = 2
+BATCH_COUNT: Final = 200
+BATCH_BYTES: Final = 4 << 20
+POISON: Final = 3
+UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)  # a message of unknown age is old: it triggers nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message in a folder, before its body is read. ``size`` in bytes as the server claims."""
+
+    uid: int
+    size: int = 0
+    received_at: datetime = UNDATED
+
+
+@dataclass(slots=True)
+class Fetched:
+    """A message as it came. ``raw`` None: it could not be had, and ``problem`` says why."""
+
+    uid: int
+    raw: Literal | None
+    received_at: datetime
+    flags: tuple[str, ...] = ()
+    thread_hint: str | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Group:
+    """What is fetched by one command and stored as one batch: once it is, all from ``low`` to ``high`` is done.
+
+    ``known`` are messages that need no body: their content is stored already, under that identity;
+    ``flags`` are theirs.
+    """
+
+    low: int
+    high: int
+    entries: list[Entry] = field(default_factory=list)
+    known: list[tuple[Entry, str]] = field(default_factory=list)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    found: dict[int, Fetched] = field(default_factory=dict)
+    alone: bool = False
+
+
+class Suspects:
+    """Remembers at which message the connection broke, so that a poison message ends in quarantine, not in a loop."""
+
+    def __init__(self) -> None:
+        self._broke: Counter[tuple[bytes, int]] = Counter()
+
+    def blame(self, folder: bytes, uid: int) -> None:
+        """The connection broke while this message was awaited."""
+        self._broke[folder, uid] += 1
+
+    def suspected(self, folder: bytes, uid: int) -> bool:
+        """Whether it is to be fetched by a command of its own."""
+        return self._broke[folder, uid] > 0 if self._broke else False
+
+    def poison(self, folder: bytes, uid: int) -> bool:
+        """Whether it broke the connection too often to be tried again."""
+        return self._broke[folder, uid] >= POISON if self._broke else False
+
+
+def grouped(entries: Sequence[Entry], low: int, high: int, *, descending: bool) -> Iterator[Group]:
+    """Cut a window into groups bounded by count and bytes; together they cover ``low`` to ``high`` without a gap.
+
+    Args:
+        entries: of the window, ascending.
+        descending: newest first, for a first pass.
+    """
+    order = list(reversed(entries)) if descending else list(entries)
+    edge = high if descending else low
+    chunk: list[Entry] = []
+    size = 0
+    for entry in order:
+        if chunk and (len(chunk) >= BATCH_COUNT or size + entry.size > BATCH_BYTES):
+            yield _group(chunk, edge, descending=descending)
+            edge = chunk[-1].uid - 1 if descending else chunk[-1].uid + 1
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += entry.size
+    last = _group(chunk, edge, descending=descending)
+    if descending:
+        last.low = low
+    else:
+        last.high = high
+    yield last
+
+
+def _group(chunk: list[Entry], edge: int, *, descending: bool) -> Group:
+    if descending:
+        return Group(chunk[-1].uid if chunk else edge, edge, chunk)
+    return Group(edge, chunk[-1].uid if chunk else edge, chunk)
+
+
+def listing(talk: Talk, low: int, high: int) -> list[Entry]:
+    """UID, size and date of what lies from ``low`` to ``high``, ascending.
+
+    A row that can't be read still yields its UID, so that the message is not lost.
+    """
+    found: dict[int, Entry] = {}
+    unread = False
+    for one in talk.do(b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE)" % (low, high)):
+        if one.word == b"FETCH":
+            entry = _entry(one)
+            if entry is None:
+                unread = True
+            elif low <= entry.uid <= high:
+                found[entry.uid] = entry
+    if unread:
+        for uid in expand(talk.search(low, high), high - low + 1):
+            found.setdefault(uid, Entry(uid))
+    return [found[uid] for uid in sorted(found)]
+
+
+def _entry(one: Answer) -> Entry | None:
+    try:
+        items = one.items()
+    except Unclear:
+        return None
+    try:
+        uid = number(items.get(b"UID"))
+    except Unclear:
+        return None
+    return Entry(uid, _or(number, items.get(b"RFC822.SIZE"), 0), _or(moment, items.get(b"INTERNALDATE"), UNDATED))
+
+
+def fetch(talk: Talk, groups: Iterable[Group], suspects: Suspects) -> Iterator[Group]:
+    """Fill each group's ``found``, in the order given.
+
+    Raises:
+        Away: the connection broke; groups already yielded are complete, the rest were not begun or are to be redone.
+    """
+    items = _items(talk)
+    waiting: deque[tuple[bytes, Group]] = deque()
+    source = iter(groups)
+    held: Group | None = None
+    try:
+        while True:
+            while len(waiting) < IN_FLIGHT and (group := held or next(source, None)) is not None:
+                held = None
+                _excuse(talk, group, suspects)
+                wanted = [entry.uid for entry in group.entries if entry.uid not in group.found]
+                group.alone = any(suspects.suspected(talk.folder or b"", uid) for uid in wanted)
+                if waiting and (group.alone or waiting[-1][1].alone):
+                    held = group
+                    break
+                if group.alone or not wanted:
+                    waiting.append((b"", group))
+                else:
+                    waiting.append((talk.start(b"UID FETCH " + as_set(wanted) + items), group))
+            if not waiting:
+                return
+            tag, group = waiting[0]
+            if tag:
+                _receive(talk, tag, [g for _, g in waiting])
+            waiting.popleft()
+            missing = [entry for entry in group.entries if entry.uid not in group.found]
+            if missing and waiting and waiting[0][0]:
+                # the next command is on its way: let it finish before asking for single messages
+                _receive(talk, waiting[0][0], [g for _, g in waiting])
+                waiting[0] = (b"", waiting[0][1])
+            for entry in missing:
+                _retry(talk, group, entry, items)
+            yield group
+    except Away as fault:
+        if fault.retry_after is None:
+            _blame(talk, [g for _, g in waiting], suspects)
+        raise
+
+
+def _items(talk: Talk) -> bytes:
+    hint = b""
+    if "X-GM-EXT-1" in talk.capabilities:
+        hint = b"X-GM-THRID "
+    elif "OBJECTID" in talk.capabilities:
+        hint = b"THREADID "
+    return b" (UID FLAGS INTERNALDATE " + hint + b"BODY.PEEK[])"
+
+
+def _excuse(talk: Talk, group: Group, suspects: Suspects) -> None:
+    """Give up on messages that broke the connection again and again, and on those too large to be taken in."""
+    for entry in group.entries:
+        if suspects.poison(talk.folder or b"", entry.uid):
+            problem = f"the connection to the server broke {POISON} times while this message was fetched"
+        elif entry.size > talk.wire.max_literal:
+            problem = f"{entry.size} bytes are more than the {talk.wire.max_literal} that are taken in"
+        else:
+            continue
+        group.found[entry.uid] = Fetched(entry.uid, None, entry.received_at, problem=problem)
+
+
+def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
+    """Read until the command is done. A refusal is no error here: what did not come is asked for singly."""
+    dates = {entry.uid: (group, entry) for group in groups for entry in group.entries}
+    while True:
+        one = talk.next()
+        if one.tag == tag:
+            try:
+                talk.verdict(one, "FETCH")
+            except Declined:
+                return
+            return
+        if one.word == b"FETCH" and one.tag == b"*":
+            try:
+                got = _fetched(one)
+            except Unclear:
+                continue
+            if got is not None and got.uid in dates:
+                group, entry = dates[got.uid]
+                if got.received_at is UNDATED:
+                    got.received_at = entry.received_at
+                group.found[got.uid] = got
+
+
+def _retry(talk: Talk, group: Group, entry: Entry, items: bytes) -> None:
+    """Ask for one message alone. It is either had, or gone, or marked with what is wrong."""
+    problem = "the server sends no content for this message"
+    rest: Literal | None = None
+    try:
+        for one in talk.do(b"UID FETCH %d" % entry.uid + items):
+            if one.word != b"FETCH":
+                continue
+            try:
+                got = _fetched(one)
+                if got is not None and got.uid == entry.uid:
+                    got.received_at = entry.received_at if got.received_at is UNDATED else got.received_at
+                    group.found[entry.uid] = got
+                    return
+            except Unclear as error:
+                problem = f"the server's answer can't be read: {error}"
+                rest = max(one.parts[1::2], key=len, default=None)
+    except Declined as refusal:
+        problem = str(refusal)
+    if talk.search(entry.uid, entry.uid):
+        group.found[entry.uid] = Fetched(entry.uid, rest, entry.received_at, problem=problem)
+
+
+def _blame(talk: Talk, groups: Sequence[Group], suspects: Suspects) -> None:
+    """Messages come in order: the broken one is the first that is missing."""
+    for group in groups:
+        missing = [entry.uid for entry in group.entries if entry.uid not in group.found]
+        if missing:
+            suspects.blame(talk.folder or b"", min(missing))
+            return
+
+
+def _fetched(one: Answer) -> Fetched | None:
+    """A message out of a FETCH response; None if it is about flags alone. Raises Unclear."""
+    items = one.items()
+    if b"BODY[]" not in items:
+        return None
+    raw = literal(items[b"BODY[]"])
+    if raw is None:
+        raise Unclear("no content")
+    hint: str | None = None
+    if (gmail := items.get(b"X-GM-THRID")) is not None:
+        hint = f"gm:{number(gmail)}"
+    elif thread := items.get(b"THREADID"):
+        inner = thread[0] if isinstance(thread, list) and thread else thread
+        hint = f"oid:{inner[:255].decode('ascii', 'replace')}" if isinstance(inner, bytes) else None
+    date = _or(moment, items.get(b"INTERNALDATE"), UNDATED)
+    return Fetched(number(items.get(b"UID")), raw, date, words(items.get(b"FLAGS")), hint)
+
+
+def _or(read: Callable[[Value], _T], value: Value, otherwise: _T) -> _T:
+    try:
+        return read(value)
+    except Unclear:
+        return otherwise
+
+
+def headers(talk: Talk, uids: Sequence[int], section: bytes) -> dict[int, Fetched]:
+    """Header bytes of messages, by UID; those that can't be read are left out.
+
+    Args:
+        section: ``HEADER`` or ``HEADER.FIELDS (…)``.
+    """
+    found: dict[int, Fetched] = {}
+    for one in talk.do(b"UID FETCH " + as_set(uids) + b" (UID FLAGS INTERNALDATE BODY.PEEK[" + section + b"])"):
+        if one.word != b"FETCH":
+            continue
+        try:
+            items = one.items()
+            part = next((value for name, value in items.items() if name.startswith(b"BODY[HEADER")), None)
+            raw = literal(part)
+            if raw is not None:
+                uid = number(items.get(b"UID"))
+                date = _or(moment, items.get(b"INTERNALDATE"), UNDATED)
+                found[uid] = Fetched(uid, raw, date, words(items.get(b"FLAGS")))
+        except Unclear:
+            continue
+    return found

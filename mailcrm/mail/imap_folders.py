@@ -1,0 +1,195 @@
+"""Which folders a mailbox has, what each is for, and which of them are read."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imapclient.imap_utf7 import decode as decode_utf7
+
+from mailcrm.config import Mailbox
+from mailcrm.core.model import FolderRole
+from mailcrm.mail.imap_answers import Answer, Unclear, Value, literal, tokens, words
+from mailcrm.mail.imap_faults import Declined
+from mailcrm.mail.imap_folder_names import BY_NAME
+from mailcrm.mail.imap_talk import Talk
+
+_ATTRIBUTES: Final = {
+    "\\sent": FolderRole.SENT,
+    "\\drafts": FolderRole.DRAFTS,
+    "\\trash": FolderRole.TRASH,
+    "\\junk": FolderRole.JUNK,
+    "\\spam": FolderRole.JUNK,
+    "\\archive": FolderRole.ARCHIVE,
+    "\\all": FolderRole.ALL,
+    "\\allmail": FolderRole.ALL,
+    "\\inbox": FolderRole.INBOX,
+}
+_SKIPPED: Final = frozenset({FolderRole.TRASH, FolderRole.DRAFTS, FolderRole.JUNK})
+_ORDER: Final = {FolderRole.SENT: 0, FolderRole.INBOX: 1, FolderRole.ALL: 2, FolderRole.ARCHIVE: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mail folder.
+
+    Args:
+        name: as people read it.
+        wire: as the server spells it, quoted for a command.
+        role: what it is for.
+        selectable: False for a mere branch of the tree.
+        delimiter: between the levels of the name, or "".
+    """
+
+    name: str
+    wire: bytes
+    role: FolderRole
+    selectable: bool = True
+    delimiter: str = "/"
+
+
+def quoted(name: bytes) -> bytes:
+    """A name as a quoted string."""
+    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def role_of(name: str, attributes: Iterable[str], delimiter: str) -> FolderRole:
+    """What a folder is for: by its attributes (RFC 6154, XLIST), else by its well-known name in many languages."""
+    if name.upper() == "INBOX":
+        return FolderRole.INBOX
+    for attribute in attributes:
+        role = _ATTRIBUTES.get(attribute.lower())
+        if role:
+            return role
+    levels = name.split(delimiter) if delimiter else [name]
+    if levels and levels[0].upper() == "INBOX" and len(levels) > 1:
+        levels = levels[1:]
+    if len(levels) > 2 or (len(levels) == 2 and not levels[0].startswith("[")):
+        return FolderRole.OTHER  # "Projects/Sent" is somebody's own folder
+    return BY_NAME.get(levels[-1].casefold(), FolderRole.OTHER)
+
+
+def list_folders(talk: Talk) -> list[Folder]:
+    """All personal folders, the INBOX first; those of other users and shared ones are left out (RFC 2342).
+
+    Raises:
+        Away: the connection failed.
+        Declined: the server lists nothing.
+    """
+    foreign, personal = _namespaces(talk)
+    if {"SPECIAL-USE", "LIST-EXTENDED"} <= talk.capabilities:
+        command = b'LIST "" "*" RETURN (SPECIAL-USE)'
+    elif "XLIST" in talk.capabilities and "SPECIAL-USE" not in talk.capabilities:
+        command = b'XLIST "" "*"'
+    else:
+        command = b'LIST "" "*"'
+    found = [folder for one in talk.do(command) if one.word in (b"LIST", b"XLIST") and (folder := _folder(one))]
+    own = [
+        f for f in found if not any(_inside(f.name, space) for space in foreign) or _longer(f.name, personal, foreign)
+    ]
+    unique = {f.wire: f for f in own}
+    return sorted(unique.values(), key=lambda f: (f.role is not FolderRole.INBOX, f.name.casefold()))
+
+
+def chosen(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
+    """The folders to read, in the order of a first pass: Sent first, so that whom we wrote to is known.
+
+    All personal folders but Trash, Drafts and Junk, then the mailbox's ``include`` and ``exclude`` patterns. Where one
+    folder holds all mail (Gmail), that one alone, unless ``include`` names others.
+    """
+    usable = [f for f in folders if f.selectable]
+    if mailbox.include:
+        usable = [f for f in usable if _named(f, mailbox.include)]
+    else:
+        whole = [f for f in usable if f.role is FolderRole.ALL]
+        trees = [f for f in usable if not any(_inside(f.name, skipped) for skipped in _skipped_trees(folders))]
+        usable = whole[:1] or [f for f in trees if f.role not in _SKIPPED]
+    usable = [f for f in usable if not _named(f, mailbox.exclude)]
+    return sorted(usable, key=lambda f: (_ORDER.get(f.role, 9), f.name.casefold()))
+
+
+def _skipped_trees(folders: Sequence[Folder]) -> list[str]:
+    """Deleting a folder moves it under Trash: what lies there is as good as deleted."""
+    return [f.name + f.delimiter for f in folders if f.role in _SKIPPED and f.delimiter]
+
+
+def _named(folder: Folder, patterns: Iterable[str]) -> bool:
+    name = folder.name.casefold()
+    for pattern in patterns:
+        wanted = pattern.casefold()
+        if fnmatch.fnmatchcase(name, wanted) or (folder.delimiter != "/" and _slashed(folder, wanted)):
+            return True
+    return False
+
+
+def _slashed(folder: Folder, pattern: str) -> bool:
+    """``Archive/*`` also fits where the server's delimiter is another one."""
+    return bool(folder.delimiter) and fnmatch.fnmatchcase(
+        folder.name.casefold().replace(folder.delimiter, "/"), pattern
+    )
+
+
+def _inside(name: str, prefix: str) -> bool:
+    return bool(prefix) and name.startswith(prefix)
+
+
+def _longer(name: str, personal: Iterable[str], foreign: Iterable[str]) -> bool:
+    """A personal prefix that is more exact than the foreign one wins."""
+    best = max((len(p) for p in personal if _inside(name, p)), default=0)
+    return best > max((len(p) for p in foreign if _inside(name, p)), default=0)
+
+
+def _namespaces(talk: Talk) -> tuple[list[str], list[str]]:
+    """Prefixes of other users' and shared folders, and of personal ones."""
+    if "NAMESPACE" not in talk.capabilities:
+        return [], []
+    try:
+        answers = talk.do(b"NAMESPACE")
+        for one in answers:
+            if one.word == b"NAMESPACE":
+                personal, *foreign = one.values()[:3]
+                return [p for space in foreign for p in _prefixes(space)], _prefixes(personal)
+    except (Declined, Unclear, ValueError):
+        pass
+    return [], []
+
+
+def _prefixes(space: Value) -> list[str]:
+    if not isinstance(space, list):
+        return []
+    found = [entry[0] for entry in space if isinstance(entry, list) and entry]
+    return [decoded(prefix) for prefix in found if isinstance(prefix, bytes) and prefix]
+
+
+def decoded(name: bytes) -> str:
+    """A folder's name for people: modified UTF-7, else UTF-8, else Latin-1."""
+    try:
+        if name.isascii():
+            return str(decode_utf7(name))
+        return name.decode("utf-8")
+    except (UnicodeError, ValueError):
+        return name.decode("latin-1")
+
+
+def _folder(one: Answer) -> Folder | None:
+    try:
+        attributes, delimiter, name = tokens(one.parts)[:3]
+    except (Unclear, ValueError):
+        return None
+    raw = bytes(literal(name) or b"")
+    if not raw or re.search(rb"[\r\n\0]", raw):
+        return None
+    flags = words(attributes)
+    divider = delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""
+    label = decoded(raw)
+    lower = {flag.lower() for flag in flags}
+    return Folder(
+        "INBOX" if label.upper() == "INBOX" else label,
+        quoted(raw),
+        role_of(label, flags, divider),
+        not lower & {"\\noselect", "\\nonexistent"},
+        divider,
+    )

@@ -1,0 +1,53 @@
+"""What watching and syncing ask of the rest: where mail is handed in, and who reads its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Protocol
+
+from mailcrm.core.model import Batch, Cursor, Message, Reading, Unreadable
+
+Content = tuple[Message, Reading] | Unreadable
+
+
+class Intake(Protocol):
+    """The store, as the watcher sees it. Called from several threads, for one mailbox never from two at once."""
+
+    def cursors(self, mailbox: str) -> Mapping[str, Cursor]:
+        """How far each folder has been read, by folder name."""
+
+    def uids(self, mailbox: str, folder: str, low: int, high: int) -> Sequence[int]:
+        """UIDs from ``low`` to ``high`` (both included) that are believed to be in the folder, ascending."""
+
+    def known(self, identities: Sequence[str]) -> Container[str]:
+        """Which of these message identities (``threads.identity``) are stored already."""
+
+    def store(self, batch: Batch) -> None:
+        """Store rows and cursor in one transaction.
+
+        A batch whose cursor has another ``uidvalidity`` than the stored one starts the folder anew: the locations
+        known in it are forgotten in that transaction.
+
+        Raises:
+            Temporary: the database is busy or away; nothing was stored, the same batch comes again.
+        """
+
+    def paused(self, mailbox: str, reason: str) -> None:
+        """The mailbox needs a person: it is left alone until ``resume``."""
+
+    def alive(self, mailbox: str) -> None:
+        """The mailbox is in step with its server as of now."""
+
+
+class Readers(Protocol):
+    """Whoever turns raw bytes into messages."""
+
+    def read_many(self, raws: Sequence[bytes]) -> list[Content]:
+        """One result for each, in order."""
+
+
+class Blobs(Protocol):
+    """Where the bytes of unreadable mail are kept."""
+
+    def put(self, content: bytes) -> tuple[str, int]:
+        """Store; returns SHA-256 in hex and the size."""
