@@ -1,0 +1,168 @@
+"""Deals: add, edit, move, win, lose, reopen, merge, remove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.app.records import money, tell, text
+from mailcrm.errors import Refused
+from mailcrm.store import deals, find, merging, people, pipelines
+from mailcrm.store.deals import AnyRow, NewDeal
+
+
+@dataclass(frozen=True, slots=True)
+class DealEdit:
+    """What is to change of a deal; None leaves a thing as it is, "" or 0 clears it."""
+
+    title: str | None = None
+    person: int | None = None
+    organization: int | None = None
+    owner: int | None = None
+    value: str | None = None
+    currency: str | None = None
+
+
+def add(
+    context: Context,
+    actor: Actor,
+    title: str,
+    *,
+    person: int | None = None,
+    organization: int | None = None,
+    stage: str | None = None,
+    owner: int | None = None,
+    value: str | None = None,
+    currency: str | None = None,
+) -> int:
+    """Open a deal with a person, an organization, or both (DATA-9).
+
+    Args:
+        organization: without it, the person's.
+        stage: by name; without it, the first of the first pipeline, which is made if there is none.
+        owner: without it, the actor.
+
+    Raises:
+        Refused: neither person nor organization, no title, a wrong amount or currency.
+        NotFound: no such stage.
+    """
+    if person is None and organization is None:
+        raise Refused("a deal is with somebody; say --person or --org")
+    amount, code = money(value, currency)
+    now = context.clock()
+    with context.db.write() as connection:
+        pipelines.ensure_default(connection)
+        if organization is None and person is not None:
+            organization = people.rows(connection, [person])[person].organization_id
+        stage_id = find.stage_id(connection, stage) if stage else pipelines.first_stage(connection)
+        new = NewDeal(
+            title=text(title, "the title"),
+            stage=stage_id,
+            created_by=actor.source,
+            person=person,
+            organization=organization,
+            owner=owner if owner is not None else actor.id,
+            value=amount,
+            currency=code,
+        )
+        number = deals.add(connection, new, now)
+        _tell(connection, context, actor, "deal.created", number)
+    context.changed()
+    return number
+
+
+def edit(context: Context, number: int, change: DealEdit) -> None:
+    """Change a deal. Raises Refused for a wrong amount or currency, or if nobody would be left it is with."""
+    amount, code = money(change.value or None, change.currency or None)
+    values = {
+        "title": text(change.title, "the title") if change.title is not None else None,
+        "person_id": change.person,
+        "organization_id": change.organization,
+        "owner_id": change.owner,
+    }
+    changed: dict[str, object] = {name: value or None for name, value in values.items() if value is not None}
+    changed |= {"value": amount} if change.value is not None else {}
+    changed |= {"currency": code} if change.currency is not None else {}
+    with context.db.write() as connection:
+        deals.change(connection, number, **changed)
+        row = _row(connection, number)
+        if row.person_id is None and row.organization_id is None:
+            raise Refused("a deal is with somebody; leave it a person or an organization")
+    context.changed()
+
+
+def move(context: Context, actor: Actor, number: int, stage: str) -> None:
+    """Move an open deal to another stage. Raises Refused for a closed one, NotFound for an unknown stage."""
+    with context.db.write() as connection:
+        row = _row(connection, number)
+        if row.status != "open":
+            raise Refused(f"deal {number} is {row.status}; only an open one moves (`mailcrm deal reopen {number}`)")
+        stage_id = find.stage_id(connection, stage, row.pipeline_id)
+        if stage_id == row.stage_id:
+            return
+        deals.change(connection, number, stage_id=stage_id)
+        _tell(connection, context, actor, "deal.moved", number)
+    context.changed()
+
+
+def close(context: Context, actor: Actor, number: int, *, won: bool, reason: str | None = None) -> None:
+    """Close a deal as won or lost (DATA-8). It takes no more mail and is no candidate any more.
+
+    Raises:
+        Refused: it is closed already.
+    """
+    now = context.clock()
+    with context.db.write() as connection:
+        row = _row(connection, number)
+        if row.status != "open":
+            raise Refused(f"deal {number} is {row.status} already, since {row.closed_at:%Y-%m-%d}")
+        status = "won" if won else "lost"
+        deals.change(connection, number, status=status, closed_at=now, lost_reason=reason)
+        _ended(connection, number)
+        _tell(connection, context, actor, f"deal.{status}", number)
+    context.changed()
+
+
+def reopen(context: Context, number: int) -> None:
+    """Open a closed deal again, in the stage where it ended. Raises Refused if it is open."""
+    with context.db.write() as connection:
+        if _row(connection, number).status == "open":
+            raise Refused(f"deal {number} is open")
+        deals.change(connection, number, status="open", closed_at=None, lost_reason=None)
+    context.changed()
+
+
+def merge(context: Context, keep: int, gone: int) -> None:
+    """Make two deals one. Raises Refused if they are the same, or if only the one that goes is open."""
+    if keep == gone:
+        raise Refused(f"deal {keep} can't be merged with itself; name another")
+    with context.db.write() as connection:
+        if _row(connection, keep).status != "open" and _row(connection, gone).status == "open":
+            raise Refused(f"deal {keep} is closed and deal {gone} is open; merge the closed one into the open one")
+        merging.deals(connection, keep, gone, context.clock())
+    context.changed()
+
+
+def remove(context: Context, number: int) -> None:
+    """Take a deal out of every list; its mail stays with the persons."""
+    with context.db.write() as connection:
+        deals.change(connection, number, removed_at=context.clock())
+        _ended(connection, number)
+    context.changed()
+
+
+def _ended(connection: Connection, number: int) -> None:
+    """What waits for the deal's being open ends with it."""
+    deals.forget_standing_choices(connection, number)
+
+
+def _row(connection: Connection, number: int) -> AnyRow:
+    return deals.rows(connection, [number])[number]
+
+
+def _tell(connection: Connection, context: Context, actor: Actor, kind: str, number: int) -> None:
+    row = _row(connection, number)
+    tell(connection, context, actor, kind, row.person_id, context.clock(), deal=number, stage=row.stage)

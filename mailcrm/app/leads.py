@@ -1,0 +1,107 @@
+"""Leads: add, edit, merge, remove, and make a deal of one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mailcrm.app import deals
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.app.records import money, text
+from mailcrm.errors import Refused
+from mailcrm.store import leads, merging, people
+
+
+@dataclass(frozen=True, slots=True)
+class LeadEdit:
+    """What is to change of a lead; None leaves a thing as it is, "" or 0 clears it."""
+
+    title: str | None = None
+    person: int | None = None
+    organization: int | None = None
+    owner: int | None = None
+    value: str | None = None
+    currency: str | None = None
+
+
+def add(
+    context: Context,
+    actor: Actor,
+    title: str,
+    *,
+    person: int | None = None,
+    organization: int | None = None,
+    owner: int | None = None,
+    value: str | None = None,
+    currency: str | None = None,
+) -> int:
+    """Store a lead with a person, an organization, or both. Raises Refused as a deal's ``add``."""
+    if person is None and organization is None:
+        raise Refused("a lead is somebody; say --person or --org")
+    amount, code = money(value, currency)
+    with context.db.write() as connection:
+        if organization is None and person is not None:
+            organization = people.rows(connection, [person])[person].organization_id
+        number = leads.add(
+            connection,
+            text(title, "the title"),
+            context.clock(),
+            created_by=actor.source,
+            person=person,
+            organization=organization,
+            owner=owner if owner is not None else actor.id,
+            value=amount,
+            currency=code,
+        )
+    context.changed()
+    return number
+
+
+def edit(context: Context, number: int, change: LeadEdit) -> None:
+    """Change a lead. Raises Refused for a wrong amount or currency, or if it would be nobody's."""
+    amount, code = money(change.value or None, change.currency or None)
+    values = asdict(change)
+    changed: dict[str, object] = {
+        f"{name}_id": values[name] or None for name in ("person", "organization", "owner") if values[name] is not None
+    }
+    changed |= {"title": text(change.title, "the title")} if change.title is not None else {}
+    changed |= {"value": amount} if change.value is not None else {}
+    changed |= {"currency": code} if change.currency is not None else {}
+    with context.db.write() as connection:
+        leads.change(connection, number, **changed)
+        row = leads.rows(connection, [number])[number]
+        if row.person_id is None and row.organization_id is None:
+            raise Refused("a lead is somebody; leave it a person or an organization")
+
+
+def merge(context: Context, keep: int, gone: int) -> None:
+    """Make two leads one. Raises Refused if they are the same."""
+    if keep == gone:
+        raise Refused(f"lead {keep} can't be merged with itself; name another")
+    with context.db.write() as connection:
+        merging.leads(connection, keep, gone, context.clock())
+
+
+def remove(context: Context, number: int) -> None:
+    """Take a lead out of every list."""
+    with context.db.write() as connection:
+        leads.change(connection, number, removed_at=context.clock())
+
+
+def convert(context: Context, actor: Actor, number: int, *, stage: str | None = None) -> int:
+    """Open a deal with what a lead holds, and take the lead out of the list. Gives the deal's id."""
+    with context.db.read() as connection:
+        row = leads.rows(connection, [number])[number]
+    made = deals.add(
+        context,
+        actor,
+        row.title,
+        person=row.person_id,
+        organization=row.organization_id,
+        stage=stage,
+        owner=row.owner_id,
+        value=str(row.value) if row.value is not None else None,
+        currency=row.currency,
+    )
+    remove(context, number)
+    return made
