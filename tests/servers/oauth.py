@@ -21,12 +21,14 @@ class Provider:
     """Gives ``user`` a new access and a new refresh token for each refresh token, which is void afterwards.
 
     ``answers`` are given first, one a request. ``waits``: how often a device is told to wait for the rep.
+    ``withdrawn``: no access token is good any more.
     """
 
     user: str = "anna"
     refresh_token: str = "refresh-0"
     expires_in: int = 3600
     waits: int = 0
+    withdrawn: bool = False
     answers: list[Reply] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     access_tokens: set[str] = field(default_factory=set)
@@ -59,7 +61,8 @@ class Provider:
 
     def introspect(self, form: dict[str, str]) -> Reply:
         """The introspection endpoint (RFC 7662)."""
-        return 200, {"active": form.get("token") in self.access_tokens, "username": self.user}
+        active = form.get("token") in self.access_tokens and not self.withdrawn
+        return 200, {"active": active, "username": self.user}
 
     def __enter__(self) -> Self:
         provider = self
