@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from mailcrm.core.model import Arrival, Cursor, Known, Unreadable
@@ -59,7 +60,7 @@ def new_mail(talk: Talk, desk: Desk, folder: Folder, cursor: Cursor, high: int, 
                     desk.sort_out(talk, group)
                 yield group
 
-    for group, arrivals in desk.read(_by_window(talk, desk, groups())):
+    for group, arrivals in desk.read(_fetched(talk, desk, groups())):
         desk.hand_in(folder, cursor.uidvalidity, arrivals, last_uid=group.high)
         _count(counts, arrivals)
 
@@ -104,7 +105,7 @@ def first_pass(
                 yield group
 
     before, seen = talk.wire.received, 0
-    for group, arrivals in desk.read(_by_window(talk, desk, groups())):
+    for group, arrivals in desk.read(_fetched(talk, desk, groups())):
         desk.hand_in(folder, validity, arrivals, backfill_uid=max(1, group.low))
         desk.advance(len(arrivals))
         seen += len(arrivals)
@@ -118,14 +119,9 @@ def first_pass(
     desk.advance(opened.exists - seen)
 
 
-def _by_window(talk: Talk, desk: Desk, groups: Iterable[Group]) -> Iterator[Group]:
-    """Fetch groups; commands that list or check must not come between two fetches in flight."""
-    portion: list[Group] = []
-    source = iter(groups)
-    while True:
-        portion = [group for group, _ in zip(source, range(_PORTION), strict=False)]
-        if not portion:
-            return
+def _fetched(talk: Talk, desk: Desk, groups: Iterator[Group]) -> Iterator[Group]:
+    """Fetch groups some at a time: commands that list or check must not come between two fetches in flight."""
+    while portion := list(islice(groups, _PORTION)):
         yield from fetch(talk, portion, desk.suspects)
 
 
