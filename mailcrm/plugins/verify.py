@@ -68,6 +68,8 @@ def answer(hook: str, said: object, args: Mapping[str, Any]) -> str | int | None
     """
     if said is None:
         return None
+    if inspect.iscoroutine(said):
+        said.close()
     if hook == "choose_deal":
         if not isinstance(said, int) or isinstance(said, bool):
             raise Unfit(f"it answered {type(said).__name__}, not the id of a deal")
@@ -114,11 +116,13 @@ def _check_function(hook: str, function: Function) -> None:
 
 
 def _hints(function: Function) -> dict[str, Any]:
-    """The annotations; as they are written where a name in them exists for type checkers only."""
-    try:
-        return typing.get_type_hints(function)
-    except Exception:  # noqa: BLE001 - annotations are arbitrary code
-        return dict(inspect.get_annotations(inspect.unwrap(function)))
+    """The annotations, those too whose names were imported for type checkers only; at worst as they are written."""
+    for names in (None, vars(hookspecs)):
+        try:
+            return typing.get_type_hints(function, localns=names)
+        except Exception:  # noqa: BLE001, S112 - annotations are arbitrary code
+            continue
+    return dict(inspect.get_annotations(inspect.unwrap(function)))
 
 
 def _accepts(wide: Any, narrow: Any) -> bool:
