@@ -14,6 +14,7 @@ import typer
 from mailcrm.errors import Refused
 
 if TYPE_CHECKING:
+    from mailcrm.app.acting import Actor
     from mailcrm.app.context import Context
     from mailcrm.config import Config, User
     from mailcrm.store.users import StoredUser
@@ -80,6 +81,20 @@ def acting_user(ctx: typer.Context) -> StoredUser:
     if user.disabled:
         raise Refused(f"the user {user.key} is disabled; act --as another")
     return user
+
+
+def actor(ctx: typer.Context) -> Actor:
+    """Who acts where it does not matter that it is somebody: as ``acting_user``, else nobody in particular.
+
+    Raises:
+        NotFound: ``--as`` names nobody.
+        Refused: he is disabled.
+    """
+    from mailcrm.app.acting import Actor
+
+    if invocation(ctx).as_user is None and _default(list(context(ctx).config.users)) is None:
+        return Actor()
+    return Actor(acting_user(ctx))
 
 
 def time_zone(ctx: typer.Context) -> ZoneInfo:

@@ -46,21 +46,14 @@ def emit(rows: Iterable[object], as_json: bool, columns: Sequence[str]) -> None:
     """Print a listing.
 
     Args:
-        rows: mappings or msgspec structs (whose renamed fields count under their new names).
+        rows: mappings, dataclasses or msgspec structs (whose renamed fields count under their new names).
         as_json: one object a line, unpaged, with every key of the row; else a table of ``columns``.
         columns: the keys that the table shows, which are also its headings.
     """
     if as_json:
         _json(rows)
         return
-    table = [[cell(_mapping(row).get(name)) for name in columns] for row in rows]
-    headings = [name.replace("_", " ") for name in columns]
-    if sys.stdout.isatty():
-        _rich(table, headings)
-        return
-    widths = [max(len(line[at]) for line in [headings, *table]) for at in range(len(headings))]
-    for line in [headings, *table]:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    _table([[cell(mapping(row).get(name)) for name in columns] for row in rows], columns)
 
 
 def emit_one(row: object, as_json: bool) -> None:
@@ -68,11 +61,18 @@ def emit_one(row: object, as_json: bool) -> None:
     if as_json:
         _json([row])
         return
-    values = {name: cell(value) for name, value in _mapping(row).items()}
+    values = {name: cell(value) for name, value in mapping(row).items()}
     width = max((len(name) for name, text in values.items() if text), default=0) + 1
     for name, text in values.items():
         if text:
             typer.echo(f"{name.replace('_', ' ') + ':':<{width}} {text}")
+
+
+def emit_section(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what belongs to a record: a title and a table of those columns in which something stands."""
+    columns = [name for name in rows[0] if any(cell(row[name]) for row in rows)]
+    typer.echo(f"\n{title.replace('_', ' ')}")
+    _table([[cell(row[name]) for name in columns] for row in rows], columns)
 
 
 def say(text: str) -> None:
@@ -103,7 +103,8 @@ def confirm(question: str, yes: bool) -> None:
         raise Refused("nothing was done, as answered")
 
 
-def _mapping(row: object) -> Mapping[str, Any]:
+def mapping(row: object) -> Mapping[str, Any]:
+    """A row's keys and values, as JSON has them, but for times and amounts."""
     if isinstance(row, Mapping):
         return row
     import msgspec
@@ -118,6 +119,16 @@ def _json(rows: Iterable[object]) -> None:
     encoder = msgspec.json.Encoder(decimal_format="number")
     for row in rows:
         typer.echo(encoder.encode(row).decode())
+
+
+def _table(table: list[list[str]], columns: Sequence[str]) -> None:
+    headings = [name.replace("_", " ") for name in columns]
+    if sys.stdout.isatty():
+        _rich(table, headings)
+        return
+    widths = [max(len(line[at]) for line in [headings, *table]) for at in range(len(headings))]
+    for line in [headings, *table]:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _rich(table: list[list[str]], headings: list[str]) -> None:
