@@ -208,8 +208,13 @@ def put_since(connection: Connection, user_id: int, kind: str, since: datetime) 
 
 
 def next_due(connection: Connection) -> datetime | None:
-    """When the next waiting mail is due; None if none waits."""
-    return connection.execute(select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")).scalar()
+    """When there is something to claim next: a waiting mail is due, or a claim runs out. None if nothing waits."""
+    waiting = select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")
+    claimed = select(func.min(outbox.c.claimed_at)).where(outbox.c.state == "sending")
+    due = connection.execute(waiting).scalar()
+    oldest = connection.execute(claimed).scalar()
+    freed = oldest + LEASE if oldest else None
+    return min(due, freed) if due and freed else due or freed
 
 
 _stored: Select[Any] = select(

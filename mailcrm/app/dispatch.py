@@ -1,0 +1,163 @@
+"""Hands the outbox over to the smarthost: at least once, with the same Message-ID at every try."""
+
+from __future__ import annotations
+
+import logging
+import random
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mailcrm.app.context import Context
+from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
+from mailcrm.store import outbox
+from mailcrm.store.outbox import Claimed
+
+BATCH = 50
+FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=20), timedelta(hours=1)
+OLDEST, FEWEST_TRIES = timedelta(days=5), 20
+BLOCKED_DELAY, LOGIN_DELAY = timedelta(minutes=1), timedelta(minutes=15)
+_RENEW = outbox.LEASE / 3
+
+log = logging.getLogger(__name__)
+
+
+class Unreachable(Temporary):
+    """The server can't be reached, or takes nothing from us now: that is no mail's fault."""
+
+
+class Session(Protocol):
+    """A connection to a server that takes mail."""
+
+    def send(self, sender: str, recipient: str, content: bytes) -> str:
+        """Hand one mail over, within 20 seconds.
+
+        Returns:
+            What the server answered.
+
+        Raises:
+            Temporary: it may be taken later.
+            Permanent: it is refused for good.
+            Unreachable: nothing can be sent now.
+            ConfigError, LoginFailed: nothing can be sent until somebody changes something.
+        """
+
+
+class Transport(Protocol):
+    """A way for mail to leave."""
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session for a batch. Entering it may raise what ``Session.send`` raises; then it concerns every mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What became of the mails that were due."""
+
+    sent: int = 0
+    failed: int = 0
+    delayed: int = 0
+    reason: str | None = None
+
+
+def dispatch(context: Context, transport: Transport) -> Dispatched:
+    """Hand over everything that is due. Safe to run in several processes.
+
+    Returns:
+        How many were sent, failed for good, or have to wait, and the last reason for waiting.
+    """
+    total = Dispatched()
+    while claimed := _claim(context):
+        done = _batch(context, transport, *claimed)
+        total = Dispatched(
+            total.sent + done.sent,
+            total.failed + done.failed,
+            total.delayed + done.delayed,
+            done.reason or total.reason,
+        )
+        if len(claimed[0]) < BATCH:
+            break
+    return total
+
+
+def delay(attempts: int, spread: float) -> timedelta:
+    """How long to wait after that many tries: doubling from 20 s to an hour, spread by a fifth each way.
+
+    Args:
+        spread: from 0 to 1.
+    """
+    doubled = FIRST_DELAY * (1 << min(attempts - 1, 12))
+    return min(doubled, LONGEST_DELAY) * (0.8 + 0.4 * spread)
+
+
+def _claim(context: Context) -> tuple[list[Claimed], datetime] | None:
+    now = context.clock()
+    with context.db.read() as connection:
+        due = outbox.next_due(connection)
+    if due is None or due > now:
+        return None
+    with context.db.write() as connection:
+        mails = outbox.claim(connection, now, BATCH)
+    return (mails, now) if mails else None
+
+
+def _batch(context: Context, transport: Transport, mails: list[Claimed], claimed_at: datetime) -> Dispatched:
+    """Hand over what was claimed; each result is committed before the next mail is begun."""
+    waiting = {mail.id: mail for mail in mails}
+    sent = failed = delayed = 0
+    reason: str | None = None
+    try:
+        with transport.session() as session:
+            for mail in mails:
+                claimed_at = _renew(context, waiting, claimed_at)
+                if mail.id not in waiting:
+                    continue
+                try:
+                    answer = session.send(mail.sender, mail.recipient, mail.content)
+                except (ConfigError, LoginFailed, Unreachable):
+                    raise
+                except Temporary as error:
+                    reason, delayed = str(error), delayed + 1
+                    failed += _again(context, mail, claimed_at, str(error))
+                except Permanent as error:
+                    failed += 1
+                    with context.db.write() as connection:
+                        outbox.failed(connection, mail.id, claimed_at, str(error))
+                    log.warning("mail %s to %s is refused: %s", mail.id, mail.recipient, error)
+                else:
+                    sent += 1
+                    with context.db.write() as connection:
+                        outbox.sent(connection, mail.id, claimed_at, context.clock(), answer)
+                del waiting[mail.id]
+    except MailcrmError as error:
+        pause = LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY
+        reason, delayed = str(error), delayed + len(waiting)
+        log.warning("%s mails wait: %s", len(waiting), error)
+        with context.db.write() as connection:
+            outbox.unclaim(connection, list(waiting), claimed_at, context.clock() + pause, str(error))
+    return Dispatched(sent, failed, delayed, reason)
+
+
+def _again(context: Context, mail: Claimed, claimed_at: datetime, reason: str) -> int:
+    """Put off, or given up after five days; 1 if given up."""
+    now = context.clock()
+    with context.db.write() as connection:
+        if now - mail.created_at > OLDEST and mail.attempts >= FEWEST_TRIES:
+            outbox.failed(connection, mail.id, claimed_at, f"given up after {mail.attempts} tries: {reason}")
+            return 1
+        spread = random.random()  # noqa: S311 - against many mails coming back at one moment, not a secret
+        outbox.again(connection, mail.id, claimed_at, now + delay(mail.attempts, spread), reason)
+    return 0
+
+
+def _renew(context: Context, waiting: dict[int, Claimed], claimed_at: datetime) -> datetime:
+    """Keep the lease while a long batch goes on; mails that were lost to another process are left to it."""
+    now = context.clock()
+    if now - claimed_at < _RENEW:
+        return claimed_at
+    with context.db.write() as connection:
+        kept = outbox.renew(connection, list(waiting), claimed_at, now)
+    for lost in waiting.keys() - kept:
+        del waiting[lost]
+    return now
