@@ -1,8 +1,4 @@
-"""What a bounce says: who did not get which message, and whether he ever will (RFC 3464, RFC 3463).
-
-Statuses are taken with the diagnostic text: many servers answer 5.0.0 or 5.5.0 to everything, and some call a full
-mailbox "user unknown". Where the two disagree, the words win, since an address is given up only on clear evidence.
-"""
+"""What a bounce says: who did not get which message, and whether he ever will (RFC 3464, RFC 3463)."""
 
 from __future__ import annotations
 
@@ -11,14 +7,18 @@ from collections.abc import Iterator, Mapping
 
 from mailcrm.core.addresses import normalise
 from mailcrm.core.model import Bounce, Message
+from mailcrm.core.permanence import is_permanent, says_why
 
-_DSN = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_RETURNED = frozenset(
-    {"message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}
-)
+_DSN = "message/delivery-status"
+_RETURNED = frozenset({"message/rfc822", "text/rfc822-headers"})
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"'@=]{1,100}@[A-Za-z0-9\u0080-\uffff](?:[\w.-]{0,200}\w)?")
+_NEXT_ADDRESS = re.compile(
+    r"^[ \t*-]{0,8}(?:Unknown user: )?<?[^<>\s:]{1,100}@[^<>\s:]{1,200}>?:?[ \t]*$|^<[^<>\s]{3,320}>:", re.MULTILINE
+)
+_RULE = re.compile(r"[-=_*~#]{4,}")
+_ANSWER = re.compile(r"\b[45]\d\d[ -][^\n]{3}|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _MESSAGE_ID = re.compile(r"^(?:Original-)?Message-ID:\s{0,3}<([^<>\s]{1,500})>", re.IGNORECASE | re.MULTILINE)
 _RETURNED_TEXT = re.compile(
     r"^(?:[ \t]*[-=_#*>]{2,}.{0,80}|.{0,60}\b(?:copy of (?:the|your) message|original message|message headers?"
@@ -27,69 +27,6 @@ _RETURNED_TEXT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
-# The mailbox or the message is at fault for now: another mail may well arrive.
-_PASSING = re.compile(
-    r"(?:mail ?box|inbox|quota|storage|account|user|skrzynk\w|folder)[^.\n]{0,40}\b(?:full|exceed\w*|over|limit"
-    r"|przepełnion\w|pełn\w)\b"
-    r"|over[ -]?quota|out of storage|quota exceeded|exceed\w* (?:the |its |their |his )?(?:\w+ )?(?:quota|storage"
-    r"|limit|size|maximum)|insufficient (?:system )?(?:storage|disk)"
-    r"|mail ?box ?full|no space left|\b452\b[^\n]{0,5}4\.2\.2|(?:przepełnion|zapełnion)\w|brak miejsca|przekroczon\w"
-    r"|postfach (?:ist )?voll|boîte (?:\w+ )?pleine"
-    r"|buzón lleno|casella piena|переполнен|(?:too|zu) (?:large|big|groß)|size limit|message size|zbyt duż|за?нимает"
-    r" слишком"
-    r"|\bspam\b|spamhaus|spamcop|barracuda|black ?list|block(?:ed)? ?list|\bblocked\b|\bblocking\b|\brbl\b|dnsbl"
-    r"|denylist|reputation|junk mail|unsolicited|\bvirus|malware|phish"
-    r"|\bpolic(?:y|ies)\b|\bdmarc\b|\bspf\b|\bdkim\b|not authori[sz]ed|unauthenticated|authentication (?:is"
-    r" )?required|not permitted|relay(?:ing)? (?:access )?(?:denied|not)"
-    r"|unable to relay|access control|content (?:reject|filter)|rejected (?:by|due to|for) (?:content|policy|spam)"
-    r"|restricted|not accepted due to|prohibited|banned|nie dozwolon"
-    r"|rate limit|too many|receiving mail at a rate|throttl|too fast|grey ?list|try again|tempor(?:ar|ał)|timed? ?out"
-    r"|connection (?:refused|reset|lost|dropped)"
-    r"|hop count|too many hops|mail loop|loops? back|routing loop|deferred|retry time|not yet been|unverified"
-    r"|certificate|\btls\b|polityk\w",
-    re.IGNORECASE,
-)
-# The address or its host is gone, or takes no mail at all.
-_GONE = re.compile(
-    r"(?:user|recipient|mailbox|address|account|addressee|usuario|utilisateur|benutzer|empfänger|e-?mail(?: address)?"
-    r"|alias|inbox|person)\b[^\n]{0,90}?"
-    r"\b(?:unknown|not (?:be )?(?:found|exist\w*|known|valid|listed|recogni[sz]ed|active|here|available)"
-    r"|does(?:n[o'’]t| not) exist|doesn['’]t have"
-    r"|do not exist|invalid|disabled|inactive|deactivated|suspended|discontinued|closed|terminated|deleted|expired|no"
-    r" longer|unavailable"
-    r"|unbekannt|existiert nicht|inconnue?|inexistante?|n'existe pas|no existe|desconocido|non esiste|rejected:"
-    r" (?:access denied|undeliverable|user))"
-    r"|(?:unknown|no such|no|invalid|bad|nonexist[ea]nt|non-exist[ea]nt|unrouteable|unroutable|undeliverable|illegal"
-    r"|obsolete|inactive|disabled|old)[ -]"
-    r"(?:user|recipient|mailbox|address|account|domain|host|alias|local part|destination|person|mail ?drop|virtual"
-    r"|localbox|customer)"
-    r"|(?:couldn['’]t|could not|unable to|cannot|can['’]t) (?:be found|find (?:any )?(?:host|domain|address|user"
-    r"|recipient))|(?:isn['’]t|is not) (?:a )?(?:known|valid|our customer|active)"
-    r"|not our customer|user[ _]?unknown|recipient ?not ?found|unknown (?:or illegal )?(?:alias|address)|relocated"
-    r"|has moved|moved to (?:another|a new)|address(?: has)? changed|no longer (?:active|valid|with|work|in use"
-    r"|available|accept|exist)"
-    r"|(?:host|domain)(?: name| or domain name)?\b[^\n]{0,60}?\b(?:not found|unknown|does(?:n[o'’]t| not) exist|not"
-    r" exist|nxdomain|unresolvable|invalid)"
-    r"|nxdomain|name or service not known|no mail ?(?:server|exchanger|host)s?|non-?existent (?:hosts?|domain)|null"
-    r" ?mx|\bnullmx\b|(?:does not|doesn['’]t|not) accept(?:ing)? (?:any )?(?:e-?)?(?:mail|messages)"
-    r"|(?:mailbox|account) (?:is )?(?:currently )?(?:disabled|unavailable|inactive|blocked by owner)|not a valid"
-    r" (?:mailbox|user|recipient|address)|that email address couldn"
-    r"|nie istnieje|nie ma takie|nieznan\w|niepoprawny adres|nieprawidłow\w adres|adresat\w{0,2} nie|konto (?:\w+"
-    r" )?(?:zablokowane|wyłączone|usunięte|nieaktywne|zostało)|skrzynka (?:\w+ )?(?:zablokowana|wyłączona|usunięta"
-    r"|nieaktywna|nie istnieje)"
-    r"|не существует|нет такого|неизвестн\w|не найден|invalid mailbox|account that you tried to reach|mail-?box"
-    r" (?:not|unavailable)|access denied\. as\(201806281\)",
-    re.IGNORECASE,
-)
-_SURE = re.compile(
-    r"(?:user|recipient|mailbox|address|account)\b[^\n]{0,60}?\b(?:unknown|does(?:n[o'’]t| not) exist|not found)|no"
-    r" such (?:user|mailbox|recipient)"
-    r"|unknown (?:user|recipient)|null ?mx|nie istnieje|нет такого",
-    re.IGNORECASE,
-)
-_GONE_STATUSES = frozenset(
-    ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.1.351", "5.2.1", "5.4.4", "5.4.310", "5.1.1.1"]
-)  # RFC 3463, RFC 7505, Exchange
 _VAGUE = re.compile(r"[45]\.(?:0\.0|5\.0|3\.0|0\.\d{3})$")
 
 
@@ -113,43 +50,20 @@ def from_text(message: Message, recipient: str | None = None) -> Bounce:
         recipient: the failed address where another detector found it.
     """
     text = message.text[:20_000]
-    cut = _RETURNED_TEXT.search(text, min(len(text), 80))
-    words = text[: cut.start()] if cut and _ADDRESS.search(text, 0, cut.start()) else text[:6000]
+    returned = _RETURNED_TEXT.search(text, min(len(text), 80))
+    words = text[: returned.start()] if returned and _ADDRESS.search(text, 0, returned.start()) else text[:6000]
     recipient = recipient or _header_recipient(message) or _text_recipient(words, message)
     about = _about(words, recipient)
-    status = _STATUS.search(about) or _STATUS.search(words)
-    code = status[1] if status and status[1][0] != "2" else None
+    found = _STATUS.search(about) or _STATUS.search(words)
+    status = found[1] if found and found[1][0] != "2" else None
     reason = _one_line(about) or _one_line(message.subject)
-    return Bounce(recipient, code, is_permanent(code, about), reason, _original_id(message))
-
-
-def is_permanent(status: str | None, words: str) -> bool:
-    """True where the address or host does not exist, has moved, or accepts no mail.
-
-    Args:
-        status: the enhanced status code (RFC 3463), or None.
-        words: the diagnostic text.
-    """
-    passing = _PASSING.search(words) is not None
-    if status is not None and status.startswith("4"):
-        return (
-            not passing
-            and re.search(
-                r"\b(?:nxdomain|name or service not known|domain (?:name )?not found|no such domain)", words, re.I
-            )
-            is not None
-        )
-    if status in _GONE_STATUSES:
-        return not passing or (status.startswith("5.1.") and _SURE.search(words) is not None)
-    if status is not None and status.startswith(("5.7.", "5.2.", "5.6.", "5.3.4")):
-        return not passing and _SURE.search(words) is not None
-    return not passing and _GONE.search(words) is not None
+    return Bounce(recipient, status, is_permanent(status, about), reason, _original_id(message))
 
 
 def _groups(message: Message) -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
     """Per-recipient fields of every delivery report, each with the fields that concern the whole message."""
     for part in message.embedded:
-        if part.type in _DSN:
+        if part.type == _DSN:
             blocks = [
                 _fields(block) for block in re.split(r"\n[ \t]*\n", part.text.replace("\r\n", "\n").strip())[:200]
             ]
@@ -187,7 +101,7 @@ def _from_fields(fields: Mapping[str, str], common: Mapping[str, str], message: 
     if spoken and (status is None or _VAGUE.match(status)):
         status = spoken[1]
     context = words
-    if not words or (not _GONE.search(words) and not _PASSING.search(words)):
+    if not says_why(words):
         # Exchange and Lotus put the cause into the first part alone
         context = f"{words}\n{_about(message.text[:4000], recipient)}"
     reason = (
@@ -209,7 +123,7 @@ def _typed_address(value: str) -> str | None:
     kind, semicolon, address = value.partition(";")
     address = (address if semicolon else kind).replace("+2B", "+").replace("+3D", "=")
     found = _ADDRESS.search(address)
-    if found is None or "\ufffd" in found[0]:
+    if found is None or "\ufffd" in found[0] or "...@" in found[0]:  # "davi...@" is what an archive leaves
         return None
     return normalise(found[0]) or None
 
@@ -245,13 +159,21 @@ def _text_recipient(words: str, message: Message) -> str | None:
 
 
 def _about(words: str, recipient: str | None) -> str:
-    """The words around the failed address, else those around the first SMTP answer, else the beginning."""
+    """What is said of the failed address, up to the next one; else from the first SMTP answer on; else all."""
     at = words.lower().find(recipient) if recipient else -1
-    if at < 0:
-        answer = re.search(r"\b[45]\d\d[ -][^\n]{3}|[45]\.\d{1,3}\.\d{1,3}", words)
-        at = answer.start() if answer else 0
-    start = words.rfind("\n\n", 0, at) + 1
-    return words[start : at + 800].strip()
+    if at >= 0 and recipient:
+        before = words[words.rfind("\n", 0, at) + 1 : at].strip("<([\"' \t*-")
+        said = words[at + len(recipient) : at + 1200].lstrip("<>\"')]:;, \t\r\n")
+        for following in _NEXT_ADDRESS.finditer(said):
+            if recipient not in following[0].lower():
+                said = said[: following.start()]
+                break
+        if any(map(str.isalpha, before)):
+            said = f"{before} {recipient} {said}"
+        if sum(map(str.isalpha, said)) > 8:
+            return said[:800]
+    answer = _ANSWER.search(words)
+    return words[answer.start() : answer.start() + 800] if answer else words[:800]
 
 
 def _original_id(message: Message) -> str | None:
@@ -268,4 +190,4 @@ def _bare_id(value: str) -> str | None:
 
 
 def _one_line(text: str, most: int = 300) -> str:
-    return " ".join(text[: most * 4].split())[:most]
+    return " ".join(_RULE.sub(" ", text[: most * 4]).split())[:most]

@@ -40,6 +40,7 @@ _DELAYED = re.compile(
     r"\bdelayed\b|\bdelay\)|has not yet been delivered|still being retried|opóźni|verzögert|\bwarning: message\b",
     re.IGNORECASE,
 )
+_DAEMONS = ("mailer-daemon@", "mailerdaemon@", "mail-daemon@", "maildaemon@", "mdaemon@")
 _LISTS = frozenset({"bulk", "list", "junk"})
 _AUTO_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 _NO = frozenset({"", "no", "false", "0", "none"})
@@ -63,11 +64,11 @@ def classify(message: Message, mail_from: str | None = None) -> Reading:
     if reading := _mail_system(message, mail_from):
         return reading
     headers = message.headers
-    if headers and (rule := _marked_automatic(message)):
+    if rule := _marked_automatic(message):
         return _automatic(message, rule)
     found = find_forward(message)
     if found is None:
-        own = trim(message.text, message.html)
+        own = trim(message.text)
     else:
         own = trim(message.text[: found[0]] if found[0] is not None else message.text)
     forward = found[1] if found else None
@@ -98,20 +99,18 @@ def maybe_bounce(message: Message, mail_from: str | None = None) -> bool:
 def _report(message: Message, mail_from: str | None) -> Reading | None:
     """Kinds told by a machine-readable part: bounce, complaint, receipt, calendar."""
     types = {part.type for part in message.embedded}
-    if types & {"message/delivery-status", "message/global-delivery-status"} and _is_report(message, mail_from):
+    if "message/delivery-status" in types and _is_report(message, mail_from):
         failed = bounce.failed(message)
         if failed is not None:
             return Reading(Kind.BOUNCE, "RFC 3464 Action: failed", bounce=failed)
         action = bounce.other_action(message)
         if action is not None:
             return Reading(Kind.AUTO_REPLY, f"RFC 3464 Action: {action}")
-    if types & {"message/feedback-report", "message/disposition-notification"} and (
-        reading := _mail_system(message, mail_from)
-    ):
-        return reading
     if "message/feedback-report" in types:
         return Reading(Kind.COMPLAINT, "RFC 5965 feedback-report")
-    if types & {"message/disposition-notification", "message/global-disposition-notification"}:
+    if "message/disposition-notification" in types:
+        if message.from_ is not None and phrases.SYSTEM_NAME.search(message.from_.name[:100]):
+            return Reading(Kind.BOUNCE, "rejected, told as an RFC 8098 notification", bounce=bounce.from_text(message))
         return Reading(Kind.RECEIPT, "RFC 8098 disposition-notification")
     for part in message.embedded:
         if part.type == "text/calendar":
@@ -119,7 +118,7 @@ def _report(message: Message, mail_from: str | None) -> Reading | None:
             if not method and (found := _ITIP.search(part.text)):
                 method = found[1]
             if method:
-                return Reading(Kind.CALENDAR, f"iTIP method {method[:20].upper()}", trim(message.text, message.html))
+                return Reading(Kind.CALENDAR, f"iTIP method {method[:20].upper()}", trim(message.text))
     return None
 
 
@@ -168,6 +167,9 @@ def _from_mail_system(message: Message) -> bool:
 
 
 def _marked_automatic(message: Message) -> str | None:
+    sender = message.from_
+    if sender is not None and sender.email.startswith(_DAEMONS):
+        return "from the mail system"
     headers = message.headers
     if submitted := headers.get("auto-submitted"):
         word = re.split(r"[\s;(]", submitted[0].strip().lower(), maxsplit=1)[0]
@@ -193,7 +195,7 @@ def _marked_automatic(message: Message) -> str | None:
 
 
 def _automatic(message: Message, rule: str) -> Reading:
-    own = trim(message.text[:_OWN_WORDS], message.html)
+    own = trim(message.text[:_OWN_WORDS])
     sent = message.date.date() if message.date else None
     return Reading(Kind.AUTO_REPLY, rule, own, returns_on=returns_on(f"{message.subject[:300]}\n{own}", sent))
 
@@ -204,21 +206,24 @@ def _sounds_automatic(message: Message, own: str) -> str | None:
         return "subject of an automatic reply"
     if len(own) > _NOTICE or not own:
         return None
-    words = own[:1200].lower()
-    if any(stem in words for stem in phrases.SAYS_AUTOMATIC_STEMS) and phrases.SAYS_AUTOMATIC.search(own, 0, 1200):
+    words = own[:800].lower()
+    if _has(words, phrases.SAYS_AUTOMATIC_STEMS) and phrases.SAYS_AUTOMATIC.search(own, 0, 800):
         return "says that it is an automatic reply"
-    if any(stem in words for stem in phrases.AWAY_STEMS) and phrases.AWAY.search(own, 0, 600):
+    if _has(words, phrases.AWAY_STEMS) and phrases.AWAY.search(own, 0, 600):
         hinted = subject.lower()[:150]
-        formula = len({found[0][:8].lower() for found in phrases.AWAY_FORMULA.finditer(own, 0, 1200)})
-        if (
-            not phrases.REPLY_PREFIX.match(subject)
-            and formula
-            and any(stem in hinted for stem in phrases.AWAY_SUBJECT_STEMS)
-        ):
+        formula = len({found[0][:8].lower() for found in phrases.AWAY_FORMULA.finditer(own, 0, 800)})
+        if not phrases.REPLY_PREFIX.match(subject) and formula and _has(hinted, phrases.AWAY_SUBJECT_STEMS):
             return "subject and text of an absence notice"
         if formula >= 2 and len(own) + 80 >= len(message.text.strip()):
             return "text of an absence notice"
     return None
+
+
+def _has(text: str, stems: tuple[str, ...]) -> bool:
+    for stem in stems:  # noqa: SIM110  runs for every mail; a generator costs as much again
+        if stem in text:
+            return True
+    return False
 
 
 def _bulk(message: Message, own: str) -> str | None:
@@ -252,10 +257,11 @@ def _spam(message: Message) -> bool:
 def _wants_no_more(message: Message, own: str) -> str | None:
     if len(own) > _WISH:
         return None
-    if phrases.STOP_WORD.fullmatch(own or message.subject[:80]):
+    word = own or ("" if message.attachments else message.subject[:80])
+    if phrases.STOP_WORD.fullmatch(word):
         return "asks to stop"
     words = own.lower()
-    if not any(stem in words for stem in phrases.STOP_STEMS):
+    if not _has(words, phrases.STOP_STEMS):
         return None
     if phrases.STOP.search(own) and not phrases.STOP_NOT.search(own):
         return "asks to stop"

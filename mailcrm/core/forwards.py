@@ -42,6 +42,22 @@ _MARKER = re.compile(
     r"|przekazana wiadomość|wiadomość przekazana|treść przekazanej wiadomości)\s?[:：]?",
     re.IGNORECASE,
 )
+# Part of every marker: sparing other mail the pattern. Without the first letter, which may be a capital.
+_MARKER_STEMS = (
+    *("orwarded", "ORWARDED", "rzekaz", "rzesłan", "eitergeleitet", "ransf", "ransmis", "éexpédi", "eenviad", "nviado"),
+    *("noltrat", "oorgest", "oorgezond", "ncaminhad", "řepos", "ředan", "repos", "ересыл", "ереслан", "ереадрес"),
+    *(
+        "еренаправлен",
+        "ересил",
+        "idarebefordrat",
+        "ideresendt",
+        "älitetty",
+        "delleenl",
+        "ovábbított",
+        "letilen",
+        "转发",
+    ),
+)
 _END_MARKER = re.compile(
     r"[>\s]{0,6}[-=_]{2,40}\s{0,3}(?:end (?:of )?forwarded|koniec (?:przekaz|wiadomości)|завершение|кінець|конец)",
     re.IGNORECASE,
@@ -76,28 +92,21 @@ def find(message: Message) -> tuple[int | None, Forward] | None:
         return None
     prefixed = FORWARD_PREFIX.match(subject) is not None
     text = message.text
-    if (prefixed or _worth_a_look(text)) and (inline := _inline(message, prefixed)):
+    if (prefixed or _has_marker(text)) and (inline := _inline(message, prefixed)):
         return inline
-    attached = next((part.text for part in message.embedded if part.type in ("message/rfc822", "message/global")), None)
+    attached = next((part.text for part in message.embedded if part.type == "message/rfc822"), None)
     if attached is not None and (prefixed or not (message.in_reply_to or message.references)):
         return None, _attached(attached)
     return None
 
 
-def _worth_a_look(text: str) -> bool:
-    return (
-        ("--" in text or "egin" in text or "ocząt" in text or "nfang" in text or "ébut" in text or "ni" in text)
-        and ":" in text
-        and _has_marker(text)
-    )
-
-
 def _has_marker(text: str) -> bool:
-    return any(
-        _MARKER.match(line, 0, 200)
-        for line in text[:_MOST].splitlines()[:_MOST_LINES]
-        if line[:1] in "->=_*BPTWАНПIDVSZ \t"
-    )
+    if ":" not in text or not any(sign in text for sign in ("--", ":\n", "==", "__", "**")):
+        return False
+    for stem in _MARKER_STEMS:
+        if stem in text:
+            return any(_MARKER.match(line, 0, 200) for line in text[:_MOST].splitlines()[:_MOST_LINES])
+    return False
 
 
 def _inline(message: Message, prefixed: bool) -> tuple[int, Forward] | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 _LABELS = {
     "from": """from od nadawca von absender de expéditeur expediteur da mittente di van afzender remetente odesílatel
-        odesilatel odosielateľ от от_кого від від_кого отправитель відправник från avsändare fra afsender lähettäjä feladó
-        gönderen remitente 发件人 寄件者 差出人 보낸사람""",
+        odesilatel odosielateľ от от_кого від від_кого отправитель відправник från avsändare fra afsender lähettäjä
+        feladó gönderen remitente 发件人 寄件者 差出人 보낸사람""",
     "date": """date sent data wysłano wysłane wysłany wyslano data_wysłania gesendet datum envoyé envoye envoyé_le le
         enviado enviado_el fecha enviada inviato inviata data_invio verzonden enviada_em enviado_em odesláno odoslané
         дата отправлено дата_отправки надіслано відправлено skickat sendt dato lähetetty päivämäärä päiväys küldve dátum

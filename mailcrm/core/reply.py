@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 
-from selectolax.lexbor import LexborHTMLParser
-
 from mailcrm.core import quoted
 
 _MOST = 256_000  # characters looked at: nobody writes a reply of that length by hand
 _LONG_LINE = 400
+_BLANKS = frozenset(" \t\u00a0\u200b\ufeff")
+_RULES = frozenset("-_=*#")
+_COLONS = (":", "：")
 
 _SEPARATOR = re.compile(
     r"[>\s]{0,6}(?:[-_=*]{2,40}\s{0,3}"
@@ -31,19 +32,56 @@ _SEPARATOR = re.compile(
     r"|[-#=*\s]{0,10}(?:please )?(?:reply|write|type your reply) above this line.{0,60})\s{0,5}$",
     re.IGNORECASE,
 )
-# Verbs at the end (or, in German and Dutch, before the name) of "On … wrote:".
-_WROTE = re.compile(
-    r"\b(?:wrote|writes|pisze|napisa[łl](?:\(?[ao]\)?|[ao]|/a)?|napisali|schrieb(?:en)?|schreef|geschreven|a écrit"
-    r"|écrit|escribi[óo]|ha scritto|scritto"
-    r"|scrive|escreveu|napsal\(?a?\)?|napísal\(?a?\)?|пишет|написал\(?а?\)?|писал\(?а?\)?|пише|написав|написала|skrev"
-    r"|skreiv|kirjoitti|írta|yazdı)\b",
-    re.IGNORECASE,
+# The verbs of "On … wrote:"; German and Dutch put the name behind them.
+_WROTE = frozenset(
+    {
+        *(
+            "wrote",
+            "writes",
+            "pisze",
+            "napisał",
+            "napisała",
+            "napisał(a)",
+            "napisał/a",
+            "napisali",
+            "napisal",
+            "napisala",
+        ),
+        *(
+            "napisal(a)",
+            "schrieb",
+            "schreef",
+            "geschreven",
+            "écrit",
+            "ecrit",
+            "escribió",
+            "escribio",
+            "scritto",
+            "scrive",
+        ),
+        *(
+            "escreveu",
+            "napsal",
+            "napsala",
+            "napsal(a)",
+            "napísal",
+            "napísala",
+            "napísal(a)",
+            "пишет",
+            "написал",
+            "написала",
+        ),
+        *("написал(а)", "пише", "написав", "skrev", "skreiv", "kirjoitti", "írta", "yazdı"),
+    }
 )
 _ATTRIBUTION_START = re.compile(
     r"[>\s]{0,6}(?:on|w dniu|dnia|dn\.|am|op|le|el|il giorno|il|em|dne|den|в|on|(?:mon|tue|wed|thu|fri|sat|sun)\w{0,6}|"
     r"pon|wt|śr|czw|pt|sob|niedz|ndz|\w{2,13}\.?,|\d{1,4}[-./]|\S{1,80}@|<|\"|[A-ZŁŚŻÓĆ])",
     re.IGNORECASE,
 )
+# Prose that happens to end in "wrote:" runs over several sentences; an attribution is one.
+_PROSE = re.compile(r"[!?]\s|[^\W\d]{4,}\.\s[^\W\d_]{1,20} [^\W\d_]{1,20} [^\W\d_A-ZŁŚŻĆ]")
+_GAPS = re.compile(r"\n{3,}")
 _NUMBER = re.compile(r"\d")
 _MOBILE = re.compile(
     r"(?:sent (?:from|via|with) (?:my |the )?(?:i?phone|ipad|mobile|samsung|galaxy|android|blackberry|huawei|outlook"
@@ -57,103 +95,92 @@ _MOBILE = re.compile(
     r"|надіслано з|skickat från)\b",
     re.IGNORECASE,
 )
-_QUOTE_ELEMENTS = (
-    "blockquote[type=cite], blockquote.gmail_quote, div.gmail_quote, div.gmail_extra blockquote, div.moz-cite-prefix, "
-    "div.yahoo_quoted, div.protonmail_quote, div#divRplyFwdMsg ~ *, div#divRplyFwdMsg, div#appendonsend ~ *, "
-    "blockquote.protonmail_quote, blockquote.tutanota_quote, div.zmail_extra, style, script, head, title"
-)
 
 
-def trim(text: str, html: str | None = None) -> str:
+def trim(text: str) -> str:
     """The new text of a message: no quoted history, no "On … wrote:", no copied header block, no signature.
 
     Answers written between quoted lines are kept. Where nothing would be left because the history is not marked,
     the text is returned with only the marked lines taken out.
 
     Args:
-        text: the plain text as parsed.
-        html: the HTML part; read only where ``text`` is blank.
+        text: the plain text, or what was made of HTML with quoted parts marked ``> ``.
     """
-    if not text.strip():
-        return _from_html(html) if html else ""
-    if len(text) < 4000 and not _may_quote(text):
-        return text.strip()
-    lines = text[:_MOST].splitlines()
-    kept = _kept(lines)
-    return kept or _unmarked(lines)
-
-
-def _may_quote(text: str) -> bool:
-    return ">" in text or ":" in text or "--" in text or "__" in text or _MOBILE.search(text) is not None
+    lines = list(map(str.rstrip, text[:_MOST].splitlines()))
+    return _kept(lines) or _unmarked(lines)
 
 
 def _kept(lines: list[str]) -> str:
+    """The lines of the writer, down to where unmarked history begins. Lines come without blanks at their end."""
+    colons = [":" in line or "：" in line for line in lines]
+    colons += (False, False)  # an attribution runs over up to three lines
     new: list[str] = []
     in_signature = False
-    at = 0
-    while at < len(lines):
-        line = lines[at]
-        head = line.lstrip(" \t\u00a0")[:1]
-        if head == ">":
-            in_signature = False
-        elif line in ("-- ", "--", "--\u00a0"):
-            in_signature = True
-        elif skipped := _attribution(lines, at):
-            in_signature = False
-            if not _marked_after(lines, at + skipped):
-                break
-            at += skipped
+    resume = 0
+    for at, line in enumerate(lines):
+        first = line[:1]
+        if first in _BLANKS:
+            first = line.lstrip()[:1]
+        if at < resume:
             continue
-        elif _begins_history(lines, at, head):
-            break
-        elif not in_signature:
+        if first == ">":
+            in_signature = False
+            continue
+        if first in _RULES:
+            if line == "--":
+                in_signature = True
+                continue
+            if _is_separator(lines, at):
+                break
+        if colons[at] or colons[at + 1] or colons[at + 2]:
+            if spanned := _attribution(lines, at):
+                in_signature = False
+                if not _marked_after(lines, at + spanned):
+                    break
+                resume = at + spanned
+                continue
+            if colons[at] and quoted.header_block(lines, at) is not None:
+                break
+        if not in_signature:
             new.append(line)
-        at += 1
-    while new and (not new[-1].strip() or (len(new[-1]) < 120 and _MOBILE.match(new[-1].strip()))):
+    while new and (not (last := new[-1].strip()) or (len(last) < 120 and _MOBILE.match(last))):
         new.pop()
     return _squeezed(new)
 
 
-def _begins_history(lines: list[str], at: int, head: str) -> bool:
+def _is_separator(lines: list[str], at: int) -> bool:
+    """True for "-----Original Message-----" and its kin, and for Outlook's rule above a header block."""
     line = lines[at]
-    if head in "-_=*#" and head and len(line) < 200:
-        if _SEPARATOR.match(line):
-            return True
-        if len(line) >= 10 and not line.strip("_- \t"):
-            # Outlook's rule above its header block
-            below = next((i for i in range(at + 1, min(at + 4, len(lines))) if lines[i].strip()), None)
-            return below is not None and quoted.header_block(lines, below) is not None
-    return ":" in line[:40] and quoted.header_block(lines, at) is not None
+    if len(line) > 200:
+        return False
+    if _SEPARATOR.match(line):
+        return True
+    if len(line) < 10 or line.strip("_- \t"):
+        return False
+    below = next((i for i in range(at + 1, min(at + 4, len(lines))) if lines[i].strip()), None)
+    return below is not None and quoted.header_block(lines, below) is not None
 
 
 def _attribution(lines: list[str], at: int) -> int:
     """How many lines from ``at`` on are an "On <date> <somebody> wrote:"; 0 if none."""
-    line = lines[at]
-    if len(line) > _LONG_LINE or not line.strip():
-        return 0
     joined = ""
-    for count in range(1, 4):
-        if at + count > len(lines):
+    spanned = 0
+    for part in lines[at : at + 3]:
+        if not part or len(joined) + len(part) > _LONG_LINE or part.lstrip()[:1] == ">":
             return 0
-        part = lines[at + count - 1].strip()
-        if not part or part[0] == ">" or len(joined) + len(part) > _LONG_LINE:
-            return 0
-        joined = f"{joined} {part}" if joined else part
-        if part[-1] in ":：":
-            verb = _WROTE.search(joined)
-            dated = verb is not None and _NUMBER.search(joined) is not None
-            named = verb is not None and joined.rstrip(" :").endswith(verb[0]) and "@" in joined
-            return count if (dated or named) and _ATTRIBUTION_START.match(joined) and _short_before(joined) else 0
-        if count == 1 and not _ATTRIBUTION_START.match(part):
-            return 0
-        if part[-1] in ".!?" and count == 1 and "@" not in part:
-            return 0
-    return 0
-
-
-def _short_before(joined: str) -> bool:
-    """Prose that happens to end in "wrote:" runs over several sentences; an attribution does not."""
-    return re.search(r"[!?]\s|[^\W\d]{4,}\.\s[A-ZŁŚŻĆ][a-ząćęłńóśźż]+ [a-ząćęłńóśźż]+ [a-z]", joined) is None
+        joined = f"{joined} {part.strip()}" if joined else part.strip()
+        spanned += 1
+        if part.endswith(_COLONS):
+            break
+    else:
+        return 0
+    words = [word.strip(":,.： ") for word in joined.casefold().split()]
+    verb = next((at for at, word in enumerate(words) if word in _WROTE), None)
+    if verb is None or not _ATTRIBUTION_START.match(joined):
+        return 0
+    dated = _NUMBER.search(joined) is not None
+    named = "@" in joined and verb == len(words) - 1
+    return spanned if (dated or named) and not _PROSE.search(joined) else 0
 
 
 def _marked_after(lines: list[str], at: int) -> bool:
@@ -168,14 +195,5 @@ def _unmarked(lines: list[str]) -> str:
 
 
 def _squeezed(lines: list[str]) -> str:
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip()
-
-
-def _from_html(html: str) -> str:
-    tree = LexborHTMLParser(html[:_MOST])
-    for node in tree.css(_QUOTE_ELEMENTS):
-        node.decompose()
-    body = tree.body
-    text = body.text(separator="\n", strip=False) if body is not None else ""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    return _kept(lines) or _unmarked(lines)
+    text = "\n".join(lines).strip()
+    return _GAPS.sub("\n\n", text) if "\n\n\n" in text else text

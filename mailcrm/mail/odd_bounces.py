@@ -18,12 +18,13 @@ from mailcrm.core.addresses import normalise
 from mailcrm.core.classify import classify, maybe_bounce
 from mailcrm.core.model import Bounce, Kind, Message, Reading
 
+_CERTAIN = ("RFC", "iTIP", "mail system's warning")
 _MOST = 512 * 1024
 _LONG_LINE = re.compile(rb"[^\r\n]{1000}")
 
 
 def read(raw: bytes, message: Message, mail_from: str | None = None) -> Reading:
-    """``classify``, and for what looks like a mail system's message also ``odd_bounce``.
+    """``classify``, and for what looks like a mail system's message also flufl.bounce.
 
     Args:
         raw: the whole message as received.
@@ -35,19 +36,29 @@ def read(raw: bytes, message: Message, mail_from: str | None = None) -> Reading:
         if reading.bounce is not None and reading.bounce.recipient is None and (found := odd_bounce(raw, message)):
             return replace(reading, bounce=found)
         return reading
-    if reading.rule.startswith(("RFC", "iTIP", "mail system")) or not maybe_bounce(message, mail_from):
+    if reading.rule.startswith(_CERTAIN) or not maybe_bounce(message, mail_from):
         return reading
-    found = odd_bounce(raw, message)
-    return reading if found is None else Reading(Kind.BOUNCE, "flufl.bounce", bounce=found)
+    waiting, failed = _recipients(raw)
+    if failed:
+        return Reading(Kind.BOUNCE, "flufl.bounce", bounce=bounce.from_text(message, failed[0]))
+    return Reading(Kind.AUTO_REPLY, "flufl.bounce: not delivered yet") if waiting else reading
 
 
 def odd_bounce(raw: bytes, message: Message) -> Bounce | None:
     """The first recipient that failed for good according to flufl.bounce; None if it finds none. Never raises."""
+    _, failed = _recipients(raw)
+    return bounce.from_text(message, failed[0]) if failed else None
+
+
+def _recipients(raw: bytes) -> tuple[list[str], list[str]]:
+    """Normalised addresses that were not reached yet, and those that failed for good, in the order of the text."""
     head = _LONG_LINE.sub(lambda line: line[0] + b"\n", raw[:_MOST])
     try:
-        _, failed = all_failures(message_from_bytes(head, policy=compat32))
-        addresses = sorted(failed, key=lambda address: (head.find(address), address))
-        found = next((email for a in addresses if (email := normalise(a.decode("ascii", "replace")))), None)
+        found = all_failures(message_from_bytes(head, policy=compat32))
     except Exception:  # noqa: BLE001  its detectors raise all sorts of errors on broken mail
-        return None
-    return bounce.from_text(message, found) if found else None
+        return [], []
+    waiting, failed = (
+        [email for each in sorted(group, key=lambda a: (head.find(a), a)) if (email := normalise(each.decode("ascii")))]
+        for group in found
+    )
+    return waiting, failed
