@@ -34,7 +34,9 @@ def by_mail(
         return False
     via = _way(context, batch)
     if via is not None:
-        choose.answer_by_mail(connection, context, reference, message, reading, via=via, now=now)
+        choose.answer_by_mail(
+            connection, context, reference, message, reading, via=via, mailbox_key=batch.mailbox, now=now
+        )
     return True
 
 

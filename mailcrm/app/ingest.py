@@ -119,13 +119,12 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
             linker.add(item)
     _same_batch_twice(linker, batch.arrivals, by_identity)
     linker.finish()
-    if relocated:
+    if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
     events.record_many(
         connection,
         [event for linked in linker.linked for event in _events(linked)],
         context.plugins.implementers("on_event"),
-        now,
         now,
     )
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)

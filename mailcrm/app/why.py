@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, case, select
 
-from mailcrm.app.record_shapes import Json
 from mailcrm.store import threads
 from mailcrm.store.tables import choice, link, message
 
 _ORDER = case({"thread": 0, "person": 1, "organization": 2, "deal": 3}, value=link.c.record, else_=4)
 
 
-def why(connection: Connection, name: str) -> Json:
-    """The links of a message, each with its rule and evidence, and the state of the question about its deal.
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link and its evidence. ``to`` is ``person:3``, or ``none`` for a plugin's refusal."""
+
+    to: str
+    rule: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Everything that was decided about a message. ``choice`` is the state of the question about its thread."""
+
+    message_id: str
+    thread: int
+    kind: str
+    kind_rule: str
+    links: list[Link]
+    choice: str | None
+
+
+def why(connection: Connection, name: str) -> Why:
+    """The links of a message, each with the rule and the evidence that made it.
 
     Args:
         name: Message-ID or number.
@@ -31,24 +53,15 @@ def why(connection: Connection, name: str) -> Json:
         .where(link.c.message_id == found)
         .order_by(_ORDER, link.c.record_id)
     )
-    asked = connection.execute(
-        select(choice.c.id, choice.c.state)
-        .where(choice.c.thread_id == row.thread_id)
-        .order_by(choice.c.id.desc())
-        .limit(1)
-    ).first()
-    return {
-        "message_id": row.message_id or str(found),
-        "thread": row.thread_id,
-        "kind": row.kind,
-        "kind_rule": row.kind_rule,
-        "links": [
-            {
-                "to": "none" if each.record == "veto" else f"{each.record}:{each.record_id}",
-                "rule": each.rule,
-                "evidence": each.evidence,
-            }
+    asked = select(choice.c.state).where(choice.c.thread_id == row.thread_id).order_by(choice.c.id.desc()).limit(1)
+    return Why(
+        message_id=row.message_id or str(found),
+        thread=row.thread_id,
+        kind=row.kind,
+        kind_rule=row.kind_rule,
+        links=[
+            Link("none" if each.record == "veto" else f"{each.record}:{each.record_id}", each.rule, each.evidence)
             for each in links
         ],
-        "choice": {"id": asked.id, "state": asked.state} if asked else None,
-    }
+        choice=connection.scalar(asked),
+    )

@@ -54,7 +54,7 @@ class Rows:
         self.tables[person].append(
             {
                 "id": person_id,
-                "name": name,
+                "name": clean(name),
                 "organization_id": organization,
                 "owner_id": owner,
                 "created_by": by,
@@ -93,7 +93,7 @@ class Rows:
             {
                 "id": message_id,
                 "identity": identity,
-                "message_id": content.message_id,
+                "message_id": clean(content.message_id) if content.message_id else None,
                 "thread_id": thread_id,
                 "kind": reading.kind.value,
                 "kind_rule": reading.rule,
@@ -204,7 +204,7 @@ def write_threads(connection: Connection, states: Iterable[ThreadState]) -> None
 
 def write_references(connection: Connection, references: Mapping[str, int]) -> None:
     """Remember ids that are new, each with its thread."""
-    rows = [{"reference": reference, "thread_id": thread_id} for reference, thread_id in references.items()]
+    rows = [{"reference": clean(reference), "thread_id": thread} for reference, thread in references.items()]
     if rows:
         connection.execute(insert(thread_reference), rows)
 
@@ -276,8 +276,9 @@ def put_aside(
 ) -> bool:
     """Note a message that could not be read; False if it was noted before."""
     key = content.sha256 if content.size else sha256(f"{folder_name}\0{uid}\0{received_at}".encode()).hexdigest()
-    result = connection.execute(
-        insert_new(connection, quarantine).values(
+    row = connection.execute(
+        insert_new(connection, quarantine)
+        .values(
             mailbox_id=mailbox_id,
             folder=folder_name,
             uid=uid,
@@ -288,8 +289,9 @@ def put_aside(
             reason=clean(content.reason),
             at=now,
         )
-    )
-    return result.rowcount > 0
+        .returning(quarantine.c.id)
+    ).first()
+    return row is not None
 
 
 def located(connection: Connection, folder_id: int, ids: Iterable[int]) -> set[tuple[int, int | None]]:
