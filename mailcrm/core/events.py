@@ -93,7 +93,7 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
     """The data of an event, complete.
 
     Returns:
-        Every field of the kind, in its order; None for those left out.
+        Every field of the kind, in its order; None for those left out. Half a surrogate pair in text becomes "?".
 
     Raises:
         Refused: no such kind, a field unknown or missing, or a value of the wrong type; the text names it.
@@ -110,6 +110,8 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             what = "is missing" if name not in data else f"is {type(value).__name__}"
             raise Refused(f"{kind}: the field {name} {what}; give {type_name(wanted)}")
+        if isinstance(value, str):
+            complete[name] = value.encode("utf-8", "replace").decode("utf-8")
     return complete
 
 

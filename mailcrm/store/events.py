@@ -71,7 +71,7 @@ def record_many(
         return []
     values = [
         {
-            "key": _short(row.key),
+            "key": _storable(row.key),
             "kind": row.kind,
             "person_id": row.person,
             "at": row.at,
@@ -221,6 +221,8 @@ def _event(row: Any) -> Event:
     return Event(row.id, row.kind, row.person_id, row.at, row.source, row.data)
 
 
-def _short(key: str) -> str:
-    """A key made of a stranger's Message-ID may be longer than the column."""
-    return key if len(key) <= _KEY else f"{key[: _KEY - 65]}:{hashlib.sha256(key.encode()).hexdigest()}"
+def _storable(key: str) -> str:
+    """A key made of a stranger's Message-ID may be too long, or hold what a database does not take: then its hash."""
+    if len(key) <= _KEY and key.isprintable():
+        return key
+    return f"sha256:{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
