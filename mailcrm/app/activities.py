@@ -94,6 +94,21 @@ def done(context: Context, actor: Actor, number: int) -> bool:
     return True
 
 
+def merge(context: Context, keep: int, gone: int) -> None:
+    """Make two activities one: what the first lacks it takes from the second. Raises Refused if they are the same."""
+    _refuse_same(keep, gone, "activity")
+    with context.db.write() as connection:
+        rows = activities.rows(connection, [keep, gone])
+        missing = {
+            name: getattr(rows[gone], name)
+            for name in ("due", "assignee_id", "priority", "person_id", "organization_id", "deal_id", "lead_id")
+            if getattr(rows[keep], name) is None
+        }
+        words = [row.note for row in (rows[keep], rows[gone]) if row.note]
+        activities.change(connection, keep, **missing, note="\n".join(dict.fromkeys(words)) or None)
+        activities.change(connection, gone, removed_at=context.clock())
+
+
 def remove(context: Context, number: int) -> None:
     """Take an activity out of every list."""
     with context.db.write() as connection:
@@ -112,6 +127,15 @@ def edit_note(context: Context, number: int, words: str) -> None:
     """Change a note's text. Raises Refused if it is empty."""
     with context.db.write() as connection:
         activities.change_note(connection, number, text=_words(words))
+
+
+def merge_notes(context: Context, keep: int, gone: int) -> None:
+    """Put the text of the second note under that of the first. Raises Refused if they are the same."""
+    _refuse_same(keep, gone, "note")
+    with context.db.write() as connection:
+        rows = activities.note_rows(connection, [keep, gone])
+        activities.change_note(connection, keep, text=f"{rows[keep].text}\n\n{rows[gone].text}")
+        activities.change_note(connection, gone, removed_at=context.clock())
 
 
 def remove_note(context: Context, number: int) -> None:
@@ -138,3 +162,8 @@ def _words(given: str) -> str:
     if not found:
         raise Refused("the note is empty; write something")
     return found
+
+
+def _refuse_same(keep: int, gone: int, noun: str) -> None:
+    if keep == gone:
+        raise Refused(f"{noun} {keep} can't be merged with itself; name another")

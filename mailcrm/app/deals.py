@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from mailcrm.app import choose
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.records import money, tell, text
@@ -121,7 +122,7 @@ def close(context: Context, actor: Actor, number: int, *, won: bool, reason: str
             raise Refused(f"deal {number} is {row.status} already, since {row.closed_at:%Y-%m-%d}")
         status = "won" if won else "lost"
         deals.change(connection, number, status=status, closed_at=now, lost_reason=reason)
-        _ended(connection, number)
+        choose.deal_closed(connection, number, now)
         _tell(connection, context, actor, f"deal.{status}", number)
     context.changed()
 
@@ -150,13 +151,8 @@ def remove(context: Context, number: int) -> None:
     """Take a deal out of every list; its mail stays with the persons."""
     with context.db.write() as connection:
         deals.change(connection, number, removed_at=context.clock())
-        _ended(connection, number)
+        choose.deal_closed(connection, number, context.clock())
     context.changed()
-
-
-def _ended(connection: Connection, number: int) -> None:
-    """What waits for the deal's being open ends with it."""
-    deals.forget_standing_choices(connection, number)
 
 
 def _row(connection: Connection, number: int) -> AnyRow:

@@ -18,6 +18,7 @@ from mailcrm.errors import Refused
 from mailcrm.store import find, users
 from mailcrm.store.activities import About
 from mailcrm.store.db import slices
+from mailcrm.store.scope import Noun, Scope
 from mailcrm.store.tables import deal, lead, organization, person
 from mailcrm.store.visible import Viewer
 
@@ -83,6 +84,19 @@ class Desk:
             deal_id=self.maybe("deal", deal),
             lead_id=self.maybe("lead", lead),
         )
+
+    def scope(self, person: str | None, org: str | None, deal: str | None, lead: str | None) -> Scope | None:
+        """The one record that options name, if any. Raises Refused where they name several."""
+        options: list[tuple[Noun, str | None]] = [
+            ("person", person),
+            ("organization", org),
+            ("deal", deal),
+            ("lead", lead),
+        ]
+        given = [(noun, name) for noun, name in options if name]
+        if len(given) > 1:
+            raise Refused("name one record: a person, an organization, a deal or a lead")
+        return Scope(given[0][0], self.find(*given[0])) if given else None
 
     def time(self, given: str | None) -> datetime | None:
         """A time as ISO 8601; without a zone it is the acting user's. Raises Refused."""

@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from mailcrm.store.db import slices
-from mailcrm.store.tables import deal, pipeline, stage, standing_choice
+from mailcrm.store.tables import deal, pipeline, stage
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -55,11 +55,6 @@ def change(connection: Connection, number: int, **values: Any) -> None:
     """Set columns of a deal."""
     if values:
         connection.execute(update(deal).where(deal.c.id == number).values(**values))
-
-
-def forget_standing_choices(connection: Connection, number: int) -> None:
-    """End every "always this deal for this person" that names the deal."""
-    connection.execute(delete(standing_choice).where(standing_choice.c.deal_id == number))
 
 
 def ids(
