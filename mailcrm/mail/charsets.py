@@ -90,7 +90,7 @@ def body(data: bytes, label: str | None) -> str:
     if name is None and (data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x1b$" in data):
         return _CONTROL_TEXT.sub("", decode(data).replace("\r\n", "\n").replace("\r", "\n"))
     lines = data.translate(None, _CONTROLS_AND_CR)
-    if len(data) - len(lines) != lines.count(b"\n"):  # not simply one CR before each LF
+    if len(data) - len(lines) != data.count(b"\r\n"):  # something else went than the CR of a CRLF
         lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").translate(None, _CONTROLS)
     return decode(lines, label).removeprefix("\ufeff")
 
@@ -166,6 +166,7 @@ _LETTERS = {
     "cp1253": dict.fromkeys("αβγδεζηθικλμνξοπρςστυφχψωάέήίόύώ", 1.0),
 }  # fmt: skip
 _LATIN = ("cp1250", "iso8859-2", "cp1252")
+_ASCII_TRAILS = ("big5hkscs", "cp932")  # second bytes look like Latin letters
 _ASCII = bytes(range(128))
 _HIGH_WORD = re.compile(rb"[A-Za-z]{0,40}[\x80-\xff][A-Za-z\x80-\xff]{0,80}")  # with at least one letter outside ASCII
 _SCRIPT_WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[\x80-\xff]{4,80}(?![A-Za-z\x80-\xff])")  # with no other
@@ -190,7 +191,10 @@ def _likeliest(data: bytes) -> str:
     } | _double_byte(sample, high)
     polish = 2 * len(_POLISH_ENDINGS.findall(sample)) / high
     for name in scores:
-        scores[name] += latin + (0 if name == "cp1252" else polish) if name in _LATIN else 1 - latin
+        if name in _LATIN:
+            scores[name] += latin + (0 if name == "cp1252" else polish)
+        else:
+            scores[name] += max(1 - latin, 0.8 if name in _ASCII_TRAILS else 0)
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] > 0.5 else _detected(sample)
 
@@ -206,8 +210,8 @@ def _double_byte(sample: bytes, high: int) -> dict[str, float]:
         scores[name] = sum((hit[0] > 127) + (hit[1] > 127) for hit in hits) / high
         if name == "cp949" and len(hits) > 4:
             scores[name] *= 1.05  # its pairs are half of those of GB 2312: all of them in that half is no chance
-    if "euc_jp" in scores and not re.search(rb"\xa4[\xa1-\xf3]", sample):
-        scores["euc_jp"] *= 0.5  # Japanese without a single hiragana is Chinese or Korean
+    if "euc_jp" in scores:  # Japanese without a single hiragana is Chinese or Korean
+        scores["euc_jp"] *= 1.2 if re.search(rb"\xa4[\xa1-\xf3]", sample) else 0.5
     return scores
 
 

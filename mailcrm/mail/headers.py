@@ -30,14 +30,16 @@ auto-submitted precedence x-auto-response-suppress x-ms-exchange-inbox-rules-loo
 x-mail-autoreply x-ms-exchange-generated-message-source x-gmail-vacation x-vacation vacation x-cron-env x-loop
 mailing-list x-mailing-list x-mailman-version x-campaign x-campaignid x-mailgun-sid x-facebook-notify
 feedback-id x-report-abuse x-spam-flag x-spam-status x-spam-level x-spam x-ms-exchange-organization-scl
-x-failed-recipients disposition-notification-to return-receipt-to x-mailer user-agent
+x-failed-recipients x-actual-recipient x-bogosity x-dspam-result x-precedence preference x-post-messageclass
+x-fc-machinegenerated x-amazon-auto-reply x-yahoo-autoresponse date disposition-notification-to return-receipt-to x-mailer user-agent
 thread-topic thread-index content-language content-type importance x-priority references in-reply-to
+date x-precedence preference x-post-messageclass x-fc-machinegenerated x-bogosity
 """
 KEPT: dict[str, int] = dict.fromkeys(_KEPT.split(), 20) | {  # how many of each
     "received": 3, "authentication-results": 10, "arc-authentication-results": 3,
 }  # fmt: skip
 KEPT_PREFIXES = ("x-mailcrm-", "x-zimbra-", "list-", "x-auto", "resent-", "x-forwarded-")
-_READ = "from to cc bcc reply-to subject date message-id content-transfer-encoding content-disposition content-id"
+_READ = "from to cc bcc reply-to subject message-id content-transfer-encoding content-disposition content-id"
 KNOWN = frozenset((*KEPT, *_READ.split()))
 _TELLING = frozenset(
     b"from to subject date message-id mime-version content-type content-transfer-encoding received return-path".split()
