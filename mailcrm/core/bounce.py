@@ -22,11 +22,10 @@ _ANSWER = re.compile(r"\b[45]\d\d[ -][^\n]{3}|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _MESSAGE_ID = re.compile(r"^(?:Original-)?Message-ID:\s{0,3}<([^<>\s]{1,500})>", re.IGNORECASE | re.MULTILINE)
 _RETURNED_TEXT = re.compile(
     r"^(?:[ \t]*[-=_#*>]{2,}.{0,80}|.{0,60}\b(?:copy of (?:the|your) message|original message|message headers?"
-    r"|returned message"
-    r"|message follows|oryginaln\w{1,3} wiadomoś\w{1,3}|ursprüngliche nachricht|message d'origine).{0,60})$",
+    r"|returned message|message follows|oryginaln\w{1,3} wiadomoś\w{1,3}"
+    r"|ursprüngliche nachricht|message d'origine).{0,60})$",
     re.IGNORECASE | re.MULTILINE,
 )
-
 _VAGUE = re.compile(r"[45]\.(?:0\.0|5\.0|3\.0|0\.\d{3})$")
 
 
@@ -57,7 +56,7 @@ def from_text(message: Message, recipient: str | None = None) -> Bounce:
     found = _STATUS.search(about) or _STATUS.search(words)
     status = found[1] if found and found[1][0] != "2" else None
     reason = _one_line(about) or _one_line(message.subject)
-    return Bounce(recipient, status, is_permanent(status, about), reason, _original_id(message))
+    return Bounce(recipient, status, is_permanent(status, about), reason, _original_id(message, ""))
 
 
 def _groups(message: Message) -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
@@ -109,7 +108,7 @@ def _from_fields(fields: Mapping[str, str], common: Mapping[str, str], message: 
         or _one_line(fields.get("status", "").partition(" ")[2].strip("() "))
         or _one_line(_about(message.text[:4000], recipient))
     )
-    original = _original_id(message) or _bare_id(common.get("x-original-message-id", ""))
+    original = _original_id(message, common.get("x-original-message-id", ""))
     return Bounce(recipient, status, is_permanent(status, context), reason, original)
 
 
@@ -129,11 +128,8 @@ def _typed_address(value: str) -> str | None:
 
 
 def _header_recipient(message: Message) -> str | None:
-    for name in ("x-failed-recipients", "x-actual-recipient"):
-        found = _ADDRESS.search((message.header(name) or "")[:1000])
-        if found and normalise(found[0]):
-            return normalise(found[0])
-    return None
+    found = _ADDRESS.search((message.header("x-failed-recipients") or "")[:1000])
+    return (normalise(found[0]) or None) if found else None
 
 
 def _text_recipient(words: str, message: Message) -> str | None:
@@ -176,17 +172,16 @@ def _about(words: str, recipient: str | None) -> str:
     return words[answer.start() : answer.start() + 800] if answer else words[:800]
 
 
-def _original_id(message: Message) -> str | None:
+def _original_id(message: Message, stated: str) -> str | None:
+    """From the returned message or its head; else as Google states it, else as quoted, else what is referred to."""
     for part in message.embedded:
         if part.type in _RETURNED and (found := _MESSAGE_ID.search(part.text, 0, 30_000)):
             return found[1]
+    if bare := stated.strip().strip("<>").strip():
+        return bare
     if found := _MESSAGE_ID.search(message.text, 0, 60_000):
         return found[1]
     return next(iter((*message.in_reply_to, *reversed(message.references))), None)
-
-
-def _bare_id(value: str) -> str | None:
-    return value.strip().strip("<>").strip() or None
 
 
 def _one_line(text: str, most: int = 300) -> str:

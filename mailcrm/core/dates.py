@@ -22,7 +22,7 @@ _NAMES = """
 9 сен вер zář
 10 october oktober octobre octubre ottobre outubro říjen října październik października październ paź paz октябр
 10 жовт oct okt ott out окт жов říj
-11 november novembre noviembre novembro listopad listopadu listopada lis ноябр листопад nov нояб ноя лис
+11 november novembre noviembre novembro listopad listopadu listopada lis ноябр листопад лист nov нояб ноя лис
 12 december dezember décembre decembre diciembre dicembre dezembro prosinec prosince grudzień grudnia grudz gru
 12 декабр груд dec dez déc dic дек гру pro
 """
@@ -40,18 +40,19 @@ _DATE = re.compile(
     r"(?P<iso>\b(\d{4})[-./](\d{1,2})[-./](\d{1,2})\b)"
     r"|(?P<num>\b(\d{1,2})\s?([./-])\s?(\d{1,2})(?:\s?[./-]\s?(\d{4}|\d{2})\b|(?<!-\d)(?<!-\d\d)\.?(?![\d:])))"
     rf"|(?P<dmy>\b(\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°|-?го|:e)?\s{{0,3}}(?:de |of )?({_MONTH})\.?{_YEAR})"
-    rf"|(?P<mdy>\b(?=[^\W\d_]{{3,12}}\.?\s{{1,2}}\d)({_MONTH})\.?\s{{1,2}}(\d{{1,2}})(?:st|nd|rd|th)?\b(?!:){_YEAR})",
+    rf"|(?P<mdy>\b(?=[^\W\d_]{{3,12}}\.?\s{{1,2}}\d)({_MONTH})\.?\s{{1,2}}(\d{{1,2}})(?:st|nd|rd|th)?\b"
+    rf"(?!:|\.?\s{{0,2}}(?:de |of )?{_MONTH}){_YEAR})",  # "mar 3 nov": Tuesday in French, Spanish and Italian
     re.IGNORECASE,
 )
 _TIME = re.compile(
     r"\b(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?(?![\d.])(?:[\s\u202f]{0,2}([ap])\.?\s?m\b)?", re.IGNORECASE
 )
 _ZONE = re.compile(
-    r"(?:\b(?:GMT|UTC)\s?)?([+-])(\d{1,2}):?(\d{2})?\b|\b(UTC|GMT|Z|CES?T|EES?T|MSK|BST|WES?T|[ECMP][SD]T)\b"
+    r"(?:\b(?:GMT|UTC)\s?)?([+-])(\d{1,2}):?(\d{2})?\b|\b(UTC|GMT|Z|CES?T|MES?Z|EES?T|MSK|BST|WES?T|[ECMP][SD]T)\b"
 )
 _ZONES = {
-    "UTC": 0, "GMT": 0, "Z": 0, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180, "BST": 60,
-    "WET": 0, "WEST": 60,
+    "UTC": 0, "GMT": 0, "Z": 0, "CET": 60, "CEST": 120, "MEZ": 60, "MESZ": 120, "EET": 120, "EEST": 180, "MSK": 180,
+    "BST": 60, "WET": 0, "WEST": 60,
     "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
 }  # fmt: skip
 

@@ -127,17 +127,16 @@ def _inline(message: Message, prefixed: bool) -> tuple[int, Forward] | None:
             author = author_of(block.from_)
             if author is None:
                 return None
-            body = _body(lines, block.end)
-            start = at if marker is None else marker
-            forward = Forward(
-                author, block.subject or None, quoted_date(block.date, zone), block.message_id or None, body
-            )
-            return _offset(text, start), forward
+            known = block.message_id or (message.header("x-forwarded-message-id") or "").strip("<> ") or None
+            date = quoted_date(block.date, zone)
+            forward = Forward(author, block.subject or None, date, known, _body(lines, block.end))
+            return _own_words_end(text, lines, at if marker is None else marker), forward
         if marker is not None or prefixed:
             author = _attributed(lines, at)
             if author is not None and (marker is None or not _words_between(lines, marker + 1, at)):
                 start = at if marker is None else marker
-                return _offset(text, start), Forward(author, None, quoted_date(line, zone), None, _body(lines, at + 1))
+                forward = Forward(author, None, quoted_date(line, zone), None, _body(lines, at + 1))
+                return _own_words_end(text, lines, start), forward
     return None
 
 
@@ -160,6 +159,8 @@ def _attributed(lines: Sequence[str], at: int) -> Address | None:
 
 
 def _body(lines: Sequence[str], start: int) -> str:
+    while start < len(lines) and (not lines[start].strip() or _MARKER.match(lines[start], 0, 200)):
+        start += 1  # some programs repeat the marker below the header block
     body = list(lines[start:])
     end = next((i for i, line in enumerate(body) if _END_MARKER.match(line, 0, 120)), len(body))
     body = body[:end]
@@ -169,8 +170,11 @@ def _body(lines: Sequence[str], start: int) -> str:
     return "\n".join(line.rstrip() for line in body).strip()
 
 
-def _offset(text: str, line: int) -> int:
-    return sum(len(part) for part in text.splitlines(keepends=True)[:line])
+def _own_words_end(text: str, lines: Sequence[str], start: int) -> int:
+    """The offset of line ``start``, or of the blank lines and rules above it."""
+    while start and not lines[start - 1].strip("_-=* \t\u00a0"):
+        start -= 1
+    return sum(map(len, text.splitlines(keepends=True)[:start]))
 
 
 def author_of(value: str) -> Address | None:

@@ -13,8 +13,10 @@ _PASSING = re.compile(
     "|".join(
         (
             # full
-            r"(?:mail ?box|inbox|quota|storage|account|user|folder|skrzynk\w)[^.\n]{0,40}\b(?:full|exceed\w*|over|limit)\b",
-            r"over (?:\w{1,10} )?quota|over-?quota|out of storage|insufficient (?:system )?(?:storage|disk)|no space left",
+            r"(?:mail ?box|inbox|quota|storage|account|user|folder|skrzynk\w)[^.\n]{0,40}\b"
+            r"(?:full|exceed\w*|over|limit)\b",
+            r"over (?:\w{1,10} )?quota|over-?quota|out of storage|no space left",
+            r"insufficient (?:system )?(?:storage|disk)",
             r"exceed\w* (?:the |its |their |his )?(?:\w{1,12} )?(?:quota|storage|limit|size|maximum)|mail ?box ?full",
             r"(?:przepełnion|zapełnion|pełn)[aey]\b|brak miejsca|przekroczon\w|postfach (?:ist )?voll|buzón lleno",
             r"boîte (?:\w{1,12} )?pleine|casella piena|переполнен",
