@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +31,7 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else ""
         case datetime():
-            return value.strftime("%Y-%m-%d %H:%M")
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}Z"
         case Decimal():
             return f"{value:.2f}"
         case dict():

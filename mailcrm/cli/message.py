@@ -1,0 +1,74 @@
+"""``mailcrm message``: list, show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from mailcrm.app import mail_shapes
+from mailcrm.cli.desk import DealOption, Json, OrgOption, PersonOption, desk
+from mailcrm.cli.output import clean, emit_one, emit_section
+from mailcrm.core.model import Direction, Kind
+from mailcrm.store import reading
+
+app = typer.Typer(no_args_is_help=True, help="Messages.")
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    person: PersonOption = None,
+    org: OrgOption = None,
+    deal: DealOption = None,
+    thread: Annotated[int | None, typer.Option(help="Only of this thread.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    direction: Annotated[Direction | None, typer.Option(help="Only these.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the messages that the acting user may see, the newest first."""
+    at = desk(ctx)
+    query = reading.message_ids(
+        at.viewer,
+        scope=at.scope(person, org, deal, None),
+        in_thread=thread,
+        kind=kind.value if kind else None,
+        direction=direction.value if direction else None,
+    )
+    columns = ["id", "date", "direction", "kind", "from", "subject", "thread"]
+    at.list(query, mail_shapes.messages if as_json else _lines, as_json, columns)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="Message-ID without <>, or number.")],
+    as_json: Json = False,
+) -> None:
+    """Show a message."""
+    at = desk(ctx)
+    with at.context.db.read() as connection:
+        (found,) = mail_shapes.messages(connection, [mail_shapes.visible_message(connection, message, at.viewer)])
+    if as_json:
+        emit_one(found, as_json=True)
+        return
+    text, files = found.pop("text"), found.pop("attachments")
+    found.pop("reply_text")
+    emit_one({key: _plain(value) for key, value in found.items()}, as_json=False)
+    if files:
+        emit_section("files", files)
+    typer.echo(f"\n{clean(text or '')}")
+
+
+def _lines(connection: Connection, ids: Any) -> list[dict[str, object]]:
+    return [{key: _plain(value) for key, value in row.items()} for row in mail_shapes.messages(connection, ids)]
+
+
+def _plain(value: object) -> object:
+    """Addresses as people write them."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict) and value.keys() == {"name", "email"}:
+        return f"{value['name']} <{value['email']}>".strip()
+    return value
