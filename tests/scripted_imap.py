@@ -164,6 +164,7 @@ class ScriptedImap:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(self, sock)
             self.connections.append(connection)
             threading.Thread(target=connection.run, daemon=True).start()

@@ -49,6 +49,10 @@ class Desk:
         progress: told how many messages of a first pass are done, and how many there are.
     """
 
+    __slots__ = (
+        "_cursors", "_done", "_lock", "_progress", "_total", "blobs", "intake", "key", "readers", "sizes", "suspects",
+    )  # fmt: skip
+
     def __init__(
         self,
         key: str,
@@ -78,12 +82,20 @@ class Desk:
             self._cursors = dict(self.intake.cursors(self.key))
         return self._cursors
 
-    def begin(self, folder: Folder, cursor: Cursor) -> None:
-        """Start a folder anew, at first sight or after its UIDVALIDITY changed. Raises Temporary."""
+    def begin(self, folder: Folder, cursor: Cursor) -> Cursor:
+        """Start a folder anew, at first sight or after its UIDVALIDITY changed. Raises Temporary.
+
+        Returns:
+            Where it starts: if another thread was quicker, its cursor.
+        """
         with self._lock:
+            now = self.cursors().get(folder.name)
+            if now is not None and now.uidvalidity == cursor.uidvalidity:
+                return now
             self.intake.store(Batch(self.key, folder.name, folder.role, (), cursor))
             self.cursors()[folder.name] = cursor
             self.sizes.pop(folder.name, None)
+            return cursor
 
     def hand_in(
         self,

@@ -187,6 +187,28 @@ def fetch(talk: Talk, groups: Iterable[Group], suspects: Suspects) -> Iterator[G
         raise
 
 
+def newest(talk: Talk, after: int) -> list[Fetched] | None:
+    """All messages with UIDs above ``after``, by one command: for the one or two that have just come.
+
+    Returns:
+        None if anything about the answer is odd; then they are to be listed and fetched with care.
+    """
+    found: dict[int, Fetched] = {}
+    told = set()
+    try:
+        for one in talk.do(b"UID FETCH %d:*" % (after + 1) + _items(talk)):
+            if one.word == b"FETCH":
+                items = one.items()
+                told.add(number(items.get(b"UID")) if b"UID" in items else 0)
+                if (got := _fetched(one)) is not None and got.uid > after:
+                    found[got.uid] = got
+    except (Unclear, Declined):
+        return None
+    if any(uid > after and uid not in found for uid in told):
+        return None
+    return [found[uid] for uid in sorted(found)]
+
+
 def _items(talk: Talk) -> bytes:
     hint = b""
     if "X-GM-EXT-1" in talk.capabilities:

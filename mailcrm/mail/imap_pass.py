@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from mailcrm.core.model import Arrival, Cursor, Known, Unreadable
-from mailcrm.mail.imap_changes import changes
+from mailcrm.mail.imap_changes import changes, compare
 from mailcrm.mail.imap_desk import Counts, Desk
 from mailcrm.mail.imap_faults import Declined
 from mailcrm.mail.imap_fetch import Group, fetch, grouped
@@ -88,8 +88,7 @@ def first_pass(
     opened = talk.examine(folder.wire)
     moved = cursor is not None and cursor.uidvalidity != opened.uidvalidity
     if cursor is None or moved:
-        cursor = start(opened)
-        desk.begin(folder, cursor)
+        cursor = desk.begin(folder, start(opened))
     validity, floor = cursor.uidvalidity, _floor(talk, since)
     check = True  # a renamed folder, or one whose UIDVALIDITY changed, holds nothing new: look before downloading
 
@@ -115,7 +114,10 @@ def first_pass(
         if enough(taken):
             counts.paced = True
             return
-    desk.hand_in(folder, validity, backfill_uid=1)
+    talk.do(b"NOOP")
+    gone = compare(talk, desk, folder, 1, cursor.last_uid)  # expunged between being fetched and being stored
+    desk.hand_in(folder, validity, backfill_uid=1, vanished=gone)
+    counts.vanished += len(gone)
     desk.advance(opened.exists - seen)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -130,7 +130,7 @@ def messages(talk: Talk, folder: Folder) -> int:
 
 def first_sight(
     key: str, mailbox: Mailbox, dialer: Dialer, readers: Readers, *, since: datetime | None = None
-) -> tuple[int, Iterator[Sighted]]:
+) -> tuple[int, Generator[Sighted]]:
     """How many messages a first pass would see, and their heads, newest first in each folder; nothing is stored.
 
     The connection is closed when the iterator ends or is closed.
@@ -148,7 +148,7 @@ def first_sight(
     return total, _heads(talk, folders, readers, since)
 
 
-def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datetime | None) -> Iterator[Sighted]:
+def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datetime | None) -> Generator[Sighted]:
     try:
         for folder in folders:
             try:

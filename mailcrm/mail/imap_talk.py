@@ -37,8 +37,8 @@ class Talk:
     """
 
     __slots__ = (
-        "capabilities", "counter", "exists", "flagged", "folder", "fresh", "gone", "news", "overflow", "qresync",
-        "vanished", "wire",
+        "capabilities", "counter", "exists", "flagged", "folder", "fresh", "gone", "idle_ready", "idle_tag", "news",
+        "overflow", "qresync", "vanished", "wire",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, capabilities: frozenset[str]) -> None:
@@ -46,6 +46,8 @@ class Talk:
         self.capabilities = capabilities
         self.counter = 0
         self.qresync = False
+        self.idle_tag: bytes | None = None
+        self.idle_ready = False
         self.folder: bytes | None = None
         self.exists = 0
         self.fresh = self.gone = self.flagged = self.overflow = False
@@ -78,6 +80,12 @@ class Talk:
             ) from None
         if found.tag == b"*":
             self._untagged(found)
+        elif found.tag == b"+":
+            self.idle_ready = True
+        elif found.tag == self.idle_tag:
+            self.idle_tag = None
+            if found.word != b"OK":
+                self.capabilities -= {"IDLE"}
         return found
 
     def answers(self, tag: bytes) -> Iterator[Answer]:
@@ -117,6 +125,19 @@ class Talk:
             elif got.tag == tag:
                 self.verdict(got, printable(command, 40))
                 return found
+
+    def idle(self) -> None:
+        """Begin IDLE (RFC 2177) without awaiting the server's ``+``, before or with which news may come."""
+        self.idle_ready = False
+        self.idle_tag = self.start(b"IDLE")
+
+    def leave_idle(self) -> None:
+        """End IDLE; the server's answer to that is read, and passed over, with the next command's."""
+        while self.idle_tag is not None and not self.idle_ready:
+            self.next()
+        if self.idle_tag is not None:
+            self.idle_tag = None
+            self.wire.send(b"DONE\r\n")
 
     def enable_qresync(self) -> None:
         """Ask for VANISHED instead of EXPUNGE (RFC 7162), where the server can."""
