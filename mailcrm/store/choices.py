@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Select, case, delete, func, insert, literal, select, update
 
@@ -105,7 +106,7 @@ def load(connection: Connection, ids: Iterable[int]) -> dict[int, Question]:
     found: dict[int, Question] = {}
     for piece in slices(ids):
         candidates = _candidates(connection, piece)
-        for row in connection.execute(_shown().where(choice.c.id.in_(piece))):
+        for row in connection.execute(_shown(piece)):
             author = f"{row.from_name} <{row.from_email}>" if row.from_name else row.from_email
             found[row.id] = Question(
                 id=row.id,
@@ -299,29 +300,32 @@ def _candidates(connection: Connection, ids: Sequence[int]) -> dict[int, list[Ca
     return found
 
 
-def _shown() -> Select[tuple[object, ...]]:
-    """Choices with the newest message of their thread that was there when the question arose, or else the newest."""
-    newest = (
-        select(message.c.id)
-        .where(message.c.thread_id == choice.c.thread_id)
-        .order_by(case((message.c.stored_at <= choice.c.created_at, 0), else_=1), message.c.date.desc())
-        .limit(1)
-        .correlate(choice)
-        .scalar_subquery()
+def _shown(ids: Sequence[int]) -> Select[Any]:
+    """Choices, each with the newest message of its thread."""
+    ranked = (
+        select(
+            message.c.id,
+            func.row_number()
+            .over(partition_by=message.c.thread_id, order_by=(message.c.date.desc(), message.c.id.desc()))
+            .label("rank"),
+        )
+        .where(message.c.thread_id.in_(select(choice.c.thread_id).where(choice.c.id.in_(ids))))
+        .subquery()
     )
-    shown: Select[tuple[object, ...]] = (
+    newest = select(message).join(ranked, (ranked.c.id == message.c.id) & (ranked.c.rank == 1)).subquery()
+    return (
         select(
             choice,
             user.c.key.label("user_key"),
             thread.c.subject,
-            message.c.from_name,
-            message.c.from_email,
-            message.c.date,
-            message.c.text,
-            message.c.reply_text,
+            newest.c.from_name,
+            newest.c.from_email,
+            newest.c.date,
+            newest.c.text,
+            newest.c.reply_text,
         )
         .join(thread, thread.c.id == choice.c.thread_id)
         .outerjoin(user, user.c.id == choice.c.user_id)
-        .outerjoin(message, message.c.id == newest)
+        .outerjoin(newest, newest.c.thread_id == choice.c.thread_id)
+        .where(choice.c.id.in_(ids))
     )
-    return shown
