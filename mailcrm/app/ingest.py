@@ -145,7 +145,8 @@ def _setting(connection: Connection, context: Context, batch: Batch) -> Setting:
     folder_id = mailboxes.open_folder(connection, state.id, batch.folder, batch.role, batch.cursor)
     configured = context.config.mailboxes.get(batch.mailbox)
     ids = {user.key: user.id for user in users.every(connection)}
-    members = tuple(ids[key] for key in configured.people if key in ids) if configured else ()
+    people = configured.people if configured else _senders(context, batch)
+    members = tuple(ids[key] for key in people if key in ids)
     return Setting(
         mailbox_id=state.id,
         folder_id=folder_id,
@@ -154,6 +155,13 @@ def _setting(connection: Connection, context: Context, batch: Batch) -> Setting:
         owner=members[0] if len(members) == 1 else None,
         policy=configured.create_persons if configured else "received+sent",
     )
+
+
+def _senders(context: Context, batch: Batch) -> tuple[str, ...]:
+    """Keys of those of ours who handed mail in to the drop-box: it counts as theirs."""
+    messages = (arrival.content[0] for arrival in batch.arrivals if isinstance(arrival.content, tuple))
+    found = {context.ours.user(message.from_.email) for message in messages if message.from_}
+    return tuple(sorted(key for key in found if key))
 
 
 def _identity(arrival: Arrival) -> str | None:

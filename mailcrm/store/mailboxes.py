@@ -60,13 +60,19 @@ def set_state(
     connection: Connection, key: str, state: str, *, reason: str | None = None, waiting: Mapping[str, int] | None = None
 ) -> None:
     """Change the state; ``waiting`` are the counts shown while it waits for the operator."""
-    values: dict[str, Any] = {"state": state, "reason": reason, "waiting": waiting}
+    values: dict[str, Any] = {"state": state, "reason": reason, "waiting": waiting, "refusals": 0}
     connection.execute(update(mailbox).where(mailbox.c.key == key).values(**values))
 
 
 def set_alive(connection: Connection, key: str, now: datetime) -> None:
     """Note that all of its mail up to ``now`` has been taken in."""
-    connection.execute(update(mailbox).where(mailbox.c.key == key).values(alive_at=now))
+    connection.execute(update(mailbox).where(mailbox.c.key == key).values(alive_at=now, refusals=0))
+
+
+def count_refusal(connection: Connection, key: str) -> int:
+    """Note that the server refused the login; gives how many times it did since it last let us in."""
+    counted = update(mailbox).where(mailbox.c.key == key).values(refusals=mailbox.c.refusals + 1)
+    return int(connection.execute(counted.returning(mailbox.c.refusals)).scalar_one())
 
 
 def cursors(connection: Connection, key: str) -> dict[str, Cursor]:

@@ -6,9 +6,11 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Integer,
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from mailcrm.store.db import Utc
@@ -29,6 +31,7 @@ mailbox = table(
     Column("reason", Text),
     Column("alive_at", Utc),
     Column("seen_at", Utc),  # when it was first looked into: decides what is historic
+    Column("refusals", Integer, nullable=False, server_default=text("0")),  # logins refused in a row
     Column("waiting", JSON),  # counts shown while it waits for `mailbox resume`
 )
 folder = table(

@@ -1,0 +1,32 @@
+"""Does what is due: questions into the outbox, the outbox to the smarthost, events to the plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailcrm.app.ask import ask_due
+from mailcrm.app.context import Context
+from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.react import deliver_due
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What one round did; ``reason`` says why mail had to wait."""
+
+    asked: int = 0
+    sent: int = 0
+    failed: int = 0
+    delayed: int = 0
+    delivered: int = 0
+    reason: str | None = None
+
+
+def work(context: Context, transport: Transport) -> Worked:
+    """One round of everything that is due at the context's clock. Safe in several processes at once."""
+    asked = ask_due(context)
+    mail = dispatch(context, transport)
+    delivered = 0
+    while made := deliver_due(context):
+        delivered += made
+    return Worked(asked, mail.sent, mail.failed, mail.delayed, delivered, mail.reason)

@@ -1,0 +1,260 @@
+"""The running program: watches, works, listens, serves; each role a part of one process or the whole of one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import uvicorn
+
+from mailcrm.app.ask import drop_box
+from mailcrm.app.context import Context
+from mailcrm.app.intake import StoreIntake
+from mailcrm.app.receive import receive
+from mailcrm.app.start import start
+from mailcrm.app.work import work
+from mailcrm.errors import ConfigError, LoginFailed, MailcrmError
+from mailcrm.mail import smtp_in
+from mailcrm.mail.imap_intake import Content
+from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.imap_watch import Watcher
+from mailcrm.mail.readers import Readers
+from mailcrm.mail.smtp_out import SmtpTransport
+from mailcrm.store import mailboxes
+from mailcrm.store.ownership import Ownership
+from mailcrm.sync import first_look
+from mailcrm.web import app as web
+
+ROLES = ("watch", "worker", "relay", "web")
+_LOOK_ROUND = 2.0  # seconds between two looks at what commands of other processes changed
+_IDLE_ROUND = 5.0  # seconds after which the worker looks even if nobody woke it
+log = logging.getLogger("mailcrm")
+
+
+class Bell:
+    """Wakes the worker after a commit; rings from any thread are one until it is heard."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """Something may be due."""
+        self._rung.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until somebody rings, at most so long."""
+        self._rung.wait(seconds)
+        self._rung.clear()
+
+
+class Program:
+    """One process with some of the roles.
+
+    Args:
+        context: its ``changed`` rings ``bell``.
+        roles: of ``ROLES``.
+    """
+
+    def __init__(self, context: Context, bell: Bell, roles: frozenset[str]) -> None:
+        self._context = context
+        self._bell = bell
+        self._roles = roles
+        self._stopping = threading.Event()
+        self._faults: dict[str, str] = {}
+        self._readers = Readers(context.config.data / "files", context.config.parsing)
+        self._ownership = Ownership(context.db, context.config.data / "locks")
+        self._owned: frozenset[str] = frozenset()
+        self._states: dict[str, str] = {}
+        self._looks = ThreadPoolExecutor(4, "first-look")
+        self._watcher: Watcher | None = None
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; what has begun is finished.
+
+        Raises:
+            ConfigError: a port can't be listened on.
+        """
+        try:
+            asyncio.run(self._main())
+        finally:
+            self._looks.shutdown(cancel_futures=True)
+            self._readers.close()
+            self._ownership.close()
+
+    async def _main(self) -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        threads = self._threads()
+        lmtp = await self._lmtp()
+        server: uvicorn.Server | None = None
+        if "web" in self._roles:
+            server, thread = self._web()
+            threads.append(thread)
+        start(self._context)
+        for thread in threads:
+            thread.start()
+        try:
+            await stopped.wait()
+            log.info("stopping")
+        finally:
+            self._stopping.set()
+            self._bell.ring()
+            if self._watcher:
+                self._watcher.stop()
+            if server:
+                server.should_exit = True
+            if lmtp:
+                lmtp.close()
+                await lmtp.wait_closed()
+            for thread in threads:
+                await asyncio.to_thread(thread.join)
+
+    def _threads(self) -> list[threading.Thread]:
+        found = []
+        if "watch" in self._roles:
+            watched = {key for key, mailbox in self._context.config.mailboxes.items() if mailbox.host}
+            self._owned = frozenset(key for key in watched if self._ownership.take(key))
+            for key in sorted(watched - self._owned):
+                log.warning("the mailbox %s is read by another process", key)
+            self._watcher = Watcher(
+                self._context.config,
+                StoreIntake(self._context),
+                self._readers,
+                self._context.blobs,
+                may_read=self._may_read,
+                mailboxes=self._owned,
+            )
+            found += [
+                threading.Thread(target=partial(self._guarded, "watch", self._watcher.run), name="watch"),
+                threading.Thread(target=partial(self._guarded, "mailboxes", self._supervise), name="mailboxes"),
+            ]
+        if "worker" in self._roles:
+            found.append(threading.Thread(target=partial(self._guarded, "worker", self._work), name="worker"))
+        return found
+
+    def _guarded(self, part: str, body: Callable[[], None]) -> None:
+        """A part that ends by an error is a fault that /readyz tells; the others go on."""
+        try:
+            body()
+        except Exception as error:
+            self._faults[part] = f"ended: {error}"
+            log.exception("%s ended", part)
+
+    # --- mailboxes ---
+
+    def _may_read(self, key: str) -> bool:
+        with self._context.db.read() as connection:
+            return mailboxes.find(connection, key).state == "active"
+
+    def _supervise(self) -> None:
+        """Carry out what commands and first looks decide about mailboxes."""
+        dialer = Dialer(self._context.config)
+        while not self._stopping.is_set():
+            try:
+                with self._context.db.read() as connection:
+                    states = {state.key: state for state in mailboxes.every(connection)}
+                for key in self._owned:
+                    self._follow(key, states[key].state, states[key].reason, dialer)
+            except MailcrmError as error:
+                log.warning("%s", error)
+            self._stopping.wait(_LOOK_ROUND)
+
+    def _follow(self, key: str, state: str, reason: str | None, dialer: Dialer) -> None:
+        before = self._states.get(key)
+        if state == before or self._watcher is None:
+            return
+        self._states[key] = state
+        if state == "paused":
+            self._watcher.pause(key)
+        elif state == "new":
+            self._looks.submit(self._look, key, dialer)
+        elif before is not None:
+            self._watcher.resume(key)
+        if state in ("paused", "waiting"):
+            log.warning("mailbox %s is %s: %s", key, state, reason)
+
+    def _look(self, key: str, dialer: Dialer) -> None:
+        try:
+            first_look(self._context, key, self._context.config.mailboxes[key], dialer, self._readers)
+        except (LoginFailed, ConfigError):
+            self._states.pop(key, None)  # the watcher meets the same fault, counts and tells it
+            self._stopping.wait(60)
+        except MailcrmError as error:
+            log.warning("%s", error)
+            self._states.pop(key, None)
+
+    # --- work ---
+
+    def _work(self) -> None:
+        transport = SmtpTransport(self._context.config)
+        while not self._stopping.is_set():
+            try:
+                work(self._context, transport)
+                self._faults.pop("worker", None)
+            except MailcrmError as error:
+                self._faults["worker"] = str(error)
+                log.warning("%s", error)
+            self._bell.wait(_IDLE_ROUND)
+
+    # --- listening ---
+
+    async def _lmtp(self) -> asyncio.Server | None:
+        config = self._context.config
+        if "relay" not in self._roles or not config.lmtp:
+            return None
+        accepted = smtp_in.accepted_addresses(config, drop_box(config))
+        deliver = partial(receive, self._context, self._read, accepted)
+        try:
+            server = await smtp_in.serve(config.lmtp.listen, accepted, deliver, max_bytes=config.parsing.max_bytes)
+        except OSError as error:
+            raise ConfigError(f"lmtp.listen: can't listen on {config.lmtp.listen}: {error.strerror}") from None
+        log.info("LMTP on %s:%s", *server.sockets[0].getsockname()[:2])
+        return server
+
+    def _read(self, raw: bytes, mail_from: str) -> Content:
+        return self._readers.read_many([raw], [mail_from])[0]
+
+    def _web(self) -> tuple[uvicorn.Server, threading.Thread]:
+        """The web server in a thread of its own: there uvicorn leaves the signals to us."""
+        listener = _bind(self._context.config.web.listen)
+        settings = uvicorn.Config(
+            web.create(self._context, self._wake, self._health),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(settings)
+        log.info("web on http://%s:%s", *listener.getsockname()[:2])
+        return server, threading.Thread(target=server.run, args=([listener],), name="web")
+
+    def _wake(self, key: str) -> bool:
+        if self._watcher is None or key not in self._owned:
+            return False
+        self._watcher.wake(key)
+        return True
+
+    def _health(self) -> Mapping[str, str]:
+        health = dict.fromkeys(self._roles, "ok") | self._faults
+        if self._watcher:
+            for key, (_, alert) in self._watcher.states().items():
+                health[f"mailbox {key}"] = alert or "ok"
+        return health
+
+
+def _bind(listen: str) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=512)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"web.listen: can't listen on {listen}: {error}; is it in use?") from None

@@ -1,0 +1,107 @@
+"""One pass over a mailbox on its server, as ``mailcrm sync`` does it: first look, new mail, first pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from types import TracebackType
+
+from mailcrm.app.context import Context
+from mailcrm.app.intake import StoreIntake
+from mailcrm.app.look import look
+from mailcrm.config import Mailbox
+from mailcrm.core import spans
+from mailcrm.errors import LoginFailed, NotFound, Refused
+from mailcrm.mail import imap_sync
+from mailcrm.mail.imap_desk import Counts
+from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.readers import Readers
+from mailcrm.store import mailboxes
+from mailcrm.store.ownership import Ownership
+
+MOST_REFUSALS = 3
+
+
+class Syncer:
+    """Syncs mailboxes, one after the other; to be closed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._dialer = Dialer(context.config)
+        self._readers = Readers(context.config.data / "files", context.config.parsing)
+        self._ownership = Ownership(context.db, context.config.data / "locks")
+
+    def sync(self, key: str, progress: Callable[[int, int], None]) -> Counts:
+        """Bring one mailbox up to date.
+
+        Raises:
+            NotFound: it is not configured.
+            Refused: it has no server, is paused, waits for the operator, or another process reads it.
+            Temporary: its server or the database is away.
+            LoginFailed: name or password was refused; the third time pauses it, for servers punish repeated tries.
+        """
+        mailbox = self._configured(key)
+        if not self._ownership.take(key):
+            raise Refused(f"the mailbox {key} is being read by another process (`mailcrm run`?); it will see new mail")
+        try:
+            return self._sync(key, mailbox, progress)
+        except LoginFailed as error:
+            with self._context.db.write() as connection:
+                if mailboxes.count_refusal(connection, key) >= MOST_REFUSALS:
+                    mailboxes.set_state(connection, key, "paused", reason=str(error))
+            raise
+        finally:
+            self._ownership.release(key)
+
+    def _sync(self, key: str, mailbox: Mailbox, progress: Callable[[int, int], None]) -> Counts:
+        with self._context.db.read() as connection:
+            state = mailboxes.find(connection, key)
+        since = spans.before(self._context.clock(), mailbox.backfill_since)
+        if state.state == "new":
+            first_look(self._context, key, mailbox, self._dialer, self._readers)
+            with self._context.db.read() as connection:
+                state = mailboxes.find(connection, key)
+        if state.state in ("paused", "waiting"):
+            raise Refused(f"the mailbox {key} is not read: {state.reason}")
+        intake = StoreIntake(self._context)
+        return imap_sync.sync(
+            key, mailbox, self._dialer, intake, self._readers, self._context.blobs, since=since, progress=progress
+        )
+
+    def _configured(self, key: str) -> Mailbox:
+        mailbox = self._context.config.mailboxes.get(key)
+        if mailbox is None:
+            known = ", ".join(self._context.config.mailboxes) or "none"
+            raise NotFound(f"no mailbox {key!r}; configured are: {known}")
+        if not mailbox.host:
+            raise Refused(f"mailboxes.{key} has no host: it is fed by `mailcrm ingest` or LMTP alone")
+        return mailbox
+
+    def close(self) -> None:
+        """End the reading processes."""
+        self._readers.close()
+        self._ownership.close()
+
+    def __enter__(self) -> Syncer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def first_look(context: Context, key: str, mailbox: Mailbox, dialer: Dialer, readers: Readers) -> None:
+    """Count what a first pass would do; see ``app.look``. A mailbox with little mail is only counted.
+
+    Raises:
+        Temporary, LoginFailed, ConfigError: as connecting.
+    """
+    since = spans.before(context.clock(), mailbox.backfill_since)
+    total, heads = imap_sync.first_sight(key, mailbox, dialer, readers, since=since)
+    with closing(heads):
+        if total <= context.config.linking.first_sight:
+            next(heads, None)  # one that was never begun would not close its connection
+            look(context, key, ())
+        else:
+            look(context, key, ((each.message, each.role, each.received_at) for each in heads))
