@@ -114,10 +114,12 @@ def host(
     return only(Found(name, Place.FOLDER, "given", lambda: plugin), config, seconds=seconds)
 
 
-def only(found: Found, config: Mapping[str, Any] | None = None, *, seconds: float = 5.0) -> PluginHost:
-    """A host with one plugin, wherever it was found. See ``load``."""
+def only(
+    found: Found, config: Mapping[str, Any] | None = None, *, base: Path = Path(), seconds: float = 5.0
+) -> PluginHost:
+    """A host with one plugin, wherever it was found; ``base`` is that of PluginHost. See ``load``."""
     sections = {} if config is None else {found.name: config}
-    made = PluginHost(config=sections, answer_seconds=seconds, work_seconds=seconds)
+    made = PluginHost(config=sections, base=base, answer_seconds=seconds, work_seconds=seconds)
     made.add(found)
     for listed in made.listing():
         if listed.state != "on":
