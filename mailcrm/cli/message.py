@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from mailcrm.app import mail_shapes
 from mailcrm.cli.desk import DealOption, Json, OrgOption, PersonOption, desk
@@ -37,7 +36,7 @@ def list_(
         direction=direction.value if direction else None,
     )
     columns = ["id", "date", "direction", "kind", "from", "subject", "thread"]
-    at.list(query, mail_shapes.messages if as_json else _lines, as_json, columns)
+    at.list(query, mail_shapes.messages, as_json, columns)
 
 
 @app.command()
@@ -55,20 +54,7 @@ def show(
         return
     text, files = found.pop("text"), found.pop("attachments")
     found.pop("reply_text")
-    emit_one({key: _plain(value) for key, value in found.items()}, as_json=False)
+    emit_one(found, as_json=False)
     if files:
         emit_section("files", files)
     typer.echo(f"\n{clean(text or '')}")
-
-
-def _lines(connection: Connection, ids: Any) -> list[dict[str, object]]:
-    return [{key: _plain(value) for key, value in row.items()} for row in mail_shapes.messages(connection, ids)]
-
-
-def _plain(value: object) -> object:
-    """Addresses as people write them."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict) and value.keys() == {"name", "email"}:
-        return f"{value['name']} <{value['email']}>".strip()
-    return value

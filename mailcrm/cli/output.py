@@ -34,6 +34,8 @@ def cell(value: object) -> str:
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}Z"
         case Decimal():
             return f"{value:.2f}"
+        case {"name": str(name), "email": str(email)}:
+            return cell(f"{name} <{email}>".strip())
         case dict():
             return ", ".join(f"{key}={cell(item)}" for key, item in value.items())
         case list() | tuple():

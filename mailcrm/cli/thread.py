@@ -46,7 +46,7 @@ def show(ctx: typer.Context, thread: ThreadArgument, as_json: Json = False) -> N
         messages = mail_shapes.messages(connection, ids[::-1])
     emit_one({key: value for key, value in vars(found).items() if key not in ("messages", "persons")}, as_json=False)
     columns = ("id", "date", "direction", "kind", "from", "subject")
-    emit_section("messages", [{key: _plain(row[key]) for key in columns} for row in messages])
+    emit_section("messages", [{key: row[key] for key in columns} for row in messages])
 
 
 @app.command()
@@ -77,8 +77,3 @@ def share(
     """Open a thread to all colleagues."""
     at = desk(ctx)
     mail_shapes.share(at.context, thread, at.viewer, shared=not off)
-
-
-def _plain(value: object) -> object:
-    """An address as people write it."""
-    return f"{value['name']} <{value['email']}>".strip() if isinstance(value, dict) else value

@@ -18,7 +18,7 @@ def add(connection: Connection, name: str, person_id: int, now: datetime) -> boo
     connection.execute(insert_new(connection, tag).values(name=name))
     number = connection.execute(select(tag.c.id).where(tag.c.name == name)).scalar_one()
     added = insert_new(connection, person_tag).values(person_id=person_id, tag_id=number, at=now)
-    return bool(connection.execute(added).rowcount)
+    return connection.execute(added.returning(person_tag.c.tag_id)).first() is not None
 
 
 def remove(connection: Connection, name: str, person_id: int) -> bool:
