@@ -1,5 +1,7 @@
 """Forwards as common mail programs write them, in several languages: our own samples, each with what it forwards."""
 
+# ruff: noqa: E501  lines of mail stand as they are sent
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -61,7 +63,11 @@ def _gmail() -> Iterator[Sample]:
         yield Sample(f"Gmail ({of})", "Fwd: Zapytanie o ofertę", _text(*lines))
     lines = (head, f"From: {who}", "Date: Tue, Nov 3, 2026 at 12:00 PM", "Subject: Zapytanie o ofertę", f"To: {to}")
     yield Sample("Gmail, nothing added", "Fwd: Zapytanie o ofertę", _text(*lines, own=""))
-    yield Sample("Gmail, long list of recipients", "Fwd: Zapytanie o ofertę", _text(*lines[:-1], f"To: {to}, Piotr", " <p@firma.example>,", " Ola <o@firma.example>"))
+    yield Sample(
+        "Gmail, long list of recipients",
+        "Fwd: Zapytanie o ofertę",
+        _text(*lines[:-1], f"To: {to}, Piotr", " <p@firma.example>,", " Ola <o@firma.example>"),
+    )
 
 
 def _outlook() -> Iterator[Sample]:
@@ -93,24 +99,67 @@ def _outlook() -> Iterator[Sample]:
         yield Sample(f"Outlook on the web ({about})", subject, _text("_" * 32, *block))
         mailto = block[0].replace("<", "[mailto:").replace(">", "]")
         marker = {"Temat": "-----Wiadomość oryginalna-----", "Betreff": "-----Ursprüngliche Nachricht-----"}
-        yield Sample(f"Outlook, plain ({about})", subject, _text(marker.get(about, "-----Original Message-----"), mailto, *block[1:]))
+        yield Sample(
+            f"Outlook, plain ({about})",
+            subject,
+            _text(marker.get(about, "-----Original Message-----"), mailto, *block[1:]),
+        )
     mobile = "Pobierz aplikację Outlook dla systemu iOS<https://outlook.example/>"
-    block = ("From: Jan Kowalski <jan.kowalski@klient.example>", "Sent: Tuesday, November 3, 2026 12:00:00 PM", "To: Anna Nowak <anna@firma.example>", "Subject: Zapytanie o ofertę")
+    block = (
+        "From: Jan Kowalski <jan.kowalski@klient.example>",
+        "Sent: Tuesday, November 3, 2026 12:00:00 PM",
+        "To: Anna Nowak <anna@firma.example>",
+        "Subject: Zapytanie o ofertę",
+    )
     yield Sample("Outlook mobile", "Fw: Zapytanie o ofertę", _text(mobile, "_" * 32, *block))
-    yield Sample("Outlook, importance and attachments", "FW: Zapytanie o ofertę", _text(*block, "Importance: High", "Attachments: oferta.pdf"))
-    yield Sample("Outlook, name alone", "FW: Zapytanie o ofertę", _text("From: Kowalski, Jan", *block[1:]), email="", name="Kowalski, Jan")
+    yield Sample(
+        "Outlook, importance and attachments",
+        "FW: Zapytanie o ofertę",
+        _text(*block, "Importance: High", "Attachments: oferta.pdf"),
+    )
+    yield Sample(
+        "Outlook, name alone",
+        "FW: Zapytanie o ofertę",
+        _text("From: Kowalski, Jan", *block[1:]),
+        email="",
+        name="Kowalski, Jan",
+    )
 
 
 def _apple() -> Iterator[Sample]:
     for prefix, marker, of, about, when, at, date in (
         ("Fwd", "Begin forwarded message:", "From", "Subject", "Date", "To", "November 3, 2026 at 12:00:00 PM GMT+1"),
         ("Fwd", "Początek przekazywanej wiadomości:", "Od", "Temat", "Data", "Do", "3 listopada 2026 o 12:00:00 CET"),
-        ("Fwd", "Anfang der weitergeleiteten Nachricht:", "Von", "Betreff", "Datum", "An", "3. November 2026 um 12:00:00 MEZ"),
+        (
+            "Fwd",
+            "Anfang der weitergeleiteten Nachricht:",
+            "Von",
+            "Betreff",
+            "Datum",
+            "An",
+            "3. November 2026 um 12:00:00 MEZ",
+        ),
         ("Fwd", "Début du message réexpédié :", "De", "Objet", "Date", "À", "3 novembre 2026 à 12:00:00 UTC+1"),
-        ("Fwd", "Inicio del mensaje reenviado:", "De", "Asunto", "Fecha", "Para", "3 de noviembre de 2026, 12:00:00 CET"),
+        (
+            "Fwd",
+            "Inicio del mensaje reenviado:",
+            "De",
+            "Asunto",
+            "Fecha",
+            "Para",
+            "3 de noviembre de 2026, 12:00:00 CET",
+        ),
         ("Fwd", "Inizio messaggio inoltrato:", "Da", "Oggetto", "Data", "A", "3 novembre 2026 alle ore 12:00:00 CET"),
         ("Fwd", "Begin doorgestuurd bericht:", "Van", "Onderwerp", "Datum", "Aan", "3 november 2026 om 12:00:00 CET"),
-        ("Fwd", "Начало переадресованного сообщения:", "От", "Тема", "Дата", "Кому", "3 ноября 2026 г. в 12:00:00 GMT+1"),
+        (
+            "Fwd",
+            "Начало переадресованного сообщения:",
+            "От",
+            "Тема",
+            "Дата",
+            "Кому",
+            "3 ноября 2026 г. в 12:00:00 GMT+1",
+        ),
     ):
         colon = " :" if about == "Objet" else ":"
         block = (
@@ -128,18 +177,53 @@ def _apple() -> Iterator[Sample]:
 def _mozilla() -> Iterator[Sample]:
     for marker, about, when, of, at, date in (
         ("-------- Forwarded Message --------", "Subject", "Date", "From", "To", "Tue, 3 Nov 2026 12:00:00 +0100"),
-        ("-------- Wiadomość przekazana --------", "Temat", "Data", "Nadawca", "Adresat", "Tue, 3 Nov 2026 12:00:00 +0100"),
+        (
+            "-------- Wiadomość przekazana --------",
+            "Temat",
+            "Data",
+            "Nadawca",
+            "Adresat",
+            "Tue, 3 Nov 2026 12:00:00 +0100",
+        ),
         ("-------- Przekazana wiadomość --------", "Temat", "Data", "Od", "Do", "Tue, 3 Nov 2026 12:00:00 +0100"),
-        ("-------- Weitergeleitete Nachricht --------", "Betreff", "Datum", "Von", "An", "Tue, 3 Nov 2026 12:00:00 +0100"),
+        (
+            "-------- Weitergeleitete Nachricht --------",
+            "Betreff",
+            "Datum",
+            "Von",
+            "An",
+            "Tue, 3 Nov 2026 12:00:00 +0100",
+        ),
         ("-------- Message transféré --------", "Sujet ", "Date ", "De ", "Pour ", "Tue, 3 Nov 2026 12:00:00 +0100"),
         ("-------- Mensaje reenviado --------", "Asunto", "Fecha", "De", "Para", "Tue, 3 Nov 2026 12:00:00 +0100"),
         ("-------- Messaggio Inoltrato --------", "Oggetto", "Data", "Mittente", "A", "Tue, 3 Nov 2026 12:00:00 +0100"),
-        ("-------- Doorgestuurd bericht --------", "Onderwerp", "Datum", "Van", "Aan", "Tue, 3 Nov 2026 12:00:00 +0100"),
+        (
+            "-------- Doorgestuurd bericht --------",
+            "Onderwerp",
+            "Datum",
+            "Van",
+            "Aan",
+            "Tue, 3 Nov 2026 12:00:00 +0100",
+        ),
         ("-------- Mensagem encaminhada --------", "Assunto", "Data", "De", "Para", "Tue, 3 Nov 2026 12:00:00 +0100"),
         ("-------- Přeposlaná zpráva --------", "Předmět", "Datum", "Od", "Komu", "Tue, 3 Nov 2026 12:00:00 +0100"),
-        ("-------- Перенаправленное сообщение --------", "Тема", "Дата", "От", "Кому", "Tue, 3 Nov 2026 12:00:00 +0100"),
+        (
+            "-------- Перенаправленное сообщение --------",
+            "Тема",
+            "Дата",
+            "От",
+            "Кому",
+            "Tue, 3 Nov 2026 12:00:00 +0100",
+        ),
         ("-------- Переслане повідомлення --------", "Тема", "Дата", "Від", "Кому", "Tue, 3 Nov 2026 12:00:00 +0100"),
-        ("-------- Vidarebefordrat meddelande --------", "Ämne", "Datum", "Från", "Till", "Tue, 3 Nov 2026 12:00:00 +0100"),
+        (
+            "-------- Vidarebefordrat meddelande --------",
+            "Ämne",
+            "Datum",
+            "Från",
+            "Till",
+            "Tue, 3 Nov 2026 12:00:00 +0100",
+        ),
     ):
         yield Sample(
             f"Thunderbird ({about.strip()})",
@@ -167,7 +251,7 @@ def _webmail() -> Iterator[Sample]:
         "Zimbra (pl)": ("----- Przekazana wiadomość -----", 'Od: "Jan Kowalski" <jan.kowalski@klient.example>', f"Do: {to}", "Wysłane: wtorek, 3 listopada 2026 12:00:00", "Temat: Zapytanie o ofertę"),
         "SOGo": ("-------- Original Message --------", "Subject: Zapytanie o ofertę", "Date: Tuesday, November 03, 2026 12:00 CET", f"From: {who}", f"To: {to}"),
         "wp.pl": ("---------- Wiadomość przekazana ----------", f"Od: {who}", f"Do: {to}", "Data: 3 listopada 2026 12:00", "Temat: Zapytanie o ofertę"),
-        "interia": ("----- Wiadomość przekazana -----", f"Od: \"Jan Kowalski\" <jan.kowalski@klient.example>", "Data: 2026-11-03 12:00", f"Do: {to}", "Temat: Zapytanie o ofertę"),
+        "interia": ("----- Wiadomość przekazana -----", 'Od: "Jan Kowalski" <jan.kowalski@klient.example>', "Data: 2026-11-03 12:00", f"Do: {to}", "Temat: Zapytanie o ofertę"),
         "Fastmail": ("----- Original message -----", f"From: {who}", f"To: {to}", "Subject: Zapytanie o ofertę", "Date: Tuesday, 3 November 2026 12:00 PM"),
         "Zoho": ("============ Forwarded message ============", f"From: {who}", f"To: {to}", "Date: Tue, 03 Nov 2026 12:00:00 +0100", "Subject: Zapytanie o ofertę", "============ Forwarded message ============"),
         "Horde": ("----- Forwarded message from Jan Kowalski <jan.kowalski@klient.example> -----", "    Date: Tue, 3 Nov 2026 12:00:00 +0100", f"    From: {who}", " Subject: Zapytanie o ofertę", f"      To: {to}"),
@@ -209,7 +293,10 @@ def _html() -> Iterator[Sample]:
         for name, value in (
             ("Temat", "Zapytanie o ofertę"),
             ("Data", "Tue, 3 Nov 2026 12:00:00 +0100"),
-            ("Nadawca", 'Jan Kowalski <a href="mailto:jan.kowalski@klient.example">&lt;jan.kowalski@klient.example&gt;</a>'),
+            (
+                "Nadawca",
+                'Jan Kowalski <a href="mailto:jan.kowalski@klient.example">&lt;jan.kowalski@klient.example&gt;</a>',
+            ),
             ("Adresat", "anna@firma.example"),
         )
     )

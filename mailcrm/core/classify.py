@@ -41,6 +41,8 @@ _DELAYED = re.compile(
     r"\bdelayed\b|\bdelay\)|has not yet been delivered|still being retried|opóźni|verzögert|\bwarning: message\b",
     re.IGNORECASE,
 )
+#: The rule for mail of a mail system that is no bounce as far as the parsed message tells.
+FROM_MAIL_SYSTEM = "from the mail system"
 _DAEMONS = ("mailer-daemon@", "mailerdaemon@", "mail-daemon@", "maildaemon@", "mdaemon@")
 _LISTS = frozenset({"bulk", "list", "junk"})
 _AUTO_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
@@ -170,7 +172,7 @@ def _from_mail_system(message: Message) -> bool:
 def _marked_automatic(message: Message) -> str | None:
     sender = message.from_
     if sender is not None and sender.email.startswith(_DAEMONS):
-        return "from the mail system"
+        return FROM_MAIL_SYSTEM
     headers = message.headers
     if submitted := headers.get("auto-submitted"):
         word = re.split(r"[\s;(]", submitted[0].strip().lower(), maxsplit=1)[0]
@@ -205,18 +207,28 @@ def _sounds_automatic(message: Message, own: str) -> str | None:
     subject = message.subject
     if subject[:1] and phrases.AUTO_SUBJECT.match(subject, 0, 120) and not subject.rstrip().endswith("?"):
         return "subject of an automatic reply"
-    if len(own) > _NOTICE or not own:
-        return None
+    if not own or len(own) > _NOTICE or "?" in own:
+        return None  # a notice asks nothing
     words = own[:800].lower()
     if _has(words, phrases.SAYS_AUTOMATIC_STEMS) and phrases.SAYS_AUTOMATIC.search(own, 0, 800):
         return "says that it is an automatic reply"
-    if _has(words, phrases.AWAY_STEMS) and phrases.AWAY.search(own, 0, 600):
-        hinted = subject.lower()[:150]
-        formula = len({found[0][:8].lower() for found in phrases.AWAY_FORMULA.finditer(own, 0, 800)})
-        if not phrases.REPLY_PREFIX.match(subject) and formula and _has(hinted, phrases.AWAY_SUBJECT_STEMS):
-            return "subject and text of an absence notice"
-        if formula >= 2 and len(own) + 80 >= len(message.text.strip()):
-            return "text of an absence notice"
+    if _has(words, phrases.AWAY_STEMS) and phrases.AWAY.search(own, 0, 400) and not phrases.AWAY_LATER.search(words):
+        return _away(message, own)
+    return None
+
+
+def _away(message: Message, own: str) -> str | None:
+    """Evidence for an absence notice in a text that speaks of absence: its heading, set phrases, a day of return."""
+    phrases_used = {found[0][:8].lower() for found in phrases.AWAY_FORMULA.finditer(own, 0, 800)}
+    headed = phrases.AWAY_SUBJECT.match(message.subject, 0, 200) is not None
+    if headed and phrases_used:
+        return "heading and words of an absence notice"
+    if returns_on(own, message.date.date() if message.date else None) is None:
+        return None
+    if headed:
+        return "heading of an absence notice and a day of return"
+    if len(phrases_used) >= 2 and len(own) + 80 >= len(message.text.strip()):
+        return "words of an absence notice and a day of return"
     return None
 
 

@@ -46,17 +46,26 @@ AUTO_SUBJECT = re.compile(
     + r")\s{0,3}[:：]",
     _I,
 )
-# Only a hint; counts together with a sentence in AWAY.
-AWAY_SUBJECT_STEMS = (
-    "out of office", "out of the office", "ooo", "away from", "vacation", "on leave", "holiday", "annual leave",
-    "auto-reply", "autoreply", "automatic reply", "auto reply", "automatic response", "auto response",
-    "nieobecno", "poza biurem", "urlop", "automatyczn", "autorespon", "autoodpow",
-    "abwesen", "urlaub", "automatisch", "nicht im büro", "nicht im haus", "autoantwort",
-    "absen", "congé", "automatique", "hors du bureau", "fuera de la oficina", "vacaciones", "automátic", "ausen",
-    "fuori ufficio", "fuori sede", "ferie", "assenza", "automatic", "afwezig", "vakantie", "buiten kantoor",
-    "fora do escrit", "férias", "nepřítom", "dovolen", "mimo kancelář", "automatick", "отсутств", "отпуск", "автоответ",
-    "відсутн", "відпуст", "автовідпов", "frånvaro", "semester", "autosvar",
-)  # fmt: skip
+# The heading of an absence notice, alone or before the answered subject; counts together with AWAY.
+AWAY_SUBJECT = re.compile(
+    TAGS
+    + r"(?:"
+    + _any(
+        r"(?:i am |i'm )?(?:currently )?out of (?:the )?office(?: (?:message|notification|reply|notice))?|ooo|on"
+        r" vacation|on leave",
+        r"vacation (?:reply|message|notice)|away from (?:the office|my desk|my mail)|holiday notice|auto-?reply"
+        r"|auto-?response",
+        r"(?:jestem )?(?:poza biurem|na urlopie|nieobecn[ay])|nieobecność|urlop|autoresponder|brak dostępu do poczty",
+        r"abwesenheit|abwesend|(?:bin )?(?:im urlaub|nicht im (?:büro|haus))|urlaub|absence(?: du bureau)?"
+        r"|absent(?:e)?",
+        r"en congés?|hors du bureau|fuera de la oficina|de vacaciones|ausencia|ausente|fuori (?:ufficio|sede)|in"
+        r" ferie|assenza",
+        r"afwezig(?:heid)?|buiten kantoor|fora do escritório|de férias|ausência|nepřítomnost|mimo kancelář|dovolená",
+        r"в отпуске|отсутствие|у відпустці|відсутність|frånvaro|semester",
+    )
+    + r")\s{0,3}(?:$|[:：!.–—-])",
+    _I,
+)
 
 # --- bodies of automatic replies ------------------------------------------------------------------------------------
 
@@ -140,6 +149,16 @@ AWAY_FORMULA = re.compile(
     _I,
 )
 
+# A person who tells of an absence to come; a notice speaks of now.
+AWAY_LATER = re.compile(
+    r"next (?:week|month|year|friday|monday)|przyszł\w{2,3} (?:tygodni|miesiąc|rok)|nächste\w? (?:woche|monat|jahr)"
+    r"|(?:semaine|mois|année) prochaine?|próxim[ao] (?:semana|mes)|(?:settimana|mese) prossim[ao]|prossim[ao]"
+    r" (?:settimana|mese)"
+    r"|volgende (?:week|maand)|příští (?:týden|měsíc)|следующ\w{2,3} (?:недел|месяц)|наступн\w{2,3} (?:тиж|місяц)"
+    r"|nästa vecka",
+    _I,
+)
+
 # --- people who want no more mail -----------------------------------------------------------------------------------
 
 STOP_STEMS = (
@@ -195,8 +214,11 @@ STOP = re.compile(
         r"\bnie życz(?:ę|ymy) sobie\b[^.?\n]{0,60}(?:mail|wiadomo|korespond|kontakt|newslet|ofert|reklam)",
         r"\bnie chc(?:ę|emy) (?:już |więcej )?(?:otrzymywać|dostawać)\b|\bwycofuj(?:ę|emy) (?:moją |swoją )?zgodę",
         r"\b(?:proszę|prosze|prosimy)(?: już| więcej| o)? ?(?:do (?:mnie|nas) )?(?:już |więcej )?nie "
-        r"(?:pisać|wysyłać|przysyłać|przesyłać|kontaktować|mailować|spamować)\b(?! (?:przed|po |do (?:\d|godz)|w"
-        r" (?:so|ni|pi)))",
+        r"(?:pisać|kontaktować|mailować|spamować)\b(?! (?:przed|po |do (?:\d|godz)|w (?:so|ni|pi)))",
+        r"\b(?:proszę|prosze|prosimy)(?: o)? ?(?:już |więcej )?(?:mi |nam |do (?:mnie|nas) )?(?:już |więcej )?nie "
+        r"(?:wysyłać|przysyłać|przesyłać)(?: mi| nam| do (?:mnie|nas)| już| więcej){0,2}"
+        r"(?: (?:takich |żadnych |tych )?(?:e-?maili|maili|wiadomości|ofert|reklam|newsletter\w{0,2})|\s{0,2}(?:[.!]"
+        r"|$))",
         r"\b(?:proszę |prosze )?przesta(?:ńcie|ń|ć|nie)(?: do (?:mnie|nas))?(?: mi)? (?:pisać|wysyłać|spamować"
         r"|przysyłać|mailować)",
         r"\bnie (?:piszcie|wysyłajcie|przysyłajcie)(?: do (?:mnie|nas)| mi| nam)? (?:więcej|już)",

@@ -13,9 +13,9 @@ from email.policy import compat32
 
 from flufl.bounce import all_failures
 
-from mailcrm.core import bounce
+from mailcrm.core import bounce, phrases
 from mailcrm.core.addresses import normalise
-from mailcrm.core.classify import classify, maybe_bounce
+from mailcrm.core.classify import FROM_MAIL_SYSTEM, classify, maybe_bounce
 from mailcrm.core.model import Bounce, Kind, Message, Reading
 
 _CERTAIN = ("RFC", "iTIP", "mail system's warning")
@@ -41,7 +41,12 @@ def read(raw: bytes, message: Message, mail_from: str | None = None) -> Reading:
     waiting, failed = _recipients(raw)
     if failed:
         return Reading(Kind.BOUNCE, "flufl.bounce", bounce=bounce.from_text(message, failed[0]))
-    return Reading(Kind.AUTO_REPLY, "flufl.bounce: not delivered yet") if waiting else reading
+    if waiting:
+        return Reading(Kind.AUTO_REPLY, "flufl.bounce: not delivered yet")
+    if reading.rule == FROM_MAIL_SYSTEM and phrases.FAILURE_SUBJECT.match(message.subject, 0, 300):
+        words = bounce.from_text(message)  # a daemon that flufl.bounce does not know, in its own language
+        return Reading(Kind.BOUNCE, "from the mail system, of a failure", bounce=words) if words.recipient else reading
+    return reading
 
 
 def odd_bounce(raw: bytes, message: Message) -> Bounce | None:
