@@ -22,13 +22,14 @@ _CHUNK = 1 << 20
 _SAMPLE = 1 << 18
 _FOREIGN_LINE = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
 _WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f][^\W\d_]*")
-# How likely a letter is in the mail of this corner of Europe, where two encodings disagree about a byte.
+# How likely a letter is in this corner of Europe, where two encodings disagree about a byte.
 _LIKELY = (
     dict.fromkeys("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ", 1.0)
     | dict.fromkeys("äöüßÄÖÜ", 1.0)
-    | dict.fromkeys("éÉ", 0.9)
-    | dict.fromkeys("èêàâçñáíúïôîëøåæãõÈÀÇÑÁÍÚØÅÆ", 0.7)
-    | dict.fromkeys("čšžřěýůďťňľĺŕôČŠŽŘĚÝŮĎŤŇĽőűŐŰăâîșțşţđĐ", 0.6)
+    | dict.fromkeys("éÉčšžřěýůďťňČŠŽŘĚÝŮĎŤŇáíúôÁÍÚ", 0.8)
+    | dict.fromkeys("ñçãõâêÑÇ", 0.7)
+    | dict.fromkeys("èàøåæïîëûœÈÀØÅÆŒ", 0.5)
+    | dict.fromkeys("ľĺŕőűŐŰăşţșțđĐ", 0.3)
 )
 _SIGNS = frozenset("€„”“’‘–—…§°«»\xa0•©®™№")
 

@@ -59,7 +59,7 @@ def prepare(
         Permanent: it can't be read, or no column holds what every row needs.
     """
     opened = open_sheet(path, sheet=sheet, encoding=encoding)
-    line, names = _headings(opened.leading, subject, given or {})
+    line, names = _headings(opened.sample, subject, given or {})
     found = columns.guess(subject, names, given)
     if missing := columns.lacking(subject, found):
         shown = ", ".join(repr(name) for name in names[:20] if name) + ("…" if len(names) > 20 else "")
@@ -68,7 +68,7 @@ def prepare(
             'column is what by --map FILE, with lines such as "Column" = "name" (of deals and leads: "title")'
         )
     dates = [column.index for column in found if column.field in _DATES]
-    samples = [row[index] for number, row in opened.leading if number > line for index in dates if index < len(row)]
+    samples = [row[index] for number, row in opened.sample if number > line for index in dates if index < len(row)]
     return Import(
         path=path,
         subject=subject,

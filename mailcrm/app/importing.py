@@ -24,8 +24,7 @@ from mailcrm.core.columns import Subject
 from mailcrm.core.companies import company_key
 from mailcrm.core.filing import Filing, Stages
 from mailcrm.core.records import AnyRow, Skipped, TradeRow, read_row
-from mailcrm.core.tokens import keyed_hash
-from mailcrm.store import import_load, import_save, lookup, pipelines, users
+from mailcrm.store import import_load, import_save, pipelines, unwanted, users
 
 BATCH = 500
 _RECORDS = {
@@ -211,9 +210,9 @@ class _Work:
         if self.trade:
             self.taken.update(trade.id for trade in book.trades if trade.id is not None and trade.taken)
 
-    def _unwanted(self, connection: Connection, rows: list[AnyRow]) -> frozenset[str]:
-        hashes = {keyed_hash(self.context.secret, email): email for row in rows for email in _emails(row)}
-        return frozenset(hashes[found] for found in lookup.unwanted(connection, hashes))
+    def _unwanted(self, connection: Connection, rows: list[AnyRow]) -> dict[str, str]:
+        found = unwanted.among(connection, self.context.secret, {email for row in rows for email in _emails(row)})
+        return {email: why.reason for email, why in found.items()}
 
     def _owner(self, name: str) -> int | None:
         return self.users.get(name.casefold()) or self.users.get(normalise(name))

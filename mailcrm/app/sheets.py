@@ -53,17 +53,26 @@ class Sheet:
 
     Args:
         described: how it is read, in words: encoding and separator, or the sheet's name.
-        leading: its first rows that are not empty, each with its number from 1, for finding the headings.
+        leading: its first rows that are not empty, for finding the headings.
         rest: the rows after those; can be gone through once.
     """
 
     described: str
-    leading: list[Row] = field(default_factory=list)
+    leading: list[Row | Ragged] = field(default_factory=list)
     rest: Iterator[Row | Ragged] = field(default_factory=lambda: iter(()))
 
     def after(self, line: int) -> Iterator[Row | Ragged]:
         """Every row below the one numbered ``line``."""
-        return itertools.chain((row for row in self.leading if row[0] > line), self.rest)
+        return itertools.chain((row for row in self.leading if _line(row) > line), self.rest)
+
+    @property
+    def sample(self) -> list[Row]:
+        """Those of the first rows that are whole, each with its number from 1."""
+        return [row for row in self.leading if not isinstance(row, Ragged)]
+
+
+def _line(row: Row | Ragged) -> int:
+    return row.line if isinstance(row, Ragged) else row[0]
 
 
 def open_sheet(path: Path, *, sheet: str | None = None, encoding: str | None = None) -> Sheet:
@@ -87,8 +96,8 @@ def open_sheet(path: Path, *, sheet: str | None = None, encoding: str | None = N
     workbook = path.suffix.lower() in _WORKBOOKS
     _refuse_other_kinds(path, head, workbook=workbook)
     rows = _workbook(path, sheet) if workbook else _text(path, sheet, encoding)
-    rows.leading = [row for row in itertools.islice(rows.rest, _SAMPLE_ROWS) if isinstance(row, tuple)]
-    if not rows.leading:
+    rows.leading = list(itertools.islice(rows.rest, _SAMPLE_ROWS))
+    if not rows.sample:
         raise Permanent(f"{path} has no rows")
     return rows
 
@@ -185,8 +194,7 @@ def _workbook(path: Path, sheet: str | None) -> Sheet:
 
 
 def _workbook_rows(path: Path, table: CalamineSheet) -> Iterator[Row | Ragged]:
-    first = (table.start or (0, 0))[0] + 1
-    for line, row in enumerate(table.iter_rows(), first):
+    for line, row in enumerate(table.iter_rows(), 1):
         if any(cell not in ("", None) for cell in row):
             yield _bounded(path, line, row), list[Cell](row)
 

@@ -126,7 +126,7 @@ class Book:
     """Everything that the rows of one batch may match.
 
     Args:
-        unwanted: addresses among the rows' that were erased or undone.
+        unwanted: addresses among the rows' that are not to come back, and why: "erased" or "undone".
     """
 
     persons: list[Person] = field(default_factory=list)
@@ -138,7 +138,7 @@ class Book:
     by_domain: dict[str, Organization] = field(default_factory=dict)
     by_address: dict[str, Organization] = field(default_factory=dict)
     by_title: dict[str, list[Trade]] = field(default_factory=dict)
-    unwanted: frozenset[str] = frozenset()
+    unwanted: Mapping[str, str] = field(default_factory=dict)
 
     def hold_person(self, person: Person) -> Person:
         """Take a person in, to be found by address and name."""

@@ -51,6 +51,7 @@ _SHARED = frozenset(
     {"facebook.com", "linkedin.com", "instagram.com", "youtube.com", "twitter.com", "x.com", "google.com", "goo.gl"}
     | {"allegro.pl", "olx.pl", "wixsite.com", "wordpress.com", "blogspot.com", "github.io", "tiktok.com", "linktr.ee"}
 )
+_NO_DIGIT = re.compile(r"\D+")
 _SEPARATORS = re.compile(r"[,;|\n]+")
 
 
@@ -64,16 +65,8 @@ def text(cell: Cell) -> str:
     Raises:
         BadCell: it holds more than ``MAX_TEXT`` characters, NUL, or bytes that are not of the file's encoding.
     """
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ", "seconds") if cell.time() != time() else cell.date().isoformat()
     if not isinstance(cell, str):
-        return str(cell)
+        return _spelt(cell)
     if len(cell) > MAX_TEXT:
         raise BadCell(f"a cell of {len(cell):,} characters (at most {MAX_TEXT:,}); is a quotation mark left open?")
     if "\0" in cell:
@@ -84,6 +77,21 @@ def text(cell: Cell) -> str:
     if not cleaned.isprintable():
         cleaned = cleaned.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS).strip()
     return "" if len(cleaned) < 12 and cleaned.casefold() in _NOTHING else cleaned
+
+
+def _spelt(cell: Cell) -> str:
+    """A typed cell of a workbook as people write it."""
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "yes" if cell else "no"
+        case float() if cell.is_integer() and abs(cell) < 1e15:
+            return str(int(cell))
+        case datetime():
+            return cell.isoformat(" ", "seconds") if cell.time() != time() else cell.date().isoformat()
+        case _:
+            return str(cell)
 
 
 def line(cell: Cell) -> str:
@@ -211,7 +219,7 @@ def phones(cell: Cell) -> list[str]:
 
 def digits(number: str) -> str:
     """By which two spellings of a telephone number are told to be one."""
-    return "".join(c for c in number if c.isdigit()).removeprefix("00")
+    return _NO_DIGIT.sub("", number).removeprefix("00")
 
 
 def tags(cell: Cell) -> list[str]:

@@ -101,7 +101,7 @@ def _check(subject: Subject, names: Sequence[str], given: Mapping[str, str]) -> 
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
         if target and not target.startswith(CUSTOM) and target not in targets:
-            near = difflib.get_close_matches(target, targets, n=1)
+            near = difflib.get_close_matches(target, list(map(str, targets)), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(targets))}"
             raise Permanent(
                 f"the mapping sends {heading!r} to {target!r}, which {subject} do not have; {hint} "

@@ -139,8 +139,9 @@ class Filing:
         return email not in self.book.unwanted and not self.ours.is_ours(email)
 
     def _why_unwelcome(self, email: str) -> str:
-        if email in self.book.unwanted:
-            return "its address was erased, or its person undone, and is not to be stored again"
+        reason = self.book.unwanted.get(email)
+        if reason is not None:
+            return f"its address was {reason} and is not to be stored again"
         return f"{email} is one of ours"
 
     def _namesake(self, row: PersonRow, company: Organization | None, *, loosely: bool) -> Person | None:

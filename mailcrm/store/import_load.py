@@ -39,7 +39,7 @@ def companies(connection: Connection) -> dict[str, int]:
     """Every organization by the key of its name (``company_key``), the oldest of namesakes."""
     found: dict[str, int] = {}
     query = select(organization.c.id, organization.c.name).where(organization.c.removed_at.is_(None))
-    for number, name in connection.execution_options(yield_per=5000).execute(query.order_by(organization.c.id)):
+    for number, name in connection.execute(query.order_by(organization.c.id).execution_options(yield_per=5000)):
         found.setdefault(company_key(name), number)
     return found
 
@@ -145,6 +145,7 @@ def _hold_organizations(
     connection: Connection, book: Book, numbers: Collection[int], by_domain: dict[str, int], by_address: dict[str, int]
 ) -> dict[int, Organization]:
     held: dict[int, Organization] = {}
+    domains, emails = _inverted(by_domain), _inverted(by_address)
     for row in _rows(connection, select(organization).order_by(organization.c.id), organization.c.id, numbers):
         held[row.id] = book.hold_organization(
             Organization(
@@ -154,8 +155,8 @@ def _hold_organizations(
                 owner=row.owner_id,
                 guessed=row.created_by.startswith("mail:"),
             ),
-            domains=[domain for domain, number in by_domain.items() if number == row.id],
-            emails=[email for email, number in by_address.items() if number == row.id],
+            domains=domains[row.id],
+            emails=emails[row.id],
         )
     _add_fields_and_notes(connection, "organization", book.organizations)
     return held
@@ -218,6 +219,13 @@ def _add_fields_and_notes(
     query = select(about, note.c.text).where(note.c.removed_at.is_(None))
     for number, text in _rows(connection, query, about, by_id):
         by_id[number].notes.add(text)
+
+
+def _inverted(owners: dict[str, int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for value, number in owners.items():
+        found[number].append(value)
+    return found
 
 
 def _spellings(name: str) -> set[str]:
