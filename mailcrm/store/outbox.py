@@ -77,8 +77,9 @@ class Stored:
 
 def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
     """Store a mail to be sent as soon as possible; False if one with its key is there already."""
-    result = connection.execute(
-        insert_new(connection, outbox).values(
+    stored = connection.execute(
+        insert_new(connection, outbox)
+        .values(
             key=mail.key,
             kind=mail.kind,
             user_id=mail.user_id,
@@ -91,8 +92,9 @@ def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
             due_at=now,
             created_at=now,
         )
+        .returning(outbox.c.id)
     )
-    return result.rowcount == 1
+    return stored.first() is not None
 
 
 def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:

@@ -1,0 +1,258 @@
+"""The outbox: claims, leases, tries, and what a smarthost may say; on both databases."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailcrm.app.context import Context
+from mailcrm.app.dispatch import BATCH, Unreachable, delay, dispatch
+from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
+from mailcrm.store import outbox
+from mailcrm.store.db import Database
+from mailcrm.store.outbox import NewMail, Stored
+from tests.house import NOW, build
+from tests.servers.process import wait_until
+
+
+@dataclass
+class Transport:
+    """Remembers what it was given; raises what ``faults`` says for a recipient, or ``down`` on connecting."""
+
+    faults: dict[str, MailcrmError] = field(default_factory=dict)
+    down: MailcrmError | None = None
+    given: list[str] = field(default_factory=list)
+    sessions: int = 0
+    before: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def session(self) -> Iterator[Transport]:
+        if self.down:
+            raise self.down
+        self.sessions += 1
+        yield self
+
+    def send(self, sender: str, recipient: str, content: bytes) -> str:
+        self.before()
+        if recipient in self.faults:
+            raise self.faults[recipient]
+        self.given.append(recipient)
+        return "2.0.0 taken"
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> Context:
+    return build(database, tmp_path)
+
+
+def at(house: Context, later: timedelta) -> Context:
+    return replace(house, clock=lambda: NOW + later)
+
+
+def put(house: Context, *names: str, created: datetime = NOW) -> None:
+    with house.db.write() as connection:
+        for name in names:
+            mail = NewMail(
+                key=name, kind="notice", user_id=None, message_id=f"{name}@x.example", sender="crm@firma.example",
+                recipient=f"{name}@firma.example", subject=name, content=b"Subject: x\r\n\r\nx\r\n",
+            )  # fmt: skip
+            assert outbox.put(connection, mail, created)
+
+
+def stored(house: Context) -> dict[str, Stored]:
+    with house.db.read() as connection:
+        return {each.key: each for each in outbox.listed(connection)}
+
+
+def states(house: Context) -> dict[str, str]:
+    return {key: each.state for key, each in stored(house).items()}
+
+
+def test_what_is_due_is_sent_once_over_one_connection(house: Context) -> None:
+    names = [f"n{number}" for number in range(BATCH + 10)]
+    put(house, *names)
+    transport = Transport()
+    assert dispatch(house, transport).sent == BATCH + 10
+    assert (sorted(transport.given), transport.sessions) == (sorted(f"{name}@firma.example" for name in names), 2)
+    assert dispatch(house, transport).sent == 0
+    assert set(states(house).values()) == {"sent"}
+    assert stored(house)["n0"].reason == "2.0.0 taken"
+
+
+def test_the_same_key_is_put_once(house: Context) -> None:
+    put(house, "a")
+    with pytest.raises(AssertionError):
+        put(house, "a")
+
+
+def test_one_mails_fault_does_not_concern_the_others(house: Context) -> None:
+    put(house, "good", "later", "never", "good2")
+    faults: dict[str, MailcrmError] = {
+        "later@firma.example": Temporary("451 busy"),
+        "never@firma.example": Permanent("550 unknown"),
+    }
+    done = dispatch(house, Transport(faults))
+    assert (done.sent, done.failed, done.delayed, done.reason) == (2, 1, 1, "451 busy")
+    assert states(house) == {"good": "sent", "later": "pending", "never": "failed", "good2": "sent"}
+    later = stored(house)["later"]
+    assert (later.attempts, later.reason) == (1, "451 busy")
+    assert timedelta(seconds=15) < later.due_at - NOW < timedelta(seconds=25)  # at most 30 s, also where unclear
+    transport = Transport()
+    assert dispatch(house, transport).sent == 0
+    assert dispatch(at(house, timedelta(seconds=30)), transport).sent == 1
+
+
+@pytest.mark.parametrize("fault", [ConfigError("no [smarthost]"), LoginFailed("wrong"), Unreachable("refused")])
+def test_where_nothing_can_be_sent_mail_waits_with_the_reason(house: Context, fault: MailcrmError) -> None:
+    put(house, "a", "b")
+    done = dispatch(house, Transport(down=fault))
+    assert (done.sent, done.delayed, done.reason) == (0, 2, str(fault))
+    assert {(each.state, each.attempts, each.reason) for each in stored(house).values()} == {("pending", 0, str(fault))}
+    again = Transport()
+    assert dispatch(at(house, timedelta(seconds=30)), again).sent == 0  # nobody is pestered
+    assert dispatch(at(house, timedelta(minutes=15)), again).sent == 2
+
+
+def test_a_connection_that_breaks_leaves_the_rest_for_later(house: Context) -> None:
+    put(house, "a", "b", "c")
+    done = dispatch(house, Transport({"b@firma.example": Unreachable("gone")}))
+    assert (done.sent, done.delayed) == (1, 2)
+    assert states(house) == {"a": "sent", "b": "pending", "c": "pending"}
+
+
+def test_after_five_days_of_trying_it_is_given_up(house: Context) -> None:
+    put(house, "a", created=NOW - timedelta(days=6))
+    transport = Transport({"a@firma.example": Temporary("451 busy")})
+    now = timedelta()
+    while states(house)["a"] == "pending":
+        dispatch(at(house, now), transport)
+        now += timedelta(hours=2)
+    mail = stored(house)["a"]
+    assert (mail.state, mail.attempts) == ("failed", 20)
+    assert mail.reason == "given up after 20 tries: 451 busy"
+    with house.db.write() as connection:
+        assert outbox.retry(connection, [mail.id], NOW) == 1
+    assert (stored(house)["a"].state, stored(house)["a"].attempts) == ("pending", 0)
+
+
+def test_tries_become_rarer_up_to_one_an_hour() -> None:
+    waits = [delay(attempt, 0.5) for attempt in range(1, 40)]
+    assert waits[0] == timedelta(seconds=20)
+    assert waits == sorted(waits)
+    assert waits[-1] == timedelta(hours=1)
+    assert delay(1, 0.0) < delay(1, 1.0) < timedelta(seconds=30)
+
+
+def test_what_is_held_waits_until_it_is_released(house: Context) -> None:
+    put(house, "a", "b")
+    with house.db.write() as connection:
+        assert outbox.hold(connection, None) == 2
+    assert dispatch(house, Transport()).sent == 0
+    with house.db.write() as connection:
+        assert outbox.release(connection, [stored(house)["a"].id], NOW) == 1
+    dispatch(house, Transport())
+    assert states(house) == {"a": "sent", "b": "held"}
+
+
+def test_a_dead_process_claim_runs_out(house: Context) -> None:
+    put(house, "a")
+    with house.db.write() as connection:
+        assert len(outbox.claim(connection, NOW, 10)) == 1
+    transport = Transport()
+    assert dispatch(at(house, timedelta(seconds=29)), transport).sent == 0
+    assert dispatch(at(house, timedelta(seconds=31)), transport).sent == 1
+
+
+def test_a_long_batch_keeps_its_claim(house: Context) -> None:
+    """Another process finds nothing to take over while this one is slow."""
+    put(house, "a", "b", "c", "d", "e")
+    clock = [NOW]
+    slow = replace(house, clock=lambda: clock[0])
+    other = Transport()
+
+    def wait() -> None:
+        clock[0] += timedelta(seconds=15)
+        assert dispatch(slow, other).sent == 0
+
+    transport = Transport(before=wait)
+    assert dispatch(slow, transport).sent == 5
+    assert (len(transport.given), other.given) == (5, [])
+
+
+def test_a_claim_taken_over_is_left_alone(house: Context) -> None:
+    """Whoever wakes up after his claim ran out does not touch the mail again, nor its new state."""
+    put(house, "a", "b")
+    clock = [NOW]
+    slow = replace(house, clock=lambda: clock[0])
+    other = Transport()
+
+    def sleep() -> None:
+        if clock[0] == NOW:
+            clock[0] += timedelta(minutes=5)
+            assert dispatch(slow, other).sent == 2
+
+    transport = Transport(before=sleep)
+    dispatch(slow, transport)
+    assert transport.given == ["a@firma.example"]  # under way when it fell asleep; b was not handed over again
+    assert set(states(house).values()) == {"sent"}
+
+
+def test_two_processes_claim_different_mails(house: Context) -> None:
+    put(house, *(f"n{number}" for number in range(20)))
+    with house.db.write() as first:
+        mine = outbox.claim(first, NOW, 10)
+        if not house.db.is_sqlite:  # SQLite has one writer at a time
+            with house.db.write() as second:
+                theirs = outbox.claim(second, NOW, 20)
+            assert not {mail.id for mail in mine} & {mail.id for mail in theirs}
+            assert len(theirs) == 10
+    assert len(mine) == 10
+
+
+_WORKER = """
+import sys, pathlib
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from mailcrm.app.dispatch import dispatch
+from mailcrm.store.db import Database
+from tests.house import NOW, build
+class Slow:
+    @contextmanager
+    def session(self): yield self
+    def send(self, sender, recipient, content):
+        print(recipient, flush=True)
+        sys.stdin.readline()
+        return "ok"
+house = build(Database(sys.argv[1]), pathlib.Path(sys.argv[2]))
+dispatch(house, Slow())
+"""
+
+
+def test_nothing_is_lost_when_a_process_is_killed(house: Context, tmp_path: Path) -> None:
+    put(house, "a", "b", "c")
+    url = house.db.engine.url.render_as_string(hide_password=False)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _WORKER, url, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdin
+    assert worker.stdout
+    assert worker.stdout.readline() == "a@firma.example\n"
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+    assert worker.stdout.readline() == "b@firma.example\n"  # handed over, and killed before it is noted
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.communicate()
+    wait_until(lambda: states(house) == {"a": "sent", "b": "sending", "c": "sending"}, what="the first one's commit")
+    transport = Transport()
+    assert dispatch(at(house, timedelta(seconds=31)), transport).sent == 2
+    assert transport.given == ["b@firma.example", "c@firma.example"]
