@@ -197,8 +197,10 @@ class Program:
         transport = SmtpTransport(self._context.config)
         while not self._stopping.is_set():
             try:
-                work(self._context, transport)
+                more = work(self._context, transport).delivered > 0
                 self._faults.pop("worker", None)
+                if more:
+                    continue
             except MailcrmError as error:
                 self._faults["worker"] = str(error)
                 log.warning("%s", error)

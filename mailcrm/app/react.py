@@ -56,11 +56,8 @@ def _serve(context: Context, plugin: str, limit: int, until: float) -> int:
 
 
 def _claim(context: Context, plugin: str, limit: int) -> Sequence[Delivery]:
-    # One that failed, or during which we died, goes alone: if it kills us again, no other is held to have failed.
-    now = context.clock()
     with context.db.write() as connection:
-        again = events.claim(connection, plugin, now, _LEASE, 1, tried=True)
-        return again or events.claim(connection, plugin, now, _LEASE, limit, tried=False)
+        return events.claim(connection, plugin, context.clock(), _LEASE, limit)
 
 
 def _tell(context: Context, plugin: str, claimed: Sequence[Delivery], until: float) -> int:

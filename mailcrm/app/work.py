@@ -23,10 +23,11 @@ class Worked:
 
 
 def work(context: Context, transport: Transport) -> Worked:
-    """One round of everything that is due at the context's clock. Safe in several processes at once."""
+    """One round of what is due at the context's clock. Safe in several processes at once.
+
+    Plugins are told for a limited time, so that a slow one holds up no mail: while ``delivered`` is not 0, call again.
+    """
     asked = ask_due(context)
     mail = dispatch(context, transport)
-    delivered = 0
-    while made := deliver_due(context):
-        delivered += made
+    delivered = deliver_due(context)
     return Worked(asked, mail.sent, mail.failed, mail.delayed, delivered, mail.reason)

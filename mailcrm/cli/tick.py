@@ -20,11 +20,15 @@ def tick(
     """Do everything that is due at ``--now`` once, then exit: questions, outgoing mail, plugins."""
     from dataclasses import asdict
 
+    from mailcrm.app.react import deliver_due
     from mailcrm.app.work import work
     from mailcrm.mail.smtp_out import SmtpTransport
 
     built = context(ctx)
     done = work(built, SmtpTransport(built.config))
-    emit_one(asdict(done), as_json)
+    delivered = done.delivered
+    while made := deliver_due(built):
+        delivered += made
+    emit_one({**asdict(done), "delivered": delivered}, as_json)
     if done.reason:
         say(f"{done.delayed} mails wait: {done.reason}")

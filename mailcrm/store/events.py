@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.events import Event, check
@@ -115,49 +116,33 @@ def recent(
 
 def due(connection: Connection, plugins: Sequence[str], now: datetime) -> list[str]:
     """Those of ``plugins`` that are to be told something now."""
-    query = (
-        select(plugin_delivery.c.plugin)
-        .where(
-            plugin_delivery.c.state == "pending", plugin_delivery.c.due_at <= now, plugin_delivery.c.plugin.in_(plugins)
-        )
-        .distinct()
-    )
-    return sorted(connection.execute(query).scalars())
+    query = select(plugin_delivery.c.event_id).limit(1)
+    return [name for name in plugins if connection.execute(query.where(_due(name, now))).first() is not None]
 
 
-def claim(
-    connection: Connection, plugin: str, now: datetime, lease: timedelta, limit: int, *, tried: bool
-) -> list[Delivery]:
-    """Take due deliveries, so that no other worker takes them before ``now + lease``. Oldest events first.
+def claim(connection: Connection, plugin: str, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:
+    """Take due deliveries, so that no other worker takes them before ``now + lease``. The longest due first.
 
-    What is claimed and never settled, because the worker died, is due again when the lease ends.
-
-    Args:
-        tried: those that were claimed before and not settled, or failed; else those never claimed.
+    What is claimed and never settled, because the worker died, is due again when the lease ends. Such a one, and one
+    that failed, is given alone: if the worker dies again, no other is held to have had a part in it.
     """
-    mine = (
-        select(plugin_delivery.c.event_id)
-        .where(
-            plugin_delivery.c.state == "pending",
-            plugin_delivery.c.due_at <= now,
-            plugin_delivery.c.plugin == plugin,
-            plugin_delivery.c.attempts > 0 if tried else plugin_delivery.c.attempts == 0,
-        )
-        .order_by(plugin_delivery.c.event_id)
+    found = connection.execute(
+        select(plugin_delivery.c.event_id, plugin_delivery.c.attempts)
+        .where(_due(plugin, now))
+        .order_by(plugin_delivery.c.due_at, plugin_delivery.c.event_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        .cte("mine")
-    )
-    taken = connection.execute(
-        update(plugin_delivery)
-        .where(plugin_delivery.c.plugin == plugin, plugin_delivery.c.event_id.in_(select(mine.c.event_id)))
-        .values(due_at=now + lease, attempts=plugin_delivery.c.attempts + 1)
-        .returning(plugin_delivery.c.event_id, plugin_delivery.c.attempts)
     ).all()
-    events: dict[int, Event] = {}
-    for ids in slices({row.event_id for row in taken}):
-        events |= {row.id: _event(row) for row in connection.execute(select(event).where(event.c.id.in_(ids)))}
-    return [Delivery(plugin, row.attempts, events[row.event_id]) for row in sorted(taken)]
+    mine = dict(list(takewhile(lambda row: row[1] == 0, found)) or found[:1])
+    if not mine:
+        return []
+    connection.execute(
+        update(plugin_delivery)
+        .where(plugin_delivery.c.plugin == plugin, plugin_delivery.c.event_id.in_(mine))
+        .values(due_at=now + lease, attempts=plugin_delivery.c.attempts + 1)
+    )
+    events = {row.id: _event(row) for row in connection.execute(select(event).where(event.c.id.in_(mine)))}
+    return [Delivery(plugin, attempts + 1, events[number]) for number, attempts in mine.items()]
 
 
 def delivered(connection: Connection, deliveries: Sequence[Delivery]) -> None:
@@ -211,6 +196,12 @@ def parked(connection: Connection, plugin: str) -> list[tuple[Event, str]]:
 
 
 _KEYS = tuple_(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
+
+
+def _due(plugin: str, now: datetime) -> ColumnElement[bool]:
+    return and_(
+        plugin_delivery.c.plugin == plugin, plugin_delivery.c.state == "pending", plugin_delivery.c.due_at <= now
+    )
 
 
 def _these(deliveries: Sequence[Delivery]) -> ColumnElement[bool]:

@@ -36,7 +36,7 @@ plugin_delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Utc, nullable=False),
     Column("error", Text),
-    Index("ix_plugin_delivery_due", "state", "due_at"),
+    Index("ix_plugin_delivery_due", "plugin", "state", "due_at", "event_id"),
 )
 outbox = table(
     "outbox",
