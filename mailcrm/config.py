@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -156,6 +157,15 @@ class Lmtp(Struct, frozen=True):
     drop_box: str | None = None
 
 
+class Relay(Struct, frozen=True):
+    """Where our users' programs hand in automatic mail. Read and checked; this version does not serve it yet."""
+
+    listen: str = "127.0.0.1:5587"
+    tls: Tls = "none"
+    cert: str | None = None
+    key: str | None = None
+
+
 class Web(Struct, frozen=True):
     """The web app: choice pages, the delivery hook, health."""
 
@@ -175,6 +185,14 @@ class Linking(Struct, frozen=True):
     questions_a_day: int = 3
     history_days: int = 7
     first_sight: int = 1000
+
+
+class Limits(Struct, frozen=True):
+    """Most automatic mails; absent is no limit. Read and checked; this version sends none yet."""
+
+    per_person_day: int | None = None
+    per_person_week: int | None = None
+    per_sender_day: int | None = None
 
 
 class Retention(Struct, frozen=True):
@@ -213,10 +231,12 @@ class Config(Struct, frozen=True):
     mailboxes: Mapping[str, Mailbox] = {}
     servers: Mapping[str, Server] = {}
     smarthost: Submission | None = None
+    relay: Relay = Relay()
     lmtp: Lmtp | None = None
     web: Web = Web()
     linking: Linking = Linking()
     parsing: Parsing = Parsing()
+    limits: Limits = Limits()
     retention: Retention = Retention()
     plugins: Plugins = Plugins()
     base: str = "."
@@ -343,6 +363,18 @@ def _span(span: str, key: str, source: str) -> None:
 
 def _check(config: Config, source: str) -> None:
     """What the types can't say."""
+    for key, user in config.users.items():
+        if not user.email.rpartition("@")[0]:
+            raise ConfigError(f"{source}: users.{key}.email: {user.email!r} is no e-mail address")
+        try:
+            ZoneInfo(user.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(
+                f"{source}: users.{key}.time_zone: there is no time zone {user.time_zone!r}; write it as Europe/Warsaw"
+            ) from None
+    for key, span in msgspec.structs.asdict(config.retention).items():
+        if span is not None:
+            _span(span, f"retention.{key}", source)
     for key, mailbox in config.mailboxes.items():
         if mailbox.user and mailbox.members:
             raise ConfigError(f"{source}: mailboxes.{key} has both user and members; keep one")
