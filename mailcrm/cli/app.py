@@ -113,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or failed (one line on standard error), 2 wrong usage.
     """
+    os.umask(0o077)  # what we write is about people's mail
     try:
         typer.main.get_command(root).main(arguments, prog_name="mailcrm")
     except SystemExit as end:
