@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from mailcrm.core.addresses import normalise
 from mailcrm.core.model import Address
 from mailcrm.mail.headers import clean, raw_text, words
 
 MAX_FIELD = 4_000_000  # bytes
+MAX_TOKENS = 300_000
+MAX_ENTRIES = 50_000
+MAX_EMAIL = 400  # characters; RFC 5321 allows 254
 MAX_NAME = 500  # characters
 
 _SIMPLE = re.compile(
@@ -43,18 +47,21 @@ def _cached(value: bytes, charset: str | None) -> tuple[Address, ...]:
 
 
 def _read(line: str, *, decoding: bool = False) -> list[Address]:
-    simple = _SIMPLE.fullmatch(line)
-    if simple:
-        return _whole(simple[1] or simple[2] or "", simple[3])
-    bare = line.strip()
-    if _BARE.fullmatch(bare):
-        return _whole("", bare)
+    line = line.strip()
+    if len(line) < 1_000:
+        simple = _SIMPLE.fullmatch(line)
+        if simple:
+            return _whole(simple[1] or simple[2] or "", simple[3])
+        if _BARE.fullmatch(line):
+            return _whole("", line)
     found: list[Address] = []
     entry = _Entry()
     for token in _tokens(line):
         first = token[0]
         if first in ",;":
             entry.close(found, separator=first)
+            if len(found) >= MAX_ENTRIES:
+                return found
         elif first == ":":
             entry.colon()
         elif first == "<":
@@ -74,16 +81,16 @@ def _read(line: str, *, decoding: bool = False) -> list[Address]:
 
 
 def _tokens(line: str) -> list[str]:
-    tokens = _TOKEN.findall(line)
+    tokens = [match[0] for match in islice(_TOKEN.finditer(line), MAX_TOKENS)]
     last = tokens[-1] if tokens else ""
     if last[:1] == '"' and (len(last) == 1 or last[-1] != '"'):  # a quote that is never closed quotes nothing
         tokens.pop()
-        tokens.extend(_TOKEN.findall(last.replace('"', " ")))
+        tokens += _TOKEN.findall(last[: MAX_NAME * 200].replace('"', " "))
     return tokens
 
 
 def _whole(name: str, email: str) -> list[Address]:
-    normal = normalise(email)
+    normal = _normal(email)
     return [Address(_name(name), normal)] if normal else [Address(_name(name) or clean(email)[:MAX_NAME], "")]
 
 
@@ -130,7 +137,7 @@ class _Entry:
             self.before = ""
             if not email and "@" in phrase:
                 email = next(
-                    (normal for word in words(phrase).split() if (normal := normalise(word.strip("'\"()[]")))), ""
+                    (normal for word in words(phrase).split() if (normal := _normal(word.strip("'\"()[]")))), ""
                 )
             if email or name or angle.strip():
                 found.append(Address(name or ("" if email else _name(angle)), email))
@@ -146,12 +153,12 @@ class _Entry:
             else:
                 found.append(Address(_name(phrase), ""))
             return
-        email = normalise(phrase) if quoted else ""
+        email = _normal(phrase) if quoted else ""
         name = _name(" ".join(comments))
         if not email:
             rest = []
             for word in phrase.split():
-                normal = "" if email else normalise(word.strip("'\"()[]"))
+                normal = "" if email else _normal(word.strip("'\"()[]"))
                 email = email or normal
                 if not normal:
                     rest.append(word)
@@ -167,4 +174,9 @@ def _email(angle: str) -> str:
         text = text.rpartition(":")[2]
     if text.lower().startswith("mailto:"):
         text = text[7:]
-    return normalise(text) or normalise("".join(text.split()))
+    return _normal(text) or _normal("".join(text.split()))
+
+
+def _normal(text: str) -> str:
+    """Only what may be an address gets into the cache of ``normalise``."""
+    return normalise(text) if len(text) <= MAX_EMAIL and "@" in text else ""

@@ -43,9 +43,13 @@ _SAMPLE = 4_000
 _JAPANESE = ("iso2022_jp", "iso2022_jp_3", "iso2022_jp_ext")
 
 
-@lru_cache(512)
 def codec(label: str) -> str | None:
     """The Python codec for a charset label, widened to what is meant by it; None where it must be guessed."""
+    return _codec(label) if len(label) < 60 else None
+
+
+@lru_cache(512)
+def _codec(label: str) -> str | None:
     name = label.strip().strip("\"'").lower().partition("*")[0]
     if name in _ALIASES:
         return _ALIASES[name]

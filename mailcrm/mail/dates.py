@@ -30,13 +30,16 @@ _ZONES = {  # minutes east of Greenwich; the RFC's own names and those of Europe
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
-@lru_cache(512)
 def date_of(line: str) -> datetime | None:
     """The instant that a Date field names, in UTC; None where it names none between 1970 and 2100.
 
     A zone that is unknown, missing or impossible counts as UTC.
     """
-    line = line[:200]
+    return _date_of(line[:200])
+
+
+@lru_cache(512)
+def _date_of(line: str) -> datetime | None:
     match = _USUAL.match(line)
     try:
         found = _usual(match) if match else _unusual(line)

@@ -103,8 +103,10 @@ def _padded(data: bytes) -> bytes:
 def _uudecoded(data: bytes) -> bytes:
     out = []
     for line in data.splitlines():
-        if line.startswith((b"begin ", b"end")) or not line:
+        if line.startswith(b"begin ") or not line:
             continue
+        if line[0] & 63 == 32:  # a line of no bytes ends it
+            break
         try:
             out.append(binascii.a2b_uu(line))
         except binascii.Error:
