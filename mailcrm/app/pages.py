@@ -162,7 +162,7 @@ def files(connection: Connection, scope: Scope, viewer: Viewer) -> list[File]:
     ]
 
 
-def _belongings(connection: Connection, scope: Scope, viewer: Viewer) -> dict[str, list[Any]]:
+def _belongings(connection: Connection, scope: Scope, viewer: Viewer) -> dict[str, Any]:
     moments = [
         Moment(
             at=moment.at, kind=moment.kind, id=moment.message_id or moment.id, detail=moment.detail, text=moment.text
