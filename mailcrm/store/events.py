@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.events import Event, check
-from mailcrm.store.db import slices
 from mailcrm.store.tables import event, plugin_delivery
 
 _KEY = 200
@@ -146,17 +145,16 @@ def claim(connection: Connection, plugin: str, now: datetime, lease: timedelta, 
 
 
 def delivered(connection: Connection, deliveries: Sequence[Delivery]) -> None:
-    """The plugins have been told."""
-    for piece in slices(deliveries, 400):
-        connection.execute(delete(plugin_delivery).where(_these(piece)))
+    """The plugin has been told; the deliveries are those of one claim."""
+    if deliveries:
+        connection.execute(delete(plugin_delivery).where(_these(deliveries)))
 
 
 def release(connection: Connection, deliveries: Sequence[Delivery], now: datetime) -> None:
-    """Give back what was claimed and not begun."""
-    for piece in slices(deliveries, 400):
-        connection.execute(
-            update(plugin_delivery).where(_these(piece)).values(due_at=now, attempts=plugin_delivery.c.attempts - 1)
-        )
+    """Give back what was claimed and not begun; the deliveries are those of one claim."""
+    if deliveries:
+        values = {"due_at": now, "attempts": plugin_delivery.c.attempts - 1}
+        connection.execute(update(plugin_delivery).where(_these(deliveries)).values(values))
 
 
 def failed(connection: Connection, delivery: Delivery, error: str, again_at: datetime | None) -> None:
@@ -195,9 +193,6 @@ def parked(connection: Connection, plugin: str) -> list[tuple[Event, str]]:
     return [(_event(row), row.error or "") for row in connection.execute(query)]
 
 
-_KEYS = tuple_(plugin_delivery.c.event_id, plugin_delivery.c.plugin)
-
-
 def _due(plugin: str, now: datetime) -> ColumnElement[bool]:
     return and_(
         plugin_delivery.c.plugin == plugin, plugin_delivery.c.state == "pending", plugin_delivery.c.due_at <= now
@@ -205,7 +200,11 @@ def _due(plugin: str, now: datetime) -> ColumnElement[bool]:
 
 
 def _these(deliveries: Sequence[Delivery]) -> ColumnElement[bool]:
-    return _KEYS.in_([(delivery.event.id, delivery.plugin) for delivery in deliveries])
+    # Not by pairs: SQLite would scan the whole table for them.
+    return and_(
+        plugin_delivery.c.plugin == deliveries[0].plugin,
+        plugin_delivery.c.event_id.in_([delivery.event.id for delivery in deliveries]),
+    )
 
 
 def _event(row: Any) -> Event:
