@@ -1,0 +1,143 @@
+"""The configuration's documentation, its commented example and ``mailcrm init``."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailcrm import config
+from mailcrm.app import setup
+from mailcrm.cli.app import main
+from mailcrm.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "config.toml"
+SECTIONS = {
+    "": config.Config,
+    "users.NAME.": config.User,
+    "mailboxes.NAME.": config.Mailbox,
+    "oauth.": config.OAuth,
+    "smarthost.": config.Submission,
+    "servers.NAME.": config.Server,
+    "lmtp.": config.Lmtp,
+    "relay.": config.Relay,
+    "web.": config.Web,
+    "linking.": config.Linking,
+    "parsing.": config.Parsing,
+    "limits.": config.Limits,
+    "retention.": config.Retention,
+    "plugins.": config.Plugins,
+}
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    """The default as the documentation writes it."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return "none"
+    match field.default:
+        case msgspec.NODEFAULT:
+            return "required"
+        case None | {}:
+            return "none"
+        case ():
+            return "`[]`"
+        case bool():
+            return f"`{str(field.default).lower()}`"
+        case str():
+            return f'`"{field.default}"`'
+        case _:
+            return f"`{field.default}`"
+
+
+def struct_of(kind: Any) -> bool:
+    inner = (kind, *getattr(kind, "__args__", ()))
+    return any(isinstance(each, type) and issubclass(each, msgspec.Struct) for each in inner)
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \|", text, re.MULTILINE))
+    wanted: dict[str, str] = {}
+    for prefix, struct in SECTIONS.items():
+        for field in msgspec.structs.fields(struct):
+            if prefix or (not struct_of(field.type) and field.name != "base"):
+                wanted[prefix + field.name] = default_of(field)
+    assert documented == wanted
+
+
+def test_no_section_is_forgotten() -> None:
+    found = {prefix.split(".")[0] for prefix in SECTIONS} - {"", "oauth"}
+    tables = {field.name for field in msgspec.structs.fields(config.Config) if struct_of(field.type)}
+    assert tables == found
+
+
+def test_the_example_loads_and_is_what_init_starts_from() -> None:
+    loaded = config.load(EXAMPLE)
+    assert loaded.require_permission
+    assert loaded.limits == config.Limits(per_person_day=1, per_person_week=3, per_sender_day=200)
+    assert loaded.mailboxes["anna"].people == ("anna",)
+    assert EXAMPLE.read_text(encoding="utf-8") == (ROOT / "mailcrm" / "cli" / "template.toml").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_what_the_example_comments_out_is_right_too() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    woken = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in lines]
+    tables = tomllib.loads("\n".join(woken))
+    served = config.parse({**tables, "mailboxes": {}}, base=ROOT)
+    assert served.mailboxes["anna"].login == "anna@firma.example*mailcrm"
+    loaded = config.parse({**tables, "servers": {}}, base=ROOT)
+    assert loaded.mailboxes["anna"].submission is not None
+    assert loaded.retention.quarantine == "6mo"
+
+
+def test_init_writes_a_configuration_that_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "config.toml"
+    assert main(["--config", str(target), "init"]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "web.secret"), str(target)]
+    for name in ("config.toml", "web.secret"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    loaded = config.load(target)
+    assert (loaded.domains, loaded.users, loaded.mailboxes, loaded.smarthost) == ((), {}, {}, None)
+    assert loaded.require_permission
+    assert loaded.limits.per_person_day == 1
+    assert loaded.web.secret is not None
+    assert len(loaded.secret(loaded.web.secret, "web.secret")) >= 40
+
+    before = target.read_text(encoding="utf-8")
+    assert main(["--config", str(target), "init"]) == 1
+    assert "exists; move it away" in capsys.readouterr().err
+    assert target.read_text(encoding="utf-8") == before
+
+
+def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        setup.write(tmp_path / name / "config.toml", EXAMPLE.read_text(encoding="utf-8"))
+    assert (tmp_path / "a" / "web.secret").read_text() != (tmp_path / "b" / "web.secret").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("datbase = 'x'", "unknown key datbase; did you mean database?"),
+        ("[users.anna]\nemial = 'a@b.example'", "unknown key users.anna.emial; did you mean users.anna.email?"),
+        ("[users.anna]\nemail = 'nobody'", "users.anna.email: 'nobody' is no e-mail address"),
+        ("[users.a]\nemail = 'a@b.example'\ntime_zone = 'Europe/Warszawa'", "no time zone 'Europe/Warszawa'"),
+        ("[limits]\nper_person_day = 'one'", "limits.per_person_day"),
+        ("[retention]\nquarantine = 'long'", "retention.quarantine"),
+        ("[mailboxes.a]\nuser = 'jan'", "names the user 'jan', who is not configured; add [users.jan]"),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        config.load(path)
