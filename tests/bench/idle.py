@@ -1,0 +1,39 @@
+"""A thousand TLS connections in IDLE, watched by one process: what each costs, and how soon all are connected."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import accounts, memory
+from tests.bench.rows import Row, Scale
+from tests.servers import Dovecot
+
+_ACCOUNTS = 1_000
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Measure; the same number of accounts at both scales."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
+    users = [f"rep{number}" for number in range(_ACCOUNTS)]
+    with Dovecot() as server, tempfile.TemporaryDirectory(prefix="mailcrm-bench-") as scratch:
+        _prepare(server, users)
+        config = accounts.write(Path(scratch) / "ours", server, users, tls=True)
+        output = memory.run([sys.executable, "-m", "tests.bench.ours_idle", str(config)]).output
+    seconds, each = map(float, output.split())
+    yield Row(
+        f"idle: {_ACCOUNTS:,} TLS accounts connected", f"{seconds:.1f} s", "one process", seconds, 30, "less", "s"
+    )
+    yield Row(
+        f"idle: memory of each of {_ACCOUNTS:,}", f"{each:.1f} kB", "over the process without", each, 25, "less", "kB"
+    )
+
+
+def _prepare(server: Dovecot, users: list[str]) -> None:
+    """Have the server make the mailboxes beforehand: real reps have theirs."""
+    for user in users:
+        server.client(user).logout()
