@@ -127,6 +127,7 @@ class PluginHost:
         Returns:
             The first plugin that answers, and its answer; None if none does.
         """
+        args = {name: tuple(value) if isinstance(value, list) else value for name, value in args.items()}
         for plugin in self._asked.get(hook, ()):
             if plugin.off:
                 continue

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from mailcrm import Event, hookimpl, testing
@@ -48,6 +51,23 @@ def test_wrong_events_are_refused_by_name(kind: str, data: dict[str, Any], why: 
     with pytest.raises(Refused) as caught:
         check(kind, data)
     assert why in str(caught.value)
+
+
+@given(
+    st.sampled_from([*KINDS, "tag.addd", ""]),
+    st.dictionaries(
+        st.sampled_from(["message", "thread", "deal", "tag", "stage", "until", "zzz", ""]),
+        st.none() | st.integers() | st.text(st.characters(codec=None)) | st.booleans() | st.floats(),
+    ),
+)
+def test_whatever_is_not_refused_is_complete_storable_and_stays_as_it_is(kind: str, data: dict[str, Any]) -> None:
+    try:
+        complete = check(kind, data)
+    except Refused:
+        return
+    assert list(complete) == list(KINDS[kind].fields)
+    assert check(kind, complete) == complete
+    json.dumps(complete, ensure_ascii=False).encode()
 
 
 def test_a_field_that_may_be_empty_may_be_left_out() -> None:

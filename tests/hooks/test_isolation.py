@@ -92,6 +92,16 @@ def test_a_choice_that_fails_is_no_answer_and_the_next_is_asked(do: Callable[[],
     assert listed(made, "good").failures == 0
 
 
+def test_a_plugin_can_not_change_what_the_next_is_asked() -> None:
+    class Greedy:
+        @hookimpl
+        def choose_deal(self, deals: Any) -> None:
+            deals.clear()
+
+    made = host(bad=Greedy(), good=plugin("choose_deal", lambda: 18))
+    assert made.choose("choose_deal", message=MESSAGE, deals=list(DEALS)) == ("good", 18)
+
+
 @pytest.mark.parametrize("said", [5, "", "nobody", b"jan@klient.example", ("jan@klient.example",)])
 def test_a_person_must_be_an_address(said: object) -> None:
     made = host(bad=plugin("choose_person", lambda: said))
