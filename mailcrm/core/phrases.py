@@ -96,13 +96,12 @@ SAYS_AUTOMATIC = re.compile(
 
 AWAY_STEMS = (
     "out of office", "out of the office", "away from", "on vacation", "on holiday", "on leave", "on annual leave",
-    "on maternity", "on parental", "no longer w", "not in the office", "nieobecn", "poza biurem", "urlop", "nie pracuj",
-    "nicht im büro", "nicht im haus", "abwesend", "urlaub", "außer haus", "nicht erreichbar", "absent", "absence",
-    "congé",
-    "fuera de la oficina", "vacaciones", "ausente", "fuori ufficio", "fuori sede", "in ferie", "assente", "afwezig",
-    "vakantie",
-    "niet op kantoor", "fora do escrit", "de férias", "nepřítom", "dovolen", "mimo kancelář", "в отпуске", "отсутств",
-    "у відпуст", "відсутн", "semester", "föräldraledig", "inte på kontoret", "frånvarande",
+    "on maternity", "on parental", "no longer w", "not in the office", "nieobecn", "poza biurem", "urlop",
+    "nie pracuj", "nicht im büro", "nicht im haus", "abwesend", "urlaub", "außer haus", "nicht erreichbar", "absent",
+    "absence", "congé", "fuera de la oficina", "vacaciones", "ausente", "fuori ufficio", "fuori sede", "in ferie",
+    "assente", "afwezig", "vakantie", "niet op kantoor", "fora do escrit", "de férias", "nepřítom", "dovolen",
+    "mimo kancelář", "в отпуске", "отсутств", "у відпуст", "відсутн", "semester", "föräldraledig", "inte på kontoret",
+    "frånvarande",
 )  # fmt: skip
 AWAY = re.compile(
     _any(
@@ -112,19 +111,19 @@ AWAY = re.compile(
         r"\bi (?:am )?no longer work(?:ing)? (?:at|for|with)\b|^out of (?:the )?office\b",
         r"\b(?:jestem|przebywam|będę)(?: obecnie| aktualnie| teraz)? (?:na (?:\w{1,16} )?urlopie|poza biurem"
         r"|nieobecn[ya])",
-        r"\b(?:obecnie|aktualnie|w dniach|do dnia)[^\n.]{0,60}(?:na (?:\w{1,16} )?urlopie|poza biurem|nieobecn)",
+        r"\b(?:obecnie|aktualnie|w dniach|do dnia)[^\n]{0,60}?(?:na (?:\w{1,16} )?urlopie|poza biurem|nieobecn)",
         r"\bnie pracuję już w\b|\bw (?:biurze|pracy) (?:jestem|będę) nieobecn[ya]\b",
-        r"\bich (?:bin|befinde mich)[^\n.]{0,60}(?:nicht im (?:büro|haus)|abwesend|im urlaub|außer haus|nicht"
+        r"\bich (?:bin|befinde mich)[^\n]{0,60}?(?:nicht im (?:büro|haus)|abwesend|im urlaub|außer haus|nicht"
         r" erreichbar|in urlaub)",
-        r"\b(?:je suis|je serai)[^\n.]{0,50}(?:absente?|en congé|en vacances)|\bpendant mon absence\b|\bactuellement"
+        r"\b(?:je suis|je serai)[^\n]{0,50}?(?:absente?|en congé|en vacances)|\bpendant mon absence\b|\bactuellement"
         r" absent",
-        r"\b(?:estoy|estaré|me encuentro)[^\n.]{0,50}(?:fuera de la oficina|de vacaciones|ausente)",
-        r"\b(?:sono|sarò)[^\n.]{0,50}(?:fuori ufficio|fuori sede|in ferie|assente)",
-        r"\bik ben[^\n.]{0,50}(?:afwezig|op vakantie|niet op kantoor|met vakantie)",
-        r"\b(?:estou|estarei)[^\n.]{0,50}(?:fora do escritório|de férias|ausente)",
-        r"\b(?:jsem|budu)[^\n.]{0,50}(?:mimo kancelář|na dovolené|nepřítom)|čerpám dovolenou",
-        r"\bя[^\n.]{0,50}(?:в отпуске|отсутств)|\bнахожусь в отпуске|\bя[^\n.]{0,50}(?:у відпустці|відсутн)",
-        r"\bперебуваю у відпустці|\bjag (?:är|har)[^\n.]{0,40}(?:semester|inte på kontoret|frånvarande|föräldraledig)",
+        r"\b(?:estoy|estaré|me encuentro)[^\n]{0,50}?(?:fuera de la oficina|de vacaciones|ausente)",
+        r"\b(?:sono|sarò)[^\n]{0,50}?(?:fuori ufficio|fuori sede|in ferie|assente)",
+        r"\bik ben[^\n]{0,50}?(?:afwezig|op vakantie|niet op kantoor|met vakantie)",
+        r"\b(?:estou|estarei)[^\n]{0,50}?(?:fora do escritório|de férias|ausente)",
+        r"\b(?:jsem|budu)[^\n]{0,50}?(?:mimo kancelář|na dovolené|nepřítom)|čerpám dovolenou",
+        r"\bя[^\n]{0,50}?(?:в отпуске|отсутств)|\bнахожусь в отпуске|\bя[^\n]{0,50}?(?:у відпустці|відсутн)",
+        r"\bперебуваю у відпустці|\bjag (?:är|har)[^\n]{0,40}?(?:semester|inte på kontoret|frånvarande|föräldraledig)",
     ),
     _I | re.MULTILINE,
 )
@@ -162,19 +161,14 @@ AWAY_LATER = re.compile(
 # --- people who want no more mail -----------------------------------------------------------------------------------
 
 STOP_STEMS = (
-    "unsub", "remove", "take me off", "take us off", "opt out", "opt-out", "stop", "do not", "don't", "don’t", "no"
-    " more",
-    "wypis", "wypisz", "usun", "usuń", "usuni", "rezygn", "nie życzę", "nie chcę", "nie wysyła", "nie pis",
-    "przesta", "wycofuj",
-    "proszę nie", "prosze nie", "abmeld", "abbestell", "austrag", "verteiler", "keine", "nicht mehr", "lösch",
-    "désabonn", "désinscri",
-    "desabonn", "retirez", "ne plus", "ne m", "baja", "no me ", "no deseo", "no quiero", "elimin", "suscrip",
-    "cancell", "disiscri",
-    "rimuov", "non ", "uitschrijv", "afmeld", "geen ", "verwijder", "cancelar", "remov", "descadastr", "não ",
-    "odhlás", "odhlas",
-    "nepřeji", "nezasíl", "neposíl", "отпис", "не пиш", "удалит", "уберит", "відпис", "відпиш", "видаліт",
-    "avregistr", "avprenum", "avsluta",
-    "ta bort", "sluta",
+    "unsub", "remove", "take me off", "take us off", "opt out", "opt-out", "stop", "do not", "don't", "don’t", "no",
+    " more", "wypis", "wypisz", "usun", "usuń", "usuni", "rezygn", "nie życzę", "nie chcę", "nie wysyła", "nie pis",
+    "przesta", "wycofuj", "proszę nie", "prosze nie", "abmeld", "abbestell", "austrag", "verteiler", "keine",
+    "nicht mehr", "lösch", "désabonn", "désinscri", "desabonn", "retirez", "ne plus", "ne m", "baja", "no me ",
+    "no deseo", "no quiero", "elimin", "suscrip", "cancell", "disiscri", "rimuov", "non ", "uitschrijv", "afmeld",
+    "geen ", "verwijder", "cancelar", "remov", "descadastr", "não ", "odhlás", "odhlas", "nepřeji", "nezasíl",
+    "neposíl", "отпис", "отпиш", "ne souhaite", "ne veu", "не пиш", "удалит", "уберит", "відпис", "відпиш", "видаліт",
+    "avregistr", "avprenum", "avsluta", "ta bort", "sluta",
 )  # fmt: skip
 # Alone, these words are the whole of the wish.
 STOP_WORD = re.compile(
@@ -208,6 +202,7 @@ STOP = re.compile(
         r"|usunięcie)\b"
         r"[^.?\n]{0,30}(?:mnie|nas|adres\w{0,2}|e-?mail\w{0,2}|maila|list\w{0,2}|baz\w{0,2}|dan\w{2,4}"
         r"|newsletter\w{0,2}|subskrypc\w{1,3})",
+        r"\b(?:proszę|prosze|prosimy)[^.?\n]{0,15} (?:mnie|nas) (?:wypisać|usunąć|wykreślić)\b",
         r"\b(?:proszę|prosze) o wypis\w{0,5}\b|\bwypisz(?:cie)? (?:mnie|nas|ten)\b",
         r"\b(?:usuń|usuńcie|usunąć) (?:mnie|nas|mój (?:adres|e-?mail)|moje dane|ten adres)\b",
         r"\brezygnuj(?:ę|emy) z (?:subskrypcji|newslettera|otrzymywania|dalszej korespondencji|mailingu|wiadomości)",

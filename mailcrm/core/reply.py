@@ -71,7 +71,7 @@ _WROTE = frozenset(
             "написал",
             "написала",
         ),
-        *("написал(а)", "пише", "написав", "skrev", "skreiv", "kirjoitti", "írta", "yazdı"),
+        *("написал(а)", "napisana", "пише", "написав", "skrev", "skreiv", "kirjoitti", "írta", "yazdı"),
     }
 )
 _ATTRIBUTION_START = re.compile(
@@ -82,6 +82,7 @@ _ATTRIBUTION_START = re.compile(
 # Prose that happens to end in "wrote:" runs over several sentences; an attribution is one.
 _PROSE = re.compile(r"[!?]\s|[^\W\d]{4,}\.\s[^\W\d_]{1,20} [^\W\d_]{1,20} [^\W\d_A-ZŁŚŻĆ]")
 _GAPS = re.compile(r"\n{3,}")
+_DATED = re.compile(r"(?=.{0,40}\b\d{4}\b).{0,60}\b\d{1,2}:\d{2}\b")
 _NUMBER = re.compile(r"\d")
 _MOBILE = re.compile(
     r"(?:sent (?:from|via|with) (?:my |the )?(?:i?phone|ipad|mobile|samsung|galaxy|android|blackberry|huawei|outlook"
@@ -176,7 +177,9 @@ def _attribution(lines: list[str], at: int) -> int:
         return 0
     words = [word.strip(":,.： ") for word in joined.casefold().split()]
     verb = next((at for at, word in enumerate(words) if word in _WROTE), None)
-    if verb is None or not _ATTRIBUTION_START.match(joined):
+    if verb is None:  # Gmail in Russian and Yandex: date, time, name and address, and a colon
+        return spanned if joined.endswith(">:") and "@" in joined and _DATED.match(joined) else 0
+    if not _ATTRIBUTION_START.match(joined):
         return 0
     dated = _NUMBER.search(joined) is not None
     named = "@" in joined and verb == len(words) - 1

@@ -1,7 +1,7 @@
 """Bounces in no standard form (qmail, Exim, Yahoo, old Exchange, …), found with flufl.bounce.
 
-flufl.bounce knows some forty mail systems but wants a parsed standard-library message and its patterns scan whole
-lines, so what it is given is cut: half a megabyte, lines of a thousand bytes.
+flufl.bounce knows some fifty mail systems, wants a parsed standard-library message, and tries every pattern on every
+line; so what it is given is cut to half a megabyte and 4,000 lines of a thousand bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mailcrm.core.model import Bounce, Kind, Message, Reading
 
 _CERTAIN = ("RFC", "iTIP", "mail system's warning")
 _MOST = 512 * 1024
+_MOST_LINES = 4_000
 _LONG_LINE = re.compile(rb"[^\r\n]{1000}")
 
 
@@ -57,7 +58,7 @@ def odd_bounce(raw: bytes, message: Message) -> Bounce | None:
 
 def _recipients(raw: bytes) -> tuple[list[str], list[str]]:
     """Normalised addresses that were not reached yet, and those that failed for good, in the order of the text."""
-    head = _LONG_LINE.sub(lambda line: line[0] + b"\n", raw[:_MOST])
+    head = b"\n".join(_LONG_LINE.sub(lambda line: line[0] + b"\n", raw[:_MOST]).split(b"\n", _MOST_LINES)[:_MOST_LINES])
     try:
         found = all_failures(message_from_bytes(head, policy=compat32))
     except Exception:  # noqa: BLE001  its detectors raise all sorts of errors on broken mail

@@ -1,0 +1,373 @@
+"""What kind of message is it: every rule in its order, and people taken for people."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailcrm.core.classify import READS, classify, maybe_bounce
+from mailcrm.core.model import Address, Attachment, Embedded, Kind, Message
+from mailcrm.mail import headers as mail_headers
+from tests.human_mails import messages
+
+JAN = Address("Jan Kowalski", "jan@klient.example")
+DAEMON = Address("Mail Delivery System", "mailer-daemon@mx.example")
+FAILED = (
+    "Reporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; ola@klient.example\nAction: failed\nStatus: 5.1.1\n"
+)
+
+
+def letter(text: str = "Dzień dobry, proszę o ofertę.", subject: str = "Oferta", **rest: Any) -> Message:
+    headers = {name.replace("_", "-"): (value,) for name, value in rest.pop("headers", {}).items()}
+    given = {"message_id": "a@klient.example", "date": datetime(2026, 11, 3, 12, tzinfo=UTC), "from_": JAN} | rest
+    return Message(subject=subject, text=text, headers=headers, **given)
+
+
+def kind(message: Message, mail_from: str | None = None) -> Kind:
+    return classify(message, mail_from).kind
+
+
+# --- the machine-readable parts ---------------------------------------------------------------------------------------
+
+
+def test_a_failed_delivery_report_is_a_bounce_before_it_is_automatic() -> None:
+    message = letter(
+        from_=DAEMON,
+        content_type="multipart/report",
+        embedded=(Embedded("message/delivery-status", FAILED),),
+        headers={"auto-submitted": "auto-replied"},
+    )
+    reading = classify(message)
+    assert (reading.kind, reading.rule) == (Kind.BOUNCE, "RFC 3464 Action: failed")
+    assert reading.bounce is not None
+    assert reading.bounce.recipient == "ola@klient.example"
+
+
+@pytest.mark.parametrize("action", ["delayed", "relayed", "expanded", "delivered"])
+def test_other_actions_are_no_bounce(action: str) -> None:
+    report = Embedded("message/delivery-status", FAILED.replace("failed", action))
+    message = letter(from_=DAEMON, content_type="multipart/report", embedded=(report,), headers={"return-path": "<>"})
+    assert kind(message) is Kind.AUTO_REPLY
+
+
+def test_a_bounce_that_somebody_forwards_is_not_his_bounce() -> None:
+    report = Embedded("message/delivery-status", FAILED)
+    message = letter("zobacz", "Fwd: Undelivered Mail", content_type="multipart/mixed", embedded=(report,))
+    assert kind(message) is Kind.HUMAN
+
+
+@pytest.mark.parametrize("sender", ["mailer-daemon@mx.example", "postmaster@klient.example", ""])
+def test_the_null_sender_and_the_mail_system_make_a_bounce(sender: str) -> None:
+    message = letter("<ola@klient.example>: user unknown", "failure notice", from_=Address("MAILER-DAEMON", sender))
+    assert kind(message, "") is Kind.BOUNCE
+    assert kind(message, "somebody@else.example") is not Kind.BOUNCE
+
+
+def test_the_null_sender_of_a_person_is_no_bounce() -> None:
+    assert kind(letter(headers={"return-path": "<>"})) is Kind.HUMAN
+
+
+def test_a_warning_of_delay_is_no_bounce() -> None:
+    message = letter("has not been delivered", "Warning: message 1a-2b-3c delayed 24 hours", from_=DAEMON)
+    assert kind(message, "") is Kind.AUTO_REPLY
+
+
+def test_complaint_receipt_and_calendar() -> None:
+    complaint = letter(embedded=(Embedded("message/feedback-report", "Feedback-Type: abuse\n"),))
+    receipt = letter(embedded=(Embedded("message/disposition-notification", "Disposition: manual-action/MDN-sent\n"),))
+    invitation = letter(embedded=(Embedded("text/calendar", "BEGIN:VCALENDAR\n", {"method": "REQUEST"}),))
+    answer = letter(embedded=(Embedded("text/calendar", "BEGIN:VCALENDAR\nMETHOD:REPLY\n"),))
+    assert [kind(m) for m in (complaint, receipt, invitation, answer)] == [
+        Kind.COMPLAINT,
+        Kind.RECEIPT,
+        Kind.CALENDAR,
+        Kind.CALENDAR,
+    ]
+
+
+def test_a_calendar_file_that_somebody_attaches_is_no_invitation() -> None:
+    assert kind(letter(embedded=(Embedded("text/calendar", "BEGIN:VCALENDAR\nMETHOD:PUBLISH\n"),))) is Kind.HUMAN
+
+
+# --- automatic replies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"auto-submitted": "auto-replied"},
+        {"auto-submitted": "Auto-Replied (vacation)"},
+        {"auto-submitted": "auto-replied; owner-email=jan@klient.example"},
+        {"auto-submitted": "auto-generated"},
+        {"x-autoreply": "yes"},
+        {"x-autorespond": "1"},
+        {"precedence": "auto_reply"},
+        {"x-ms-exchange-inbox-rules-loop": "jan@klient.example"},
+        {"x-ms-exchange-generated-message-source": "Mailbox Rules Agent"},
+        {"x-zimbra-vacation": "yes"},
+        {"x-autogenerated": "Reply"},
+        {"x-post-messageclass": "9; Autoresponder"},
+        {"x-fc-machinegenerated": "true"},
+        {"delivered-to": "Autoresponder"},
+        {"auto-submitted": "auto-replied", "precedence": "bulk"},
+    ],
+)
+def test_header_marks_of_automatic_replies(headers: dict[str, str]) -> None:
+    assert kind(letter(headers=headers)) is Kind.AUTO_REPLY
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"auto-submitted": "no"},
+        {"auto-submitted": "No; x=y"},
+        {"x-auto-response-suppress": "All"},
+        {"x-autoreply": "no"},
+        {"precedence": "normal"},
+    ],
+)
+def test_headers_that_prove_nothing(headers: dict[str, str]) -> None:
+    assert kind(letter(headers=headers)) is Kind.HUMAN
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Odpowiedź automatyczna: Oferta", "Wracam 27.11.2026."),
+        ("Automatyczna odpowiedź: Re: Oferta", "Dziękuję za wiadomość."),
+        ("Autoodpowiedź: Oferta", "Jestem na urlopie."),
+        ("Automatic reply: Offer", "Thanks, I am away."),
+        ("Out of Office AutoReply: Offer", "I am away."),
+        ("Automatische Antwort: Angebot", "Ich bin nicht da."),
+        ("Abwesenheitsnotiz: Angebot", "Ich bin nicht da."),
+        ("Réponse automatique : Devis", "Je suis absent."),
+        ("Respuesta automática: Oferta", "No estoy."),
+        ("Risposta automatica: Offerta", "Non ci sono."),
+        ("Automatisch antwoord: Offerte", "Ik ben er niet."),
+        ("Автоответ: Предложение", "Меня нет."),
+        ("[EXT] Automatic reply: Offer", "I am away."),
+        ("Re: Oferta", "To jest automatyczna odpowiedź. Odpiszę po powrocie."),
+        ("Offer", "This is an automatically generated reply. I will answer later."),
+        ("Angebot", "Dies ist eine automatische Antwort."),
+        ("Devis", "Ceci est une réponse automatique."),
+        ("Poza biurem", "Jestem na urlopie do 27.11.2026. W pilnych sprawach proszę o kontakt z Olą."),
+        ("Out of office", "I am currently out of the office. In urgent cases please contact Ola."),
+        ("Abwesenheit: Angebot", "Ich bin bis zum 27. November im Urlaub. Ihre Mail wird nicht weitergeleitet."),
+        ("Absence", "Je suis absent jusqu'au 27 novembre 2026. En cas d'urgence, contactez Ola."),
+        (
+            "Oferta",
+            "Dziękuję za wiadomość. Jestem na urlopie do 27 listopada. W sprawach pilnych proszę dzwonić do Oli.",
+        ),
+    ],
+)
+def test_words_of_automatic_replies(subject: str, text: str) -> None:
+    assert kind(letter(text, subject)) is Kind.AUTO_REPLY
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Re: Automatic reply: Offer", "Thanks, I will wait until you are back."),
+        ("Automatic reply settings", "How are they changed?"),
+        ("Automatic reply: does your product do it?", "We need one."),
+        ("Odpowiedź automatyczna nie działa", "Proszę o pomoc."),
+        ("Out of office next week", "I will be out of office next week, let us meet before."),
+        ("Urlop", "Wniosek w załączniku."),
+        ("Undelivered parcel", "The courier says the address does not exist."),
+        ("Re: Oferta", "Jestem na urlopie, ale chętnie kupię. Proszę o umowę."),
+        ("Re: Angebot", "Ich bin im Urlaub, rufen Sie mich bitte an!"),
+        ("Re: Oferta", "OK\n\nW dniu 3.11.2026 Anna pisze:\n> To jest automatyczna odpowiedź.\n"),
+    ],
+)
+def test_people_who_write_about_such_things(subject: str, text: str) -> None:
+    assert kind(letter(text, subject)) is Kind.HUMAN
+
+
+def test_the_day_of_return_is_read_out() -> None:
+    reading = classify(letter("Jestem na urlopie do 27.11.2026.", "Odpowiedź automatyczna: Oferta"))
+    assert reading.returns_on == date(2026, 11, 27)
+    past = classify(letter("Jestem na urlopie do 27.10.2026.", "Odpowiedź automatyczna: Oferta"))
+    assert past.returns_on is None
+
+
+# --- bulk -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"list-id": "Nowości <nowosci.sklep.example>"},
+        {"list-unsubscribe": "<https://sklep.example/u>"},
+        {"precedence": "bulk"},
+        {"precedence": "List"},
+        {"precedence": "junk"},
+        {"x-spam-flag": "YES"},
+        {"x-spam-status": "Yes, score=9.1 required=5.0"},
+    ],
+)
+def test_bulk(headers: dict[str, str]) -> None:
+    assert kind(letter(headers=headers)) is Kind.BULK
+
+
+def test_a_reply_through_a_list_is_a_reply() -> None:
+    through = {"list-id": "Dział <dzial.klient.example>", "list-unsubscribe": "<mailto:u@klient.example>"}
+    reply = letter("Bierzemy.", "Re: Oferta", headers=through, in_reply_to=("oferta@firma.example",))
+    assert kind(reply) is Kind.HUMAN
+    machine = Address("", "noreply@klient.example")
+    assert kind(letter("Nowy komentarz", headers=through, in_reply_to=("x@y.example",), from_=machine)) is Kind.BULK
+    assert kind(letter(headers={"precedence": "bulk"}, in_reply_to=("x@y.example",))) is Kind.BULK
+    assert kind(letter(headers={"x-spam-status": "No, score=-1"})) is Kind.HUMAN
+
+
+# --- wishes to stop ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Proszę mnie wypisać z listy.",
+        "wypisz mnie",
+        "Proszę o usunięcie moich danych z bazy.",
+        "Proszę więcej do mnie nie pisać!",
+        "Nie życzę sobie takich maili.",
+        "Rezygnuję z newslettera. Pozdrawiam",
+        "Unsubscribe",
+        "STOP",
+        "Please remove me from your mailing list.",
+        "Stop emailing me",
+        "Please do not contact me again.",
+        "Take me off this list",
+        "Bitte nehmen Sie mich aus dem Verteiler.",
+        "Bitte keine weiteren E-Mails.",
+        "Abmelden",
+        "Merci de me désinscrire.",
+        "Je ne souhaite plus recevoir vos messages.",
+        "Quiero darme de baja.",
+        "Cancellatemi dalla lista.",
+        "Geen mails meer aub",
+        "Отпишите меня от рассылки",
+        "Nepřeji si dostávat vaše nabídky.",
+        "Proszę mnie wypisać.\n\nW dniu 3.11.2026 Anna Nowak pisze:\n> Dzień dobry\n",
+    ],
+)
+def test_wishes_to_stop(text: str) -> None:
+    assert kind(letter(text, "Re: Oferta", in_reply_to=("oferta@firma.example",))) is Kind.UNSUBSCRIBE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I unsubscribe our users?",
+        "Rezygnuję z wariantu drugiego.",
+        "Ich muss mich für Freitag leider abmelden.",
+        "Stop by our office.",
+        "Please remove me from the cc of this thread.",
+        "Proszę nie wysyłać towaru przed piątkiem.",
+        "Świetnie, bierzemy!\n\nOn 3 Nov 2026, at 12:00, Anna wrote:\n> To unsubscribe click here. Unsubscribe me.\n",
+        "Please remove me from the list of speakers, " + "and now to the offer. " * 20,
+    ],
+)
+def test_no_wish_to_stop(text: str) -> None:
+    assert kind(letter(text, "Re: Oferta", in_reply_to=("oferta@firma.example",))) is Kind.HUMAN
+
+
+def test_an_empty_letter_with_such_a_subject() -> None:
+    assert kind(letter("", "unsubscribe")) is Kind.UNSUBSCRIBE
+    letter_of_resignation = letter("", "Rezygnacja", attachments=(Attachment("r.pdf", "application/pdf", 1, "0"),))
+    assert kind(letter_of_resignation) is Kind.HUMAN
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+def test_encrypted_mail_is_human() -> None:
+    assert classify(letter("", content_type="multipart/encrypted")).rule == "encrypted mail"
+
+
+def test_a_forward_carries_the_forwarders_words_alone() -> None:
+    text = (
+        "Załóż szansę.\n\n---------- Forwarded message ---------\nOd: Ola <ola@klient.example>\n"
+        "Date: wt., 3 lis 2026 o 12:00\nSubject: Pytanie\nTo: <anna@firma.example>\n\nUnsubscribe me"
+    )
+    reading = classify(letter(text, "Fwd: Pytanie"))
+    assert (reading.kind, reading.reply_text) == (Kind.HUMAN, "Załóż szansę.")
+    assert reading.forward is not None
+    assert reading.forward.author == Address("Ola", "ola@klient.example")
+
+
+def test_peoples_mail_is_hardly_ever_taken_for_a_machines() -> None:
+    made = list(messages(3000))
+    wrong = [m for m in made if classify(m).kind in (Kind.BOUNCE, Kind.AUTO_REPLY, Kind.BULK)]
+    assert len(wrong) <= len(made) * 0.002
+
+
+def test_only_what_looks_like_a_mail_system_is_worth_a_second_look() -> None:
+    assert maybe_bounce(letter("…", "failure notice", from_=DAEMON))
+    assert maybe_bounce(letter("…", "Undeliverable: Oferta", from_=Address("", "ndr@mx.example")))
+    assert not maybe_bounce(letter())
+    assert not maybe_bounce(letter("…", "Fwd: failure notice"))
+    assert not maybe_bounce(letter("…", "Re: Undelivered parcel", in_reply_to=("a@b.example",)))
+
+
+def test_the_parser_keeps_the_fields_that_classification_reads() -> None:
+    kept = mail_headers.KEPT
+    assert {name for name in READS if name not in kept and not name.startswith(mail_headers.KEPT_PREFIXES)} == set()
+
+
+# --- hostile input ----------------------------------------------------------------------------------------------------
+
+_TEXT = st.text(max_size=300) | st.sampled_from(
+    ["Od: a\nDo: b\nTemat: c\n", "-- \n", "> x\n", "On 1 wrote:\n", "Forwarded message", "do 31.02.", "\x00"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(_TEXT, max_size=6).map("\n".join),
+    st.text(max_size=80) | st.sampled_from(["Fwd: ", "Re: x", "Automatic reply: x"]),
+    st.dictionaries(st.sampled_from(sorted(READS)), st.text(max_size=40), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from(["message/delivery-status", "message/rfc822", "text/calendar"]), _TEXT), max_size=2
+    ),
+    st.sampled_from([None, "", "x"]),
+)
+def test_never_raises(
+    text: str, subject: str, headers: dict[str, str], parts: list[tuple[str, str]], mail_from: str | None
+) -> None:
+    embedded = tuple(Embedded(kind, part) for kind, part in parts)
+    for sender in (JAN, DAEMON, None):
+        message = letter(text, subject, from_=sender, embedded=embedded, headers=headers, date=None)
+        assert classify(message, mail_from).rule
+
+
+_UNITS = [
+    "a ",
+    "> ",
+    "From: x\n",
+    "Od: a@b.pl\n",
+    "On 1 a\n",
+    "-",
+    "_\n",
+    "a@",
+    "1.1.",
+    "On Mon, 1 x wrote:\n",
+    "\n",
+    ":",
+]
+_UNITS += ["I am out of office until ", "nie ", "----- Forwarded message -----\n", "urlop 1 do 2 ", "[x] ", " \t", "ż"]
+
+
+@pytest.mark.parametrize("unit", _UNITS)
+@pytest.mark.parametrize("subject", ["Fwd: x", "x"])
+def test_hostile_text_takes_no_time(unit: str, subject: str) -> None:
+    text = unit * (3_000_000 // len(unit))
+    message = letter(text, subject, from_=DAEMON, embedded=(Embedded("message/rfc822", text[:64_000]),))
+    start = time.perf_counter()
+    classify(message, "")
+    classify(letter(text, subject + text[:2000]))
+    assert time.perf_counter() - start < 2
