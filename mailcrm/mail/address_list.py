@@ -74,7 +74,7 @@ def _read(line: str, *, decoding: bool = False) -> list[Address]:
             entry.phrase.append((token, False))
     entry.close(found, separator="")
     if not decoding and "=?" in line and found and not any(address.email for address in found):
-        inner = words(line)  # some encode the whole field, address and all
+        inner = words(line[: MAX_NAME * 20])  # some encode the whole field, address and all
         if "@" in inner:
             return _read(clean(inner), decoding=True)
     return found
@@ -95,7 +95,7 @@ def _whole(name: str, email: str) -> list[Address]:
 
 
 def _name(phrase: str) -> str:
-    name = clean(words(phrase))
+    name = clean(words(phrase[: MAX_NAME * 20]))
     if not name:
         return ""
     if "\\" in name:
@@ -137,7 +137,12 @@ class _Entry:
             self.before = ""
             if not email and "@" in phrase:
                 email = next(
-                    (normal for word in words(phrase).split() if (normal := _normal(word.strip("'\"()[]")))), ""
+                    (
+                        normal
+                        for word in words(phrase[: MAX_NAME * 20]).split()
+                        if (normal := _normal(word.strip("'\"()[]")))
+                    ),
+                    "",
                 )
             if email or name or angle.strip():
                 found.append(Address(name or ("" if email else _name(angle)), email))
@@ -157,7 +162,7 @@ class _Entry:
         name = _name(" ".join(comments))
         if not email:
             rest = []
-            for word in phrase.split():
+            for word in phrase[: MAX_NAME * 20].split():
                 normal = "" if email else _normal(word.strip("'\"()[]"))
                 email = email or normal
                 if not normal:

@@ -32,6 +32,7 @@ from mailcrm.mail.reader_wire import Reply, Request, Setup
 from mailcrm.store.blobs import Blobs
 
 LARGE = 4 << 20  # bytes from which a message goes to the child as a file instead of through the pipe
+COMMAND = (sys.executable, "-P", "-m", "mailcrm.mail.reader_child")
 _START = 60.0  # seconds a child may take to start on a busy machine
 
 Raw = bytes | Path
@@ -198,8 +199,8 @@ def _started(setup: Setup) -> Pipe:
     home = str(Path(mailcrm.__file__).parent.parent)
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mailcrm.mail.reader_child"],
+        process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

@@ -15,7 +15,7 @@ from mailcrm.mail.html_text import text_of
 from mailcrm.mail.parse import Unparsable
 from tests.unit.mails import HEAD, Kept, mail, multipart, read
 
-SECONDS = 2.0  # for three megabytes of the worst, on a busy machine
+SECONDS = 2.0  # of processor time, for three megabytes of the worst
 
 
 def timed(raw: bytes, **limits: int) -> Message | str:
@@ -66,7 +66,7 @@ def _field(name: bytes, value: bytes) -> bytes:
 
 
 MB3 = 3_000_000
-LONG = 600_000
+LONG = 200_000
 PATTERNS = [
     *(
         b"=?utf-8?Q?",
@@ -86,9 +86,7 @@ PATTERNS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "name", [b"Subject", b"To", b"From", b"References", b"Content-Type", b"Date", b"List-Id", b"X-Other"]
-)
+@pytest.mark.parametrize("name", [b"Subject", b"To", b"References", b"Content-Type"])
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_long_fields_of_one_pattern(name: bytes, pattern: bytes) -> None:
     assert isinstance(timed(_field(name, pattern * (LONG // len(pattern)))), Message)
@@ -211,7 +209,7 @@ SPLICES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_mutated_mail_is_read_or_refused(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from(SAMPLES)))
@@ -224,7 +222,7 @@ def test_mutated_mail_is_read_or_refused(data: st.DataObject) -> None:
     _whole(bytes(raw))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_are_read_or_refused(raw: bytes) -> None:
     _whole(raw)
