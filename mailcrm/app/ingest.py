@@ -96,13 +96,16 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         for arrival in batch.arrivals
         if isinstance(arrival.content, Unreadable)
     )
-    by_identity = {identity: arrival for arrival in batch.arrivals if (identity := _identity(arrival)) is not None}
-    stored = lookup.messages(connection, by_identity)
+    places = [(identity, arrival) for arrival in batch.arrivals if (identity := _identity(arrival)) is not None]
+    first: dict[str, Arrival] = {}
+    for identity, arrival in places:
+        first.setdefault(identity, arrival)
+    stored = lookup.messages(connection, first)
     linker = Linker(context, connection, setting, now)
-    relocated = _relocate(linker, batch.arrivals, stored)
+    relocated = _relocate(linker, places, stored)
     items: list[Item] = []
     answered = skipped = 0
-    for identity, arrival in by_identity.items():
+    for identity, arrival in first.items():
         if identity in stored or not isinstance(arrival.content, tuple):
             continue
         message, reading = arrival.content
@@ -117,7 +120,8 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         linker.prepare(items)
         for item in items:
             linker.add(item)
-    _same_batch_twice(linker, batch.arrivals, by_identity)
+    if len(places) > len(first):
+        _same_batch_twice(linker, places, first)
     linker.finish()
     if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
@@ -170,15 +174,13 @@ def _identity(arrival: Arrival) -> str | None:
     return None if isinstance(arrival.content, Unreadable) else identity_of(arrival.content[0])
 
 
-def _relocate(linker: Linker, arrivals: Sequence[Arrival], stored: dict[str, tuple[int, int]]) -> list[int]:
+def _relocate(linker: Linker, places: Sequence[tuple[str, Arrival]], stored: dict[str, tuple[int, int]]) -> list[int]:
     """Note one more place for messages that are stored already; gives their ids."""
-    found: dict[int, Arrival] = {}
-    again: set[int] = set()
     if not stored:
         return []
     here = messages.located(linker.connection, linker.setting.folder_id, [row[0] for row in stored.values()])
-    for arrival in arrivals:
-        identity = _identity(arrival)
+    again: set[int] = set()
+    for identity, arrival in places:
         if identity not in stored:
             continue
         message_id = stored[identity][0]
@@ -186,16 +188,14 @@ def _relocate(linker: Linker, arrivals: Sequence[Arrival], stored: dict[str, tup
         if (message_id, arrival.uid) not in here:
             here.add((message_id, arrival.uid))
             linker.rows.location(message_id, linker.setting.folder_id, arrival.uid, arrival.flags)
-            found[message_id] = arrival
-    return list(again)
+    return sorted(again)
 
 
-def _same_batch_twice(linker: Linker, arrivals: Sequence[Arrival], by_identity: dict[str, Arrival]) -> None:
-    """A message that lies twice in one folder is one message with two locations."""
+def _same_batch_twice(linker: Linker, places: Sequence[tuple[str, Arrival]], first: dict[str, Arrival]) -> None:
+    """A message that lies twice in one folder is one message with two places."""
     ids = {linked.item.identity: linked.id for linked in linker.linked}
-    for arrival in arrivals:
-        identity = _identity(arrival)
-        if identity in ids and by_identity[identity] is not arrival and arrival.uid is not None:
+    for identity, arrival in places:
+        if identity in ids and first[identity] is not arrival and arrival.uid is not None:
             linker.rows.location(ids[identity], linker.setting.folder_id, arrival.uid, arrival.flags)
 
 

@@ -329,7 +329,7 @@ class Linker:
         if state.deal is not None:
             self.rows.link(message_id, "deal", Match(state.deal, "thread", f"thread {state.id} is linked to it"))
             return state.deal
-        if state.asked or item.reading.kind in (Kind.BULK, Kind.BOUNCE, Kind.COMPLAINT):
+        if not self._deals or state.asked or item.reading.kind in (Kind.BULK, Kind.BOUNCE, Kind.COMPLAINT):
             return None
         found, rule = linking.candidates(
             persons,

@@ -79,6 +79,7 @@ def company_domain(email: str) -> str | None:
     return domain
 
 
+@lru_cache(20_000)
 def parent_domains(domain: str) -> tuple[str, ...]:
     """``a.b.firma.pl`` -> itself and its parents down to the registrable one, nearest first."""
     private = _SUFFIXES.privatesuffix(domain) or domain

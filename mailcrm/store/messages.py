@@ -8,12 +8,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
 from mailcrm.core.model import Address, Attachment, Direction, Message, Reading, Unreadable
+from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import slices
 from mailcrm.store.lookup import ThreadState
 from mailcrm.store.tables import (
@@ -31,9 +32,31 @@ from mailcrm.store.tables import (
     thread_reference,
 )
 
-Row = dict[str, Any]
+Row = tuple[Any, ...]
 LONGEST_TEXT = 1_000_000
-_ORDER = (person, person_address, message, location, participant, attachment, link)
+_COLUMNS: dict[Table, tuple[str, ...]] = {  # in the order in which they are written
+    person: ("id", "name", "organization_id", "owner_id", "created_by", "created_at"),
+    person_address: ("person_id", "address", "canonical", "is_primary"),
+    message: (
+        *("id", "identity", "message_id", "thread_id", "kind", "kind_rule", "direction", "from_name", "from_email"),
+        *(
+            "recipients",
+            "subject",
+            "date",
+            "received_at",
+            "stored_at",
+            "size",
+            "text",
+            "reply_text",
+            "historic",
+            "details",
+        ),
+    ),
+    location: ("message_id", "folder_id", "uid", "flags"),
+    participant: ("message_id", "address", "role", "name", "person_id"),
+    attachment: ("message_id", "name", "type", "size", "sha256", "inline"),
+    link: ("message_id", "record", "record_id", "rule", "evidence"),
+}
 
 
 @dataclass(slots=True)
@@ -45,30 +68,14 @@ class Rows:
     """
 
     now: datetime
-    tables: dict[Table, list[Row]] = field(default_factory=lambda: {table: [] for table in _ORDER})
+    tables: dict[Table, list[Row]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
 
     def person(
         self, person_id: int, address: Address, name: str, organization: int | None, owner: int | None, by: str
     ) -> None:
         """A person and his first address."""
-        self.tables[person].append(
-            {
-                "id": person_id,
-                "name": clean(name),
-                "organization_id": organization,
-                "owner_id": owner,
-                "created_by": by,
-                "created_at": self.now,
-            }
-        )
-        self.tables[person_address].append(
-            {
-                "person_id": person_id,
-                "address": address.email,
-                "canonical": canonical(address.email),
-                "is_primary": True,
-            }
-        )
+        self.tables[person].append((person_id, clean(name), organization, owner, by, self.now))
+        self.tables[person_address].append((person_id, address.email, canonical(address.email), True))
 
     def message(
         self,
@@ -90,79 +97,54 @@ class Rows:
         kept = clean(text)
         reply = clean(reply_text)
         self.tables[message].append(
-            {
-                "id": message_id,
-                "identity": identity,
-                "message_id": clean(content.message_id) if content.message_id else None,
-                "thread_id": thread_id,
-                "kind": reading.kind.value,
-                "kind_rule": reading.rule,
-                "direction": direction.value,
-                "from_name": clean(author.name) if author else None,
-                "from_email": author.email if author else None,
-                "recipients": {"to": _pairs(content.to), "cc": _pairs(content.cc)},
-                "subject": clean(content.subject),
-                "date": content.date or received_at,
-                "received_at": received_at,
-                "stored_at": self.now,
-                "size": content.size,
-                "text": kept,
-                "reply_text": None if reply == kept else reply,
-                "historic": historic,
-                "details": details,
-            }
+            (
+                message_id,
+                identity,
+                clean(content.message_id) if content.message_id else None,
+                thread_id,
+                reading.kind.value,
+                reading.rule,
+                direction.value,
+                clean(author.name) if author else None,
+                author.email if author else None,
+                {"to": _pairs(content.to), "cc": _pairs(content.cc)},
+                clean(content.subject),
+                content.date or received_at,
+                received_at,
+                self.now,
+                content.size,
+                kept,
+                None if reply == kept else reply,
+                historic,
+                details,
+            )
         )
         for file in content.attachments:
             self.attachment(message_id, file)
 
     def attachment(self, message_id: int, file: Attachment) -> None:
         """A file of a message."""
-        self.tables[attachment].append(
-            {
-                "message_id": message_id,
-                "name": clean(file.name),
-                "type": clean(file.type),
-                "size": file.size,
-                "sha256": file.sha256,
-                "inline": file.inline,
-            }
-        )
+        row = (message_id, clean(file.name), clean(file.type), file.size, file.sha256, file.inline)
+        self.tables[attachment].append(row)
 
     def location(self, message_id: int, folder_id: int, uid: int | None, flags: Sequence[str]) -> None:
         """Where a message lies."""
-        self.tables[location].append(
-            {"message_id": message_id, "folder_id": folder_id, "uid": uid, "flags": " ".join(flags)}
-        )
+        self.tables[location].append((message_id, folder_id, uid, " ".join(flags)))
 
     def participant(self, message_id: int, party: Party, person_id: int | None) -> None:
         """An outside party of a message, known as a person or not."""
-        self.tables[participant].append(
-            {
-                "message_id": message_id,
-                "address": party.address.email,
-                "role": party.role,
-                "name": clean(party.address.name),
-                "person_id": person_id,
-            }
-        )
+        row = (message_id, party.address.email, party.role, clean(party.address.name), person_id)
+        self.tables[participant].append(row)
 
     def link(self, message_id: int, record: str, match: Match) -> None:
         """That a message belongs to a record, and why."""
-        self.tables[link].append(
-            {
-                "message_id": message_id,
-                "record": record,
-                "record_id": match.record,
-                "rule": match.rule,
-                "evidence": clean(match.evidence)[:500],
-            }
-        )
+        row = (message_id, record, match.record, match.rule, clean(match.evidence)[:500])
+        self.tables[link].append(row)
 
     def write(self, connection: Connection) -> None:
         """Insert everything."""
         for table, rows in self.tables.items():
-            if rows:
-                connection.execute(insert(table), rows)
+            insert_rows(connection, table, _COLUMNS[table], rows)
 
 
 def canonical(email: str) -> str:
@@ -175,38 +157,52 @@ def clean(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "")
     if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
     return text[:LONGEST_TEXT]
 
 
 def write_threads(connection: Connection, states: Iterable[ThreadState]) -> None:
     """Insert new threads and update changed ones."""
     fresh: list[Row] = []
-    changed: list[Row] = []
+    changed: list[dict[str, Any]] = []
     for state in states:
-        row = {
-            "subject": clean(state.subject),
-            "first_at": state.first_at,
-            "last_at": state.last_at,
-            "organization_id": state.organization,
-            "deal_id": state.deal,
-            "link": state.link,
-        }
         if state.is_new:
-            fresh.append({"id": state.id, **row})
+            fresh.append(
+                (
+                    state.id,
+                    clean(state.subject),
+                    state.first_at,
+                    state.last_at,
+                    state.organization,
+                    state.deal,
+                    state.link,
+                )
+            )
         elif state.changed:
-            changed.append({"thread": state.id, **row})
-    if fresh:
-        connection.execute(insert(thread), fresh)
+            changed.append(
+                {
+                    "thread": state.id,
+                    "subject": clean(state.subject),
+                    "first_at": state.first_at,
+                    "last_at": state.last_at,
+                    "organization_id": state.organization,
+                    "deal_id": state.deal,
+                    "link": state.link,
+                }
+            )
+    columns = ("id", "subject", "first_at", "last_at", "organization_id", "deal_id", "link")
+    insert_rows(connection, thread, columns, fresh)
     if changed:
         connection.execute(update(thread).where(thread.c.id == bindparam("thread")), changed)
 
 
 def write_references(connection: Connection, references: Mapping[str, int]) -> None:
     """Remember ids that are new, each with its thread."""
-    rows = [{"reference": clean(reference), "thread_id": thread} for reference, thread in references.items()]
-    if rows:
-        connection.execute(insert(thread_reference), rows)
+    rows = [(clean(reference), thread_id) for reference, thread_id in references.items()]
+    insert_rows(connection, thread_reference, ("reference", "thread_id"), rows)
 
 
 def join_threads(connection: Connection, gone: int, into: int, now: datetime) -> None:
