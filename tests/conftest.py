@@ -9,7 +9,8 @@ import pytest
 
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
-from tests.servers import Dovecot, Postfix, Postgres, Sink
+from tests.servers import Dovecot, Postfix, Sink
+from tests.servers.postgres import Postgres
 from tests.servers.pymap import Pymap
 
 

@@ -2,8 +2,7 @@
 
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
-from tests.servers.postgres import Postgres
 from tests.servers.process import Missing, free_port, wait_until
 from tests.servers.sink import Sink, Sunk
 
-__all__ = ["Dovecot", "Missing", "Postfix", "Postgres", "Sink", "Sunk", "free_port", "wait_until"]
+__all__ = ["Dovecot", "Missing", "Postfix", "Sink", "Sunk", "free_port", "wait_until"]
