@@ -16,8 +16,7 @@ from mailcrm.core.linking import Card, Match, OpenDeal, Party
 from mailcrm.core.model import Address, Arrival, Direction, FolderRole, Kind, Message, Reading
 from mailcrm.core.reply import trim
 from mailcrm.core.threads import normal_subject, place, references_of
-from mailcrm.core.tokens import keyed_hash
-from mailcrm.store import choices, lookup, messages, tables, users
+from mailcrm.store import choices, lookup, messages, tables, unwanted, users
 from mailcrm.store.choices import NewChoice
 from mailcrm.store.db import reserve
 from mailcrm.store.lookup import ThreadState
@@ -102,6 +101,7 @@ class Linker:
     _by_domain: dict[str, int] = field(default_factory=dict)
     _by_address: dict[str, int] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
+    _erased: set[str] = field(default_factory=set)
     _contacted: set[str] = field(default_factory=set)
     _outgoing: set[int] = field(default_factory=set)
     _first_writers: dict[int, str] = field(default_factory=dict)
@@ -125,8 +125,9 @@ class Linker:
             wanted |= {f"~{without_dots(without_tag(email))}" for email in emails}
         self.book = lookup.cards(self.connection, wanted)
         strangers = [email for email in emails if email not in self.book]
-        hashes = {keyed_hash(self.context.secret, email): email for email in strangers}
-        self._unwanted = {hashes[found] for found in lookup.unwanted(self.connection, hashes)}
+        found = unwanted.among(self.connection, self.context.secret, strangers)
+        self._unwanted = set(found)
+        self._erased = {email for email, why in found.items() if why.reason == "erased"}
         self._by_address = lookup.organizations_by_address(self.connection, strangers)
         domains = {parent for email in strangers if (d := company_domain(email)) for parent in parent_domains(d)}
         self._by_domain = lookup.organizations_by_domain(self.connection, domains)
@@ -154,6 +155,9 @@ class Linker:
 
     def add(self, item: Item) -> None:
         """Link one message."""
+        if item.parties and all(party.address.email in self._erased for party in item.parties):
+            self.skipped += 1
+            return
         placement = place(self._thread_keys(item), self.known, self._apart)
         if placement.thread is not None and self.threads[placement.thread].private:
             self.skipped += 1
