@@ -70,6 +70,10 @@ class Blobs:
         except FileNotFoundError:
             raise NotFound(f"no stored file {sha256}; was it erased, or data_dir moved?") from None
 
+    def remove(self, sha256: str) -> None:
+        """Delete a blob that nothing names any more; nothing happens if there is none."""
+        self.path(sha256).unlink(missing_ok=True)
+
 
 def local_secret(folder: Path) -> bytes:
     """The 32 random bytes kept in ``folder/secret``, made on first use; for installations that configure none."""

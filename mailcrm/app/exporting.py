@@ -1,0 +1,39 @@
+"""Everything that is stored about a person, for himself (GDPR, articles 15 and 20)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from mailcrm.app import mail_shapes, pages, record_shapes
+from mailcrm.app.shapes import iso
+from mailcrm.store import activities, erasing, people, reading
+from mailcrm.store.scope import Scope
+from mailcrm.store.tables import event
+from mailcrm.store.visible import Viewer
+
+_EVERYBODYS = Viewer(mailboxes=None)
+
+
+def export(connection: Connection, person: int) -> dict[str, Any]:
+    """A person with addresses and their dates, deals, leads, activities, notes, events and all messages in full."""
+    scope = Scope("person", person)
+    page = pages.person(connection, person, _EVERYBODYS)
+    record = {name: value for name, value in vars(page).items() if name != "timeline"}
+    notes = list(connection.execute(activities.note_ids(scope=scope)).scalars())
+    mail = list(connection.execute(reading.message_ids(_EVERYBODYS, scope=scope)).scalars())
+    columns = (event.c.kind, event.c.at, event.c.source, event.c.data)
+    happened = connection.execute(
+        select(*columns).where(event.c.person_id.in_(erasing.persons(connection, person))).order_by(event.c.at)
+    )
+    return {
+        **record,
+        "addresses": [
+            {"address": row.address, "from": iso(row.valid_from), "to": iso(row.valid_to)}
+            for row in people.addresses_ever(connection, person)
+        ],
+        "notes": record_shapes.notes(connection, notes),
+        "events": [{"kind": row.kind, "at": iso(row.at), "source": row.source, "data": row.data} for row in happened],
+        "messages": mail_shapes.messages(connection, mail),
+    }
