@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from litestar import Litestar, Response
-from litestar.contrib.jinja import JinjaTemplateEngine
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template.config import TemplateConfig
+from litestar.types import Scope
 
 from mailcrm.app.context import Context
 from mailcrm.web import choice, hooks, operators
+
+log = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_BODY = 64_000
@@ -38,6 +43,7 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
         ),
         template_config=TemplateConfig(directory=TEMPLATES, engine=JinjaTemplateEngine),
         after_request=_guard(choice.policy(style)),
+        after_exception=[_log],
         openapi_config=None,
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
@@ -45,7 +51,13 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
     )
 
 
-def _guard(policy: str) -> Callable[[Response[object]], Response[object]]:
+async def _log(error: Exception, _scope: Scope) -> None:
+    """A fault of ours is told to the log; the client learns no more than that there was one."""
+    if not isinstance(error, HTTPException):
+        log.error("a page failed: %s", error, exc_info=error)
+
+
+def _guard(policy: str) -> Callable[[Response[object]], Awaitable[Response[object]]]:
     """Adds to every response what keeps a page to itself: no scripts, no frames, no referrer, no caches."""
     headers = {
         "Content-Security-Policy": policy,
@@ -55,7 +67,7 @@ def _guard(policy: str) -> Callable[[Response[object]], Response[object]]:
         "Cache-Control": "no-store",
     }
 
-    def guard(response: Response[object]) -> Response[object]:
+    async def guard(response: Response[object]) -> Response[object]:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from litestar import Request, get, head, post
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Response, Template
 from markupsafe import Markup
 
@@ -32,30 +33,33 @@ def policy(style: str) -> str:
     )
 
 
-@get("/q/{token:str}", sync_to_thread=True)
-def show(
-    token: str, state: State, request: Request[object, object, State], n: Annotated[str, Parameter(max_length=9)] = ""
+@get("/q/{token:str}")
+async def show(
+    token: FromPath[str],
+    state: State,
+    request: Request[object, object, State],
+    n: Annotated[str, QueryParameter(max_length=9)] = "",
 ) -> Template:
     """The question, or its answer; ``n`` is the number that a link in the mail stands for."""
-    question = _question(state.context, token)
+    question = await asyncio.to_thread(_question, state.context, token)
     return _page(state, request, question, 200 if question else 404, picked=n)
 
 
 @head("/q/{token:str}")
-async def head_(token: str) -> None:
+async def head_(token: FromPath[str]) -> None:
     """Link checkers ask like this; there is nothing to say."""
 
 
-@post("/q/{token:str}", sync_to_thread=True)
-def answer(
-    token: str,
+@post("/q/{token:str}")
+async def answer(
+    token: FromPath[str],
     state: State,
     request: Request[object, object, State],
     data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Response[None] | Template:
     """Take the answer; the browser is sent back to the page, which then shows it."""
     context: Context = state.context
-    question = _question(context, token)
+    question = await asyncio.to_thread(_question, context, token)
     if question is None:
         return _page(state, request, None, 404)
     numbered = {str(candidate.number): candidate for candidate in question.candidates}
@@ -67,9 +71,10 @@ def answer(
     deal = numbered[picked].deal if picked != "0" else None
     always = deal is not None and data.get("always") == "1"
     try:
-        choose(context, question.id, deal, always=always, by=question.user or "the page", via="page")
+        by = question.user or "the page"
+        await asyncio.to_thread(choose, context, question.id, deal, always=always, by=by, via="page")
     except Refused:
-        question = _question(context, token)
+        question = await asyncio.to_thread(_question, context, token)
         problem = "not_open" if question and question.state == "open" else "already"
         return _page(state, request, question, 409, problem=problem)
     return Redirect(f"/q/{token}", status_code=303)

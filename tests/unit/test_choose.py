@@ -289,9 +289,9 @@ def test_an_unclear_answer_is_asked_again_once_and_nothing_is_guessed(asked: Hou
 )
 def test_what_is_not_the_reps_own_answer_does_not_count(asked: House, change: dict[str, Any]) -> None:
     """A wrong sender, a forged token, an absence note."""
-    sender = change.pop("sender", ANNA)
-    message = replace(reply(asked, "2"), **change)
-    message = replace(message, from_=mail(0, sender=sender).from_)
+    author = mail(0, sender=change.get("sender", ANNA)).from_
+    others = {name: value for name, value in change.items() if name != "sender"}
+    message = replace(reply(asked, "2"), from_=author, **others)
     by_drop_box(asked, message)
     assert asked.choice().state == "open"
     assert not any(kind.startswith("notice") for kind in asked.kinds())
