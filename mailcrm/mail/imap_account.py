@@ -55,7 +55,7 @@ class Pace:
     refused: float = 60.0
     logins: int = 3
     needs_person: float = 900.0
-    dialers: int = 16
+    dialers: int = 8
     fetchers: int = 4
     first_passes: int = 2
 

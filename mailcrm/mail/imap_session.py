@@ -40,7 +40,8 @@ class Dialer:
         self._tokens = Tokens(config)
         self._lock = Lock()
         self._contexts: dict[str | None, ssl.SSLContext] = {}
-        self._sessions: dict[tuple[str, int], ssl.SSLSession] = {}
+        self._capabilities: dict[frozenset[str], frozenset[str]] = {}
+        self._sessions: dict[tuple[str | None, int, str | None], ssl.SSLSession] = {}
 
     def connect(self, key: str, mailbox: Mailbox) -> Talk:
         """Connect and log in.
@@ -64,6 +65,7 @@ class Dialer:
             client = self._greet(wire, key, mailbox)
             self._login(client, wire, key, mailbox, secret)
             capabilities = frozenset(c.decode("ascii", "replace").upper() for c in client.capabilities())
+            capabilities = self._capabilities.setdefault(capabilities, capabilities)
             talk = Talk(wire, capabilities)
             talk.enable_qresync()
             if "ID" in capabilities:
@@ -113,7 +115,7 @@ class Dialer:
     def _secure(self, wire: Wire, key: str, mailbox: Mailbox) -> None:
         """Start TLS on the socket. Raises Untrusted, Permanent, Away."""
         context = self._context(key, mailbox)
-        session = self._sessions.get((mailbox.host or "", mailbox.port))
+        session = self._sessions.get(_place(mailbox))
         plain = wire.sock
         try:
             wire.sock = context.wrap_socket(plain, server_hostname=mailbox.host, session=session)
@@ -149,9 +151,12 @@ class Dialer:
             return context
 
     def _remember(self, wire: Wire, mailbox: Mailbox) -> None:
-        """Keep the TLS session for the next connection: a third of the work."""
-        if isinstance(wire.sock, ssl.SSLSocket) and wire.sock.session is not None:
-            self._sessions[mailbox.host or "", mailbox.port] = wire.sock.session
+        """Keep one TLS session a server for the connections to come; asking each for its own costs memory."""
+        place = _place(mailbox)
+        if isinstance(wire.sock, ssl.SSLSocket) and (place not in self._sessions or not wire.sock.session_reused):
+            session = wire.sock.session
+            if session is not None:
+                self._sessions[place] = session
 
     def _greet(self, wire: Wire, key: str, mailbox: Mailbox) -> _Client:
         def secure() -> None:
@@ -201,6 +206,11 @@ class Dialer:
             raise LoginFailed(
                 f"{wire.where}: the server takes only ASCII names and passwords; change mailboxes.{key}.password"
             ) from None
+
+
+def _place(mailbox: Mailbox) -> tuple[str | None, int, str | None]:
+    """A TLS session belongs to one server and to the context that trusts it."""
+    return mailbox.host, mailbox.port, mailbox.tls_ca
 
 
 def _bearer(mechanism: str, mailbox: Mailbox, token: str) -> str:

@@ -58,7 +58,6 @@ def arrive(account: Account, shop: Shop) -> None:
         Temporary, LoginFailed, Untrusted, ConfigError: as ``Dialer.connect``; or the store is away.
     """
     account.talk = talk = shop.dialer.connect(account.key, account.mailbox)
-    talk.capabilities = shop.shared.setdefault(talk.capabilities, talk.capabilities)  # type: ignore[assignment]
     account.since = time.monotonic()
     account.refusals = account.endings = 0
     account.notify = "NOTIFY" in talk.capabilities and _notify(talk)
