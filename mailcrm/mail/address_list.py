@@ -179,7 +179,7 @@ def _email(angle: str) -> str:
         text = text.rpartition(":")[2]
     if text.lower().startswith("mailto:"):
         text = text[7:]
-    return _normal(text) or _normal("".join(text.split()))
+    return _normal(text) or ("" if '"' in text else _normal("".join(text.split())))
 
 
 def _normal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Awkward mail made to measure: what broken and old clients send, with the sender and subject that a reader should see."""
+"""Awkward mail made to measure: what broken and old clients send, with the sender and subject that are meant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ class Awkward(NamedTuple):
     subject: str
 
 
-_POLISH = ["Oferta współpracy – część druga", "Zażółć gęślą jaźń", "Re: Zapytanie o możliwość płatności", "Więcej szczegółów w środę"]
+_POLISH = [
+    "Oferta współpracy – część druga",
+    "Zażółć gęślą jaźń",
+    "Re: Zapytanie o możliwość płatności",
+    "Więcej szczegółów w środę",
+]
 _GERMAN = ["Rückfrage zu Ihrem Angebot für Möbel", "Größere Änderungen am Vertrag", "Übermäßige Kosten"]
 _FRENCH = ["Réponse à votre demande de devis", "Déjà reçu, très bientôt à Genève"]
 _RUSSIAN = ["Коммерческое предложение по проекту", "Договор на подпись"]
@@ -46,7 +51,12 @@ def mails() -> Iterator[Awkward]:
         for text in texts:
             for charset in charsets:
                 try:
-                    yield Awkward(f"raw {charset}", _mail(b"Jan <jan@klient.example>", text.encode(charset)), "jan@klient.example", text)
+                    yield Awkward(
+                        f"raw {charset}",
+                        _mail(b"Jan <jan@klient.example>", text.encode(charset)),
+                        "jan@klient.example",
+                        text,
+                    )
                 except UnicodeEncodeError:
                     continue
     for number, (field, sender) in enumerate(_SENDERS):
@@ -98,18 +108,27 @@ _SPOILS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("repeated subject", lambda raw: raw.replace(b"\r\n\r\n", b"\r\nSubject: another\r\n\r\n", 1)),
     ("repeated sender", lambda raw: raw.replace(b"\r\n\r\n", b"\r\nFrom: other@x.example\r\n\r\n", 1)),
     ("shouted names", lambda raw: raw.replace(b"Subject:", b"SUBJECT:").replace(b"From:", b"FROM:")),
-    ("unknown charset", lambda raw: raw.replace(b"\r\n\r\n", b"\r\nContent-Type: text/plain; charset=x-none\r\n\r\n", 1)),
-    ("no boundary", lambda raw: raw.replace(b"\r\n\r\n", b"\r\nContent-Type: multipart/mixed\r\n\r\n", 1)),
-    ("empty content type", lambda raw: raw.replace(b"\r\n\r\n", b"\r\nContent-Type:\r\n\r\n", 1)),
+    ("unknown charset", lambda raw: raw.replace(_BODY, b"Content-Type: text/plain; charset=x-none\r\n" + _BODY)),
+    ("no boundary", lambda raw: raw.replace(_BODY, b"Content-Type: multipart/mixed\r\n" + _BODY)),
+    ("empty content type", lambda raw: raw.replace(_BODY, b"Content-Type:\r\n" + _BODY)),
     ("NUL bytes", lambda raw: raw + b"\0\0\0"),
     ("impossible date", lambda raw: raw.replace(b"Mon, 1 Jan 2024 10:00:00 +0100", b"Mon, 99 Foo 2024 25:61 +9999")),
-    ("multipart cut off", lambda raw: raw.replace(_BODY, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Ty")),
-]  # fmt: skip
+    (
+        "multipart cut off",
+        lambda raw: raw.replace(_BODY, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nCon"),
+    ),
+]
 
 
 def _mail(sender: bytes, subject: bytes) -> bytes:
     head = b"Received: from x.example by y.example; Mon, 1 Jan 2024 10:00:00 +0100\r\nFrom: " + sender
-    return head + b"\r\nTo: anna@firma.example\r\nSubject: " + subject + b"\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n" + _BODY
+    return (
+        head
+        + b"\r\nTo: anna@firma.example\r\nSubject: "
+        + subject
+        + b"\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n"
+        + _BODY
+    )
 
 
 def _q(text: str, charset: str = "utf-8") -> bytes:

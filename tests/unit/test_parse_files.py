@@ -83,7 +83,8 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 def test_parse_prints_a_row_for_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pdf = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF"
-    plain = b"Content-Type: text/plain; charset=utf-8\r\n\r\nTak.\r\n\r\nOn Mon, Jan 1, 2024 at 9:00 AM Anna <a@x.example> wrote:\r\n> Czy?\r\n"
+    quote = b"On Mon, Jan 1, 2024 at 9:00 AM A <a@x.example> wrote:\r\n> Czy?\r\n"
+    plain = b"Content-Type: text/plain; charset=utf-8\r\n\r\nTak.\r\n\r\n" + quote
     (tmp_path / "1.eml").write_bytes(
         b"Date: Mon, 1 Jan 2024 10:00:00 +0100\r\nMessage-ID: <1@x>\r\n" + multipart(plain, pdf)
     )
