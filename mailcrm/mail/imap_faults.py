@@ -20,6 +20,10 @@ class Away(Temporary):
         self.retry_after = retry_after
 
 
+class Throttled(Away):
+    """A command was refused with words that ask for a pause; the connection itself is whole."""
+
+
 class Garbled(Away):
     """The server's answer can't be understood, and what follows it can't be trusted."""
 
@@ -64,10 +68,9 @@ def pause_asked(code: str, text: str) -> float | None:
     """
     if match := _BACKOFF.search(text):
         return int(match[1]) / 1000
-    for pattern, seconds in _TEXTS:
-        if pattern.search(text):
-            return max(seconds, _CODES.get(code, 0.0))
-    return _CODES.get(code)
+    if code in _CODES:
+        return _CODES[code]
+    return next((seconds for pattern, seconds in _TEXTS if pattern.search(text)), None)
 
 
 def printable(text: bytes | str, limit: int = 200) -> str:

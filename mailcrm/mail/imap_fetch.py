@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from mailcrm.mail.imap_answers import Answer, Unclear, Value, as_set, expand, literal, moment, number, words
-from mailcrm.mail.imap_faults import Away, Declined
+from mailcrm.mail.imap_faults import Away, Declined, Throttled
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Literal
 
@@ -179,7 +179,7 @@ def fetch(talk: Talk, groups: Iterable[Group], suspects: Suspects) -> Iterator[G
                 _receive(talk, waiting[0][0], [g for _, g in waiting])
                 waiting[0] = (b"", waiting[0][1])
             for entry in missing:
-                _retry(talk, group, entry, items)
+                _retry(talk, group, entry, items, suspects)
             yield group
     except Away as fault:
         if fault.retry_after is None:
@@ -222,7 +222,7 @@ def _excuse(talk: Talk, group: Group, suspects: Suspects) -> None:
     """Give up on messages that broke the connection again and again, and on those too large to be taken in."""
     for entry in group.entries:
         if suspects.poison(talk.folder or b"", entry.uid):
-            problem = f"the connection to the server broke {POISON} times while this message was fetched"
+            problem = f"the server failed {POISON} times to hand out this message"
         elif entry.size > talk.wire.max_literal:
             problem = f"{entry.size} bytes are more than the {talk.wire.max_literal} that are taken in"
         else:
@@ -231,15 +231,11 @@ def _excuse(talk: Talk, group: Group, suspects: Suspects) -> None:
 
 
 def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
-    """Read until the command is done. A refusal is no error here: what did not come is asked for singly."""
+    """Read until the command is done, well or not: what did not come is asked for singly."""
     dates = {entry.uid: (group, entry) for group in groups for entry in group.entries}
     while True:
         one = talk.next()
         if one.tag == tag:
-            try:
-                talk.verdict(one, "FETCH")
-            except Declined:
-                return
             return
         if one.word == b"FETCH" and one.tag == b"*":
             try:
@@ -253,7 +249,7 @@ def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
                 group.found[got.uid] = got
 
 
-def _retry(talk: Talk, group: Group, entry: Entry, items: bytes) -> None:
+def _retry(talk: Talk, group: Group, entry: Entry, items: bytes, suspects: Suspects) -> None:
     """Ask for one message alone. It is either had, or gone, or marked with what is wrong."""
     problem = "the server sends no content for this message"
     rest: Literal | None = None
@@ -270,6 +266,10 @@ def _retry(talk: Talk, group: Group, entry: Entry, items: bytes) -> None:
             except Unclear as error:
                 problem = f"the server's answer can't be read: {error}"
                 rest = max(one.parts[1::2], key=len, default=None)
+    except Throttled:
+        # some servers say "unavailable, try later" of a message that they will never give
+        suspects.blame(talk.folder or b"", entry.uid)
+        raise
     except Declined as refusal:
         problem = str(refusal)
     if talk.search(entry.uid, entry.uid):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mailcrm.core.model import Cursor
 from mailcrm.mail.imap_answers import Answer, Ranges, Unclear, answer, merged, number, pairs, ranges, words
-from mailcrm.mail.imap_faults import Away, Declined, Garbled, pause_asked, printable
+from mailcrm.mail.imap_faults import Away, Declined, Garbled, Throttled, pause_asked, printable
 from mailcrm.mail.imap_wire import Part, Wire
 
 
@@ -102,7 +102,7 @@ class Talk:
         """Look at a tagged answer.
 
         Raises:
-            Away: NO or BAD, and the server's words ask for a pause.
+            Throttled: NO or BAD, and the server's words ask for a pause.
             Declined: NO or BAD.
         """
         if found.word == b"OK":
@@ -111,7 +111,7 @@ class Talk:
         text = printable(found.text)
         pause = pause_asked(code, text)
         if pause is not None:
-            raise Away(f"{self.where}: the server asks for a pause of {pause:.0f} s: {text}", pause)
+            raise Throttled(f"{self.where}: the server asks for a pause of {pause:.0f} s: {text}", pause)
         raise Declined(f"{self.where}: {command} was refused: {text}", code)
 
     def do(self, command: bytes) -> list[Answer]:
