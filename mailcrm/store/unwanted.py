@@ -47,6 +47,19 @@ def among(connection: Connection, secret: bytes, addresses: Iterable[str]) -> Ma
     }
 
 
+def everything(connection: Connection) -> dict[str, Unwanted]:
+    """All hashes, with why and since when."""
+    return {row.hash: Unwanted(row.reason, row.at) for row in connection.execute(select(unwanted_address))}
+
+
+def put_back(connection: Connection, hashes: Mapping[str, Unwanted]) -> None:
+    """Store hashes again, instead of what is known of the same addresses."""
+    forget_hashes(connection, hashes)
+    if hashes:
+        rows = [{"hash": hashed, "reason": why.reason, "at": why.at} for hashed, why in hashes.items()]
+        connection.execute(insert_new(connection, unwanted_address), rows)
+
+
 def forget(connection: Connection, secret: bytes, addresses: Iterable[str]) -> None:
     """These addresses are welcome again."""
     forget_hashes(connection, {hashed for address in addresses for hashed in spellings(secret, address)})
