@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 
-from mailcrm.core import bounce, phrases
+from mailcrm.core import absence, bounce, phrases
 from mailcrm.core.addresses import is_role
 from mailcrm.core.dates import returns_on
 from mailcrm.core.forwards import find as find_forward
 from mailcrm.core.model import Kind, Message, Reading
 from mailcrm.core.reply import trim
+from mailcrm.core.wishes import asks_to_stop
 
 _AUTO_MARKS = (
     *("x-autoreply", "x-autoreply-from", "x-auto-reply", "x-autorespond", "x-autoresponder", "x-autoresponse"),
@@ -48,8 +49,6 @@ _LISTS = frozenset({"bulk", "list", "junk"})
 _AUTO_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 _NO = frozenset({"", "no", "false", "0", "none"})
 _OWN_WORDS = 6000
-_WISH = 300
-_NOTICE = 2500
 
 
 def classify(message: Message, mail_from: str | None = None) -> Reading:
@@ -75,12 +74,15 @@ def classify(message: Message, mail_from: str | None = None) -> Reading:
     else:
         own = trim(message.text[: found[0]] if found[0] is not None else message.text)
     forward = found[1] if found else None
-    if forward is None and (rule := _sounds_automatic(message, own)):
-        return _automatic(message, rule)
+    if forward is None:
+        sent = message.date.date() if message.date else None
+        quotes = len(own) + 80 < len(message.text)
+        if rule := absence.evidence(message.subject, own, sent, quotes=quotes):
+            return _automatic(message, rule)
     if headers and (rule := _bulk(message, own)):
         return Reading(Kind.BULK, rule, own, forward=forward)
-    if forward is None and (rule := _wants_no_more(message, own)):
-        return Reading(Kind.UNSUBSCRIBE, rule, own)
+    if forward is None and asks_to_stop(own, "" if message.attachments else message.subject):
+        return Reading(Kind.UNSUBSCRIBE, "asks to stop", own)
     return Reading(Kind.HUMAN, _why_human(message), own, forward=forward)
 
 
@@ -203,42 +205,6 @@ def _automatic(message: Message, rule: str) -> Reading:
     return Reading(Kind.AUTO_REPLY, rule, own, returns_on=returns_on(f"{message.subject[:300]}\n{own}", sent))
 
 
-def _sounds_automatic(message: Message, own: str) -> str | None:
-    subject = message.subject
-    if subject[:1] and phrases.AUTO_SUBJECT.match(subject, 0, 120) and not subject.rstrip().endswith("?"):
-        return "subject of an automatic reply"
-    if not own or len(own) > _NOTICE or "?" in own:
-        return None  # a notice asks nothing
-    words = own[:800].lower()
-    if _has(words, phrases.SAYS_AUTOMATIC_STEMS) and phrases.SAYS_AUTOMATIC.search(own, 0, 800):
-        return "says that it is an automatic reply"
-    if _has(words, phrases.AWAY_STEMS) and phrases.AWAY.search(own, 0, 400) and not phrases.AWAY_LATER.search(words):
-        return _away(message, own)
-    return None
-
-
-def _away(message: Message, own: str) -> str | None:
-    """Evidence for an absence notice in a text that speaks of absence: its heading, set phrases, a day of return."""
-    phrases_used = {found[0][:8].lower() for found in phrases.AWAY_FORMULA.finditer(own, 0, 800)}
-    headed = phrases.AWAY_SUBJECT.match(message.subject, 0, 200) is not None
-    if headed and phrases_used:
-        return "heading and words of an absence notice"
-    if returns_on(own, message.date.date() if message.date else None) is None:
-        return None
-    if headed:
-        return "heading of an absence notice and a day of return"
-    if len(phrases_used) >= 2 and len(own) + 80 >= len(message.text.strip()):
-        return "words of an absence notice and a day of return"
-    return None
-
-
-def _has(text: str, stems: tuple[str, ...]) -> bool:
-    for stem in stems:  # noqa: SIM110  runs for every mail; a generator costs as much again
-        if stem in text:
-            return True
-    return False
-
-
 def _bulk(message: Message, own: str) -> str | None:
     headers = message.headers
     if _spam(message):
@@ -265,20 +231,6 @@ def _spam(message: Message) -> bool:
         if (values := headers.get(name)) and values[0].strip().lower().startswith(("yes", "true", "spam")):
             return True
     return False
-
-
-def _wants_no_more(message: Message, own: str) -> str | None:
-    if len(own) > _WISH:
-        return None
-    word = own or ("" if message.attachments else message.subject[:80])
-    if phrases.STOP_WORD.fullmatch(word):
-        return "asks to stop"
-    words = own.lower()
-    if not _has(words, phrases.STOP_STEMS):
-        return None
-    if phrases.STOP.search(own) and not phrases.STOP_NOT.search(own):
-        return "asks to stop"
-    return None
 
 
 def _why_human(message: Message) -> str:
