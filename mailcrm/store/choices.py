@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, insert, literal, select, update
 
 from mailcrm.core.questions import Candidate, Question, extract_of
 from mailcrm.errors import NotFound
@@ -135,10 +135,19 @@ def get(connection: Connection, choice_id: int) -> Question:
     return found[choice_id]
 
 
-def listed(connection: Connection, state: str | None = None) -> list[Question]:
-    """All choices, or those in one state, oldest first."""
-    query = select(choice.c.id).order_by(choice.c.id)
-    ids = list(connection.execute(query.where(choice.c.state == state) if state else query).scalars())
+def listed(connection: Connection, state: str | None = None, seen: ColumnElement[bool] | None = None) -> list[Question]:
+    """Choices, oldest first.
+
+    Args:
+        state: those in this state; None is all.
+        seen: a condition on ``thread``, such as ``Viewer.sees_thread()``.
+    """
+    query = select(choice.c.id).join(thread, thread.c.id == choice.c.thread_id).order_by(choice.c.id)
+    if state is not None:
+        query = query.where(choice.c.state == state)
+    if seen is not None:
+        query = query.where(seen)
+    ids = list(connection.execute(query).scalars())
     found = load(connection, ids)
     return [found[each] for each in ids]
 
