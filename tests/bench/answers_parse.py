@@ -2,7 +2,8 @@
 
 Real mail: the test data of CPython's email package and of the source packages of mail-parser and flufl.bounce, read
 where Python has it or fetched with pip, never kept. What is right was told by eye where the parsers disagree, else by
-their agreement; ``parse_answers.json`` holds only fingerprints of it. Made mail: ``awkward``, where what is right is known from the making.
+their agreement; ``parse_answers.json`` holds only fingerprints of it. Made mail: ``awkward``, where what is right is
+known from the making.
 """
 
 from __future__ import annotations
