@@ -1,0 +1,205 @@
+"""What ``mailcrm check`` looks at. Each probe says what it found; a fault's text says how to mend it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailcrm.config import Config, Mailbox, Submission
+from mailcrm.errors import MailcrmError
+from mailcrm.mail.imap_folders import chosen, list_folders
+from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.smtp_out import SmtpTransport
+from mailcrm.main import load_plugins
+from mailcrm.store import mailboxes, snapshot
+from mailcrm.store.db import Database
+
+_SECONDS = 15.0
+_RESERVED = (".example", ".test", ".invalid", ".localhost")  # RFC 6761: such names never resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a probe found. ``note`` is no fault: something that is not used, or could not be told."""
+
+    check: str
+    state: Literal["ok", "note", "fault"]
+    text: str = ""
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Every probe, the quick ones first. Reads no mail and changes nothing but what the first use would."""
+    yield from _users(config)
+    yield from _folder(config.data)
+    yield from _guarded("web.secret", lambda: _secret(config))
+    yield from _database(config)
+    problems = load_plugins(config).problems()
+    yield from [Finding("plugins", "fault", problem) for problem in problems] or [Finding("plugins", "ok")]
+    yield from _name(config)
+    yield from _smarthost(config)
+    yield from _drop_box(config)
+    watched = [(key, each) for key, each in config.mailboxes.items() if each.host]
+    if not watched:
+        yield Finding("mailboxes", "note", "none is watched; add [mailboxes.NAME] with host, login and password")
+    dialer = Dialer(config, timeout=_SECONDS)
+    with ThreadPoolExecutor(8) as pool:
+        for findings in pool.map(lambda item: list(_mailbox(dialer, *item)), watched):
+            yield from findings
+
+
+def _users(config: Config) -> Iterator[Finding]:
+    if config.users:
+        yield Finding("users", "ok", ", ".join(config.users))
+    else:
+        yield Finding("users", "fault", "there is nobody; add [users.NAME] with an email for each of you")
+    if not config.domains:
+        yield Finding("domains", "fault", 'none is ours, so colleagues become persons; set domains = ["firma.example"]')
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        yield Finding("data_dir", "fault", f"can't make {folder}: {error.strerror}; name one where this user may write")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("data_dir", "fault", f"this user may not write into {folder}; `chown` it to him")
+    elif folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("data_dir", "note", f"others may look into {folder}; `chmod 700 {folder}` keeps them out")
+    else:
+        yield Finding("data_dir", "ok", str(folder))
+
+
+def _secret(config: Config) -> str:
+    if config.web.secret is None:
+        return "kept in data_dir"
+    length = len(config.secret(config.web.secret, "web.secret"))
+    if length < 16:
+        raise MailcrmError(f"web.secret has {length} characters; take 32 random ones, as `mailcrm init` does")
+    return ""
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    database = Database(config.database_url())
+    try:
+        with database.read() as connection:
+            connection.execute(text("SELECT 1"))
+            states = mailboxes.every(connection) if database.engine.dialect.has_table(connection, "mailbox") else []
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        yield Finding("database", "fault", f"can't be opened: {reason}; see the key database, and that the server runs")
+        return
+    finally:
+        database.close()
+    file = snapshot.file_of(database)
+    if file is not None and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("database", "fault", f"others may read {file}, and it holds mail; `chmod 600 {file}`")
+    else:
+        yield Finding("database", "ok", "SQLite" if database.is_sqlite else "PostgreSQL")
+    for state in states:
+        if state.state in ("paused", "waiting"):
+            because = f" ({state.reason})" if state.reason else ""
+            mend = f"`mailcrm mailbox resume {state.key}`"
+            yield Finding(f"mailbox {state.key}", "fault", f"is {state.state}{because}, so it is not read; {mend}")
+
+
+def _name(config: Config) -> Iterator[Finding]:
+    """The host of ``web.base_url``: it stands in links that reps open."""
+    host = urlsplit(config.web.base_url).hostname
+    if not host:
+        yield Finding("DNS", "fault", f"web.base_url {config.web.base_url!r} names no host; write it as https://HOST")
+        return
+    if _is_loopback(host):
+        yield Finding("DNS", "note", f"web.base_url names {host}: links in questions open on this machine alone")
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror as error:
+        sure = error.errno == socket.EAI_NONAME and not host.endswith(_RESERVED)
+        mend = f"{host} of web.base_url can't be found: {error.strerror}; make it a name in DNS, or name another"
+        yield Finding("DNS", "fault" if sure else "note", mend)
+    else:
+        yield Finding("DNS", "ok", host)
+
+
+def _smarthost(config: Config) -> Iterator[Finding]:
+    if config.smarthost is None:
+        yield Finding("smarthost", "note", "none, so questions to reps wait in the outbox; set smarthost.host")
+        return
+    yield from _clear_text("smarthost", config.smarthost)
+
+    def connect() -> str:
+        with SmtpTransport(config).session():
+            return ""
+
+    yield from _guarded("smarthost", connect)
+
+
+def _drop_box(config: Config) -> Iterator[Finding]:
+    if config.lmtp is None:
+        return
+    host, _, port = config.lmtp.listen.rpartition(":")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host.strip("[]"), int(port)), family=family):
+            pass
+    except ValueError:
+        yield Finding(
+            "drop-box", "fault", f"lmtp.listen {config.lmtp.listen!r} is no ADDRESS:PORT; write 127.0.0.1:5524"
+        )
+    except OSError:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        except OSError as error:
+            mend = "name an address of this machine and a free port"
+            yield Finding("drop-box", "fault", f"lmtp.listen {config.lmtp.listen} can't be used: {error}; {mend}")
+        else:
+            yield Finding("drop-box", "ok", f"somebody listens at {config.lmtp.listen}")
+    else:
+        yield Finding("drop-box", "note", f"nobody listens at {config.lmtp.listen} now; `mailcrm run` does")
+
+
+def _mailbox(dialer: Dialer, key: str, mailbox: Mailbox) -> Iterator[Finding]:
+    yield from _clear_text(f"mailboxes.{key}", mailbox)
+
+    def connect() -> str:
+        talk = dialer.connect(key, mailbox)
+        try:
+            return f"{len(chosen(list_folders(talk), mailbox))} folders are read"
+        finally:
+            talk.wire.close()
+
+    yield from _guarded(f"mailbox {key}", connect)
+
+
+def _clear_text(name: str, server: Mailbox | Submission) -> Iterator[Finding]:
+    if server.tls == "none" and server.login and not _is_loopback(server.host or ""):
+        mend = 'set tls = "starttls" or "implicit"'
+        yield Finding(name, "fault", f"{name}.tls is none, so the password crosses the network in clear text; {mend}")
+
+
+def _guarded(check: str, probe: Callable[[], str]) -> Iterator[Finding]:
+    try:
+        yield Finding(check, "ok", probe())
+    except MailcrmError as error:
+        yield Finding(check, "fault", str(error))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
