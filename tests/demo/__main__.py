@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 
 from rich.text import Text
 
@@ -49,8 +50,8 @@ def main() -> int:
     view.note("[bright_black]pymap as mail server, a sink as smarthost, SQLite; all of it on this machine[/]")
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(KeyboardInterrupt))
-        view.say("starting the mail server, importing customers and deals, starting mailcrm…")
-        world = stack.enter_context(World())
+        with view.busy("starting the mail server, importing customers and deals, starting mailcrm…"):
+            world = stack.enter_context(World())
         observer = Observer(world)
         stack.callback(observer.close)
         try:
@@ -148,10 +149,10 @@ def _farewell(world: World, view: View, page: str, *, once: bool) -> None:
     view.note(f"  its page:  [link={page}]{page}[/link]")
     if once:
         return
-    command = f"{sys.executable} -m mailcrm.cli.app --config {world.config}"
-    view.note("\nTry in another terminal:")
+    view.note("\nTry in another terminal, here in this folder:")
+    view.note(f"  [bright_black]export MAILCRM_CONFIG={world.config}[/]")
     for arguments in ("thread list", "person list", "choice list", "quarantine list"):
-        view.note(f"  [bright_black]{command} {arguments}[/]")
+        view.note(f"  [bright_black]{Path(sys.executable).with_name('mailcrm')} {arguments}[/]")
     view.note("\nIt goes on running; [bold]Ctrl-C[/] ends it.")
 
 

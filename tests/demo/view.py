@@ -43,7 +43,6 @@ class View:
         self.total = total
         self.done = 0
         self._counts: Counts | None = None
-        self._state = ""
         self._live: Live | None = None
 
     @contextmanager
@@ -54,13 +53,15 @@ class View:
             yield
         self._live = None
 
-    def say(self, text: str) -> None:
-        """What is being done now: in the footer, or as a line where there is none."""
-        self._state = text
-        if self.console.is_terminal:
-            self._refresh()
-        else:
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Say what is being done while this lasts."""
+        if not self.console.is_terminal:
             self.console.print(Text(text, style="bright_black"))
+            yield
+            return
+        with self.console.status(Text(text, style="italic yellow")):
+            yield
 
     def title(self, text: str) -> None:
         """A heading in the stream of lines."""
@@ -71,7 +72,6 @@ class View:
         """A letter that has been taken in, and what became of it."""
         self.done += 1
         self._counts = counts
-        self._state = ""
         self.console.print(self._line(scene, becomes))
         if scene.remark:
             self.console.print(Text(f"{'':11}{scene.remark}", style="italic bright_black"), no_wrap=True)
@@ -131,12 +131,11 @@ class View:
             now = self._counts
             rows.append(
                 Text(
-                    f"{now.persons} persons · {now.linked} threads linked to deals · {now.choices} questions, "
-                    f"{now.answered} answered · {now.quarantined} in quarantine",
+                    f"persons {now.persons} · threads {now.threads}, linked to deals {now.linked} · "
+                    f"questions {now.choices}, answered {now.answered} · quarantine {now.quarantined}",
                     style="bright_black",
                 )
             )
-        rows.append(Text(self._state, style="italic yellow"))
         return Group(*rows)
 
 

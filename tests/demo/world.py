@@ -103,7 +103,7 @@ class World:
         return [self.append(rep, scene.raw, scene.folder, at) for rep in scene.reps]
 
     def append(self, rep: str, raw: bytes, folder: str = "INBOX", at: datetime | None = None) -> Place:
-        """Put a message into a folder. The program notices the inbox by IDLE; of other folders we tell it by the hook."""
+        """Put a message into a folder. The inbox is heard by IDLE; of other folders the program is told by the hook."""
         answer = self._clients[rep].append(folder, raw, msg_time=at or datetime.now(UTC))
         uid = re.search(rb"APPENDUID \d+ (\d+)", answer)
         if uid is None:
