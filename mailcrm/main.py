@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailcrm import config as configuration
+from mailcrm.app.ask import drop_box
 from mailcrm.app.context import Context
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
@@ -55,11 +56,11 @@ def ours(config: configuration.Config) -> Ours:
         for address in (normalise(given) for given in (user.email, *user.aliases))
         if address
     }
-    drop_boxes = {normalise(config.lmtp.drop_box)} if config.lmtp and config.lmtp.drop_box else set()
+    box = drop_box(config)
     return Ours(
         users=people,
         domains=frozenset(domain.casefold() for domain in config.domains),
-        addresses=frozenset(drop_boxes),
+        addresses=frozenset({box} if box else ()),
         blocklist=frozenset(entry.casefold() for entry in config.linking.blocklist),
     )
 

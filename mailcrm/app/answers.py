@@ -30,7 +30,7 @@ def by_mail(
     if is_question(message, context.secret):
         return True
     reference = answer_reference(message, context.secret)
-    if reference is None:
+    if reference is None or _has_outsider(context, message):
         return False
     via = _way(context, batch)
     if via is not None:
@@ -78,6 +78,12 @@ def unsure_forward(connection: Connection, context: Context, batch: Batch, messa
     """A mail to the drop-box of which nobody can tell what it is about: the rep is told, nothing is guessed."""
     if _is_drop_box(context, batch) and _from_us_to_drop_box(context, message):
         ask.tell_unreadable_forward(connection, context, message, now)
+
+
+def _has_outsider(context: Context, message: Message) -> bool:
+    """A question that was passed on to a customer leaves its token in the References of all that follows."""
+    everyone = (message.from_, *message.to, *message.cc, *message.bcc)
+    return any(address is not None and context.ours.is_outside_party(address.email) for address in everyone)
 
 
 def _way(context: Context, batch: Batch) -> Literal["sent", "reply"] | None:

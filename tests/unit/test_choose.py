@@ -329,6 +329,16 @@ def test_where_a_trusted_server_judges_dmarc_must_pass(
         assert house.choice().answered_via == "sent"
 
 
+def test_mail_with_a_customer_is_kept_although_it_carries_a_token(asked: House) -> None:
+    """A rep passed the question on; what the customer and he then write is correspondence."""
+    from_customer = replace(reply(asked, "2", "c1"), from_=Address("Ewa", "ewa@klient.example"))
+    to_customer = replace(reply(asked, "2", "c2"), to=(Address("Ewa", "ewa@klient.example"),))
+    asked.take(from_customer)
+    asked.sent(to_customer)
+    assert asked.choice().state == "open"
+    assert len(asked.rows(select(tables.message))) == 3
+
+
 def test_our_own_question_found_in_the_inbox_is_no_mail(asked: House) -> None:
     (question,) = asked.mails()
     found = mail(5, sender="crm@firma.example", message_id=str(question["Message-ID"]).strip("<>"))
