@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import secrets
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -43,6 +44,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the story, with a line of counts")
     once = parser.parse_args().once
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed window ends it as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
     post = Post(datetime.now(UTC), secrets.token_hex(4))
     letters = [*scenes(post), after_the_answer(post)]
     view = View(len(letters))

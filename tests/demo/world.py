@@ -45,7 +45,7 @@ class World:
     def __enter__(self) -> World:
         with contextlib.ExitStack() as stack:
             self.sink = stack.enter_context(Sink())
-            self.imap = stack.enter_context(Pymap(tuple(REPS)))
+            self.imap = stack.enter_context(Pymap(tuple(REPS), spare=0))
             for rep in REPS:
                 client = stack.enter_context(self.imap.client(rep))
                 client.create_folder("Sent")
