@@ -60,6 +60,7 @@ def ingest(context: Context, batch: Batch) -> Outcome:
     Raises:
         Temporary: the database is busy or away; nothing was stored, the batch may come again.
     """
+    context.blobs.settle(_files(batch))
     for attempt in range(_TRIES):
         try:
             with context.db.write() as connection:
@@ -71,6 +72,15 @@ def ingest(context: Context, batch: Batch) -> Outcome:
     if batch.arrivals or batch.flags:
         context.changed()
     return outcome
+
+
+def _files(batch: Batch) -> set[str]:
+    """The stored files that the batch names."""
+    contents = [arrival.content for arrival in batch.arrivals]
+    unread = {content.sha256 for content in contents if isinstance(content, Unreadable)}
+    return unread | {
+        each.sha256 for content in contents if isinstance(content, tuple) for each in content[0].attachments
+    }
 
 
 def preview(context: Context, batches: Iterable[Batch]) -> Outcome:

@@ -36,7 +36,7 @@ def main() -> None:
     if first is None:
         return
     setup = msgspec.msgpack.decode(first, type=Setup)
-    sink: Sink = Blobs(Path(setup.folder), durable=setup.durable) if setup.folder else Counting()
+    sink: Sink = Blobs(Path(setup.folder)) if setup.folder else Counting()
     decoder = msgspec.msgpack.Decoder(Request)
     gc.freeze()
     _write(answers, framed(Reply()))

@@ -16,7 +16,6 @@ class Setup(msgspec.Struct, frozen=True):
     """The first frame to a child. Without a folder, attachments are only counted."""
 
     folder: str | None
-    durable: bool
     limits: config.Parsing
 
 

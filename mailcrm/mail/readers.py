@@ -46,14 +46,11 @@ class Readers:
         blobs_folder: where attachments and unreadable mail are put; None only counts them.
         limits: bounds on one message; ``seconds`` is kept by ending the child.
         processes: how many children.
-        durable: fsync attachments, see ``Blobs``.
     """
 
-    def __init__(
-        self, blobs_folder: Path | None, limits: config.Parsing, processes: int = 1, *, durable: bool = True
-    ) -> None:
-        self._setup = Setup(str(blobs_folder) if blobs_folder else None, durable, limits)
-        self._blobs: Sink = Blobs(blobs_folder, durable=durable) if blobs_folder else Counting()
+    def __init__(self, blobs_folder: Path | None, limits: config.Parsing, processes: int = 1) -> None:
+        self._setup = Setup(str(blobs_folder) if blobs_folder else None, limits)
+        self._blobs: Sink = Blobs(blobs_folder) if blobs_folder else Counting()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._processes = processes

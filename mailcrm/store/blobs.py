@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mailcrm.errors import NotFound
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_AT_ONCE = 16
 
 
 class Blobs:
     """A folder of files named by content. Safe for several processes; a file appears whole or not at all.
 
-    A transaction names a blob only after ``put`` returned, so a crash leaves at most an unnamed file, never a
-    row without its bytes.
+    A transaction names a blob only after ``put`` and ``settle`` returned, so a crash leaves at most an unnamed file,
+    never a row without its bytes.
 
     Args:
         folder: made with mode 0700 if missing.
-        durable: fsync each new file, so that it survives a power cut and not only a kill.
+        durable: have ``settle`` do its work; without it blobs survive a kill, but not a power cut.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
@@ -30,7 +36,7 @@ class Blobs:
 
     def path(self, sha256: str) -> Path:
         """Where the blob lies, whether or not it exists. ``sha256`` is 64 hex digits, else NotFound is raised."""
-        if len(sha256) != 64 or not all(c in "0123456789abcdef" for c in sha256):
+        if not _NAME.fullmatch(sha256):
             raise NotFound(f"{sha256!r} is not the name of a stored file")
         return self.folder / sha256[:2] / sha256
 
@@ -52,9 +58,6 @@ class Blobs:
                 for piece in content:
                     digest.update(piece)
                     size += file.write(piece)
-                if self.durable:
-                    file.flush()
-                    os.fsync(file.fileno())
             target = self.path(digest.hexdigest())
             target.parent.mkdir(mode=0o700, exist_ok=True)
             Path(temporary).replace(target)
@@ -62,6 +65,17 @@ class Blobs:
             Path(temporary).unlink(missing_ok=True)
             raise
         return target.name, size
+
+    def settle(self, names: Collection[str]) -> None:
+        """Have blobs survive a power cut, by fsync; many at once, since the disk then does them together."""
+        if not self.durable or not names:
+            return
+        paths = [self.path(name) for name in names]
+        if len(paths) == 1:
+            _settle(paths[0])
+            return
+        with ThreadPoolExecutor(min(_AT_ONCE, len(paths)), "settle") as pool:
+            list(pool.map(_settle, paths))
 
     def read(self, sha256: str) -> bytes:
         """The bytes. Raises NotFound if there is no such blob."""
@@ -73,6 +87,11 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Delete a blob that nothing names any more; nothing happens if there is none."""
         self.path(sha256).unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # missing: erased meanwhile
+        os.fsync(file.fileno())
 
 
 def local_secret(folder: Path) -> bytes:
