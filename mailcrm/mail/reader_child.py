@@ -39,6 +39,7 @@ def main() -> None:
     sink: Sink = Blobs(Path(setup.folder)) if setup.folder else Counting()
     decoder = msgspec.msgpack.Decoder(Request)
     gc.freeze()
+    gc.set_threshold(20_000, 20, 100)  # a message leaves no cycles behind
     _write(answers, framed(Reply()))
     while (frame := _frame(incoming)) is not None:
         signal.alarm(int(setup.limits.seconds * 2) + 1)  # should the parent be gone, nobody else would end a loop
