@@ -96,9 +96,9 @@ def _database(config: Config) -> Iterator[Finding]:
         with database.read() as connection:
             connection.execute(text("SELECT 1"))
             states = mailboxes.every(connection) if database.engine.dialect.has_table(connection, "mailbox") else []
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        yield Finding("database", "fault", f"can't be opened: {reason}; see the key database, and that the server runs")
+    except (MailcrmError, SQLAlchemyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        yield Finding("database", "fault", f"{reason}; see the key database, and that its server runs")
         return
     finally:
         database.close()

@@ -74,8 +74,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading; what it reads is one snapshot."""
-        with self.engine.connect() as connection:
+        """A connection for reading; what it reads is one snapshot.
+
+        Raises:
+            Temporary: the database is away.
+        """
+        with _temporary(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -147,7 +151,7 @@ def _temporary() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise Temporary(f"the database can't be written just now: {error.orig}") from error
+        raise Temporary(f"the database can't be used just now: {error.orig}") from error
 
 
 def _engine(url: str) -> Engine:
