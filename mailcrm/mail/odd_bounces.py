@@ -6,6 +6,7 @@ line; so what it is given is cut to half a megabyte and 4,000 lines of a thousan
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from email import message_from_bytes
@@ -19,6 +20,7 @@ from mailcrm.core.classify import FROM_MAIL_SYSTEM, classify, maybe_bounce
 from mailcrm.core.model import Bounce, Kind, Message, Reading
 
 _CERTAIN = ("RFC", "iTIP", "mail system's warning")
+logging.getLogger("flufl.bounce").disabled = True  # it writes a traceback for every mail that a detector trips over
 _MOST = 512 * 1024
 _MOST_LINES = 4_000
 _LONG_LINE = re.compile(rb"[^\r\n]{1000}")
