@@ -21,6 +21,7 @@ from mailcrm.app.start import start
 from mailcrm.app.work import work
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError
 from mailcrm.mail import smtp_in
+from mailcrm.mail.choice_folders import ChoiceFolders
 from mailcrm.mail.imap_intake import Content
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
@@ -157,12 +158,15 @@ class Program:
     def _supervise(self) -> None:
         """Carry out what commands and first looks decide about mailboxes."""
         dialer = Dialer(self._context.config)
+        folders = ChoiceFolders(self._context, dialer)
         while not self._stopping.is_set():
             try:
                 with self._context.db.read() as connection:
                     states = {state.key: state for state in mailboxes.every(connection)}
                 for key in self._owned:
                     self._follow(key, states[key].state, states[key].reason, dialer)
+                    if states[key].state == "active":
+                        folders.offer(key)
             except MailcrmError as error:
                 log.warning("%s", error)
             self._stopping.wait(_LOOK_ROUND)

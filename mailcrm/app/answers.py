@@ -16,7 +16,7 @@ from mailcrm.store import messages
 from mailcrm.store.mailboxes import DROP_BOX
 
 _KEYWORD = re.compile(r"\$crm([1-9])", re.IGNORECASE)
-_FOLDER = re.compile(r"CRM[/.\\](?P<deal>.+)")
+_FOLDER = re.compile(r"(?:INBOX[/.\\])?CRM[/.\\](?P<deal>.+)")
 
 
 def by_mail(

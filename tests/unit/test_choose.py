@@ -417,10 +417,10 @@ def test_a_keyword_answers_in_the_reps_own_mailbox(asked: House) -> None:
     assert (asked.choice().answer, asked.choice().answered_via) == (2, "keyword")
 
 
-@pytest.mark.parametrize("name", [folder_name(2, "Garaż"), "Garaż", "2", "garaż"])
-def test_a_folder_answers(asked: House, name: str) -> None:
+@pytest.mark.parametrize("folder", [f"CRM/{folder_name(2, 'Garaż')}", "CRM/garaż", "INBOX.CRM.2"])
+def test_a_folder_answers(asked: House, folder: str) -> None:
     arrival = Arrival(uid=7, received_at=NOW, content=(mail(1), classify(mail(1))))
-    ingest(asked.context, Batch("anna", f"CRM/{name}", FolderRole.OTHER, (arrival,), Cursor(1, 7)))
+    ingest(asked.context, Batch("anna", folder, FolderRole.OTHER, (arrival,), Cursor(1, 7)))
     assert (asked.choice().answer, asked.choice().answered_via) == (2, "folder")
 
 
