@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -348,7 +349,7 @@ class Connection:
         box = self.server.boxes[self.folder or "INBOX"]
         uids = sorted(box.mails)
         if match := re.search(rb"UID (\d+):(\d+)", rest):
-            uids = [uid for uid in uids if int(match[1]) <= uid <= int(match[2])]
+            uids = uids[bisect_left(uids, int(match[1])) : bisect_right(uids, int(match[2]))]
         if match := re.search(rb"SINCE (\S+)", rest):
             day = datetime.strptime(match[1].decode(), "%d-%b-%Y").replace(tzinfo=UTC)
             uids = [uid for uid in uids if box.mails[uid].date >= day]
@@ -372,11 +373,12 @@ class Connection:
             low, _, high = piece.partition(b":")
             first, last = int(low), top if high == b"*" else int(high or low)
             spans.append((min(first, last), max(first, last)))
-        for number, uid in enumerate(sorted(box.mails), 1):
-            if any(low <= uid <= high for low, high in spans):
-                mail = box.mails[uid]
+        uids = sorted(box.mails)
+        for low, high in sorted(set(spans)):
+            for place in range(bisect_left(uids, low), bisect_right(uids, high)):
+                mail = box.mails[uids[place]]
                 if not changed or mail.modseq > int(changed[1]):
-                    told.append(self.fetch_line(number, uid, mail, items))
+                    told.append(self.fetch_line(place + 1, uids[place], mail, items))
         return b"".join(told)
 
     def fetch_line(self, number: int, uid: int, mail: Mail, items: bytes) -> bytes:

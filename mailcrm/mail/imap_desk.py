@@ -11,15 +11,14 @@ from typing import Final
 
 from mailcrm.core.model import Arrival, Batch, Cursor, Known, Unreadable
 from mailcrm.core.threads import identity
-from mailcrm.mail.imap_faults import Away
-from mailcrm.mail.imap_fetch import UNDATED, Entry, Fetched, Group, Suspects, headers
+from mailcrm.mail.imap_faults import Away, Declined
+from mailcrm.mail.imap_fetch import CHECKING, UNDATED, Entry, Fetched, Group, Suspects, headers
 from mailcrm.mail.imap_folders import Folder
 from mailcrm.mail.imap_intake import Blobs, Content, Intake, Readers
 from mailcrm.mail.imap_talk import Talk
 
 AHEAD: Final = 2
 _IDENTITY: Final = b"HEADER.FIELDS (MESSAGE-ID FROM DATE)"
-_CHECKED_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
@@ -188,18 +187,22 @@ class Desk:
 
     def sort_out(self, talk: Talk, group: Group) -> None:
         """Find out by three header fields which of a group's messages are stored already; they need no bodies."""
-        for start in range(0, len(group.entries), _CHECKED_AT_ONCE):
-            entries = group.entries[start : start + _CHECKED_AT_ONCE]
-            found = headers(talk, [entry.uid for entry in entries], _IDENTITY)
-            names = dict(zip(found, self._identities(list(found.values())), strict=True))
-            stored = self.intake.known([name for name in names.values() if name])
-            for entry in entries:
-                name = names.get(entry.uid)
-                if name is not None and name in stored:
-                    group.known.append((entry, name))
-                    group.flags[entry.uid] = found[entry.uid].flags
-        have = {entry.uid for entry, _ in group.known}
-        group.entries = [entry for entry in group.entries if entry.uid not in have]
+        folder = talk.folder or b""
+        if not group.entries or self.suspects.suspected(folder, CHECKING):
+            return
+        try:
+            with self.suspects.watching(folder, CHECKING):
+                found = headers(talk, [entry.uid for entry in group.entries], _IDENTITY)
+        except Declined:
+            return
+        names = dict(zip(found, self._identities(list(found.values())), strict=True))
+        stored = self.intake.known([name for name in names.values() if name])
+        for entry in group.entries:
+            name = names.get(entry.uid)
+            if name is not None and name in stored:
+                group.known.append((entry, name))
+                group.flags[entry.uid] = found[entry.uid].flags
+        group.entries = [entry for entry in group.entries if entry.uid not in group.flags]
 
     def _identities(self, found: Sequence[Fetched]) -> list[str | None]:
         names: list[str | None] = []

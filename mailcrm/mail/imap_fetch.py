@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,9 @@ IN_FLIGHT: Final = 2
 BATCH_COUNT: Final = 200
 BATCH_BYTES: Final = 4 << 20
 POISON: Final = 3
+_ROW = re.compile(rb'\(UID (\d{1,10}) RFC822\.SIZE (\d{1,18}) INTERNALDATE "([^"]*)"\)$')  # as most servers order it
+LISTING: Final = -1
+CHECKING: Final = -2
 UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)  # a message of unknown age is old: it triggers nothing
 
 
@@ -61,7 +66,7 @@ class Group:
 
 
 class Suspects:
-    """Remembers at which message the connection broke, so that a poison message ends in quarantine, not in a loop."""
+    """Remembers at what the connection broke, so that a poison message ends in quarantine, not in a loop."""
 
     def __init__(self) -> None:
         self._broke: Counter[tuple[bytes, int]] = Counter()
@@ -77,6 +82,16 @@ class Suspects:
     def poison(self, folder: bytes, uid: int) -> bool:
         """Whether it broke the connection too often to be tried again."""
         return self._broke[folder, uid] >= POISON if self._broke else False
+
+    @contextlib.contextmanager
+    def watching(self, folder: bytes, step: int) -> Iterator[None]:
+        """Blame a step (``LISTING``, ``CHECKING``) if the connection breaks in it."""
+        try:
+            yield
+        except Away as fault:
+            if fault.retry_after is None or isinstance(fault, Throttled):
+                self.blame(folder, step)
+            raise
 
 
 def grouped(entries: Sequence[Entry], low: int, high: int, *, descending: bool) -> Iterator[Group]:
@@ -111,20 +126,28 @@ def _group(chunk: list[Entry], edge: int, *, descending: bool) -> Group:
     return Group(edge, chunk[-1].uid if chunk else edge, chunk)
 
 
-def listing(talk: Talk, low: int, high: int) -> list[Entry]:
+def listing(talk: Talk, suspects: Suspects, low: int, high: int) -> list[Entry]:
     """UID, size and date of what lies from ``low`` to ``high``, ascending.
 
-    A row that can't be read still yields its UID, so that the message is not lost.
+    A row that can't be read, or a folder whose listing breaks the connection, still yields UIDs: nothing is lost.
     """
+    folder = talk.folder or b""
     found: dict[int, Entry] = {}
-    unread = False
-    for one in talk.do(b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE)" % (low, high)):
-        if one.word == b"FETCH":
-            entry = _entry(one)
-            if entry is None:
-                unread = True
-            elif low <= entry.uid <= high:
-                found[entry.uid] = entry
+    unread = suspects.poison(folder, LISTING)
+    if not unread:
+        command = b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE)" % (low, high)
+        try:
+            with suspects.watching(folder, LISTING):
+                answers = talk.do(command)
+        except Declined:
+            answers, unread = [], True
+        for one in answers:
+            if one.word == b"FETCH":
+                entry = _entry(one)
+                if entry is None:
+                    unread = True
+                elif low <= entry.uid <= high:
+                    found[entry.uid] = entry
     if unread:
         for uid in expand(talk.search(low, high), high - low + 1):
             found.setdefault(uid, Entry(uid))
@@ -132,6 +155,8 @@ def listing(talk: Talk, low: int, high: int) -> list[Entry]:
 
 
 def _entry(one: Answer) -> Entry | None:
+    if len(one.parts) == 1 and (row := _ROW.match(one.text)):
+        return Entry(int(row[1]), int(row[2]), _or(moment, row[3], UNDATED))
     try:
         items = one.items()
     except Unclear:
@@ -150,41 +175,38 @@ def fetch(talk: Talk, groups: Iterable[Group], suspects: Suspects) -> Iterator[G
         Away: the connection broke; groups already yielded are complete, the rest were not begun or are to be redone.
     """
     items = _items(talk)
+    folder = talk.folder or b""
     waiting: deque[tuple[bytes, Group]] = deque()
     source = iter(groups)
     held: Group | None = None
-    try:
-        while True:
-            while len(waiting) < IN_FLIGHT and (group := held or next(source, None)) is not None:
-                held = None
-                _excuse(talk, group, suspects)
-                wanted = [entry.uid for entry in group.entries if entry.uid not in group.found]
-                group.alone = any(suspects.suspected(talk.folder or b"", uid) for uid in wanted)
-                if waiting and (group.alone or waiting[-1][1].alone):
-                    held = group
-                    break
-                if group.alone or not wanted:
-                    waiting.append((b"", group))
-                else:
-                    waiting.append((talk.start(b"UID FETCH " + as_set(wanted) + items), group))
-            if not waiting:
-                return
-            tag, group = waiting[0]
-            if tag:
-                _receive(talk, tag, [g for _, g in waiting])
-            waiting.popleft()
+    while True:
+        while len(waiting) < IN_FLIGHT and (group := held or next(source, None)) is not None:
+            held = None
+            _excuse(talk, group, suspects)
+            wanted = [entry.uid for entry in group.entries if entry.uid not in group.found]
+            calm = [uid for uid in wanted if not suspects.suspected(folder, uid)]
+            group.alone = len(calm) < len(wanted)
+            if waiting and (group.alone or waiting[-1][1].alone):
+                held = group
+                break
+            waiting.append((talk.start(b"UID FETCH " + as_set(calm) + items) if calm else b"", group))
+        if not waiting:
+            return
+        received = [group for _, group in waiting]
+        try:
+            _receive(talk, waiting[0][0], received)
+            group = waiting.popleft()[1]
             missing = [entry for entry in group.entries if entry.uid not in group.found]
-            if missing and waiting and waiting[0][0]:
+            if missing and waiting:
                 # the next command is on its way: let it finish before asking for single messages
-                _receive(talk, waiting[0][0], [g for _, g in waiting])
+                _receive(talk, waiting[0][0], received)
                 waiting[0] = (b"", waiting[0][1])
-            for entry in missing:
-                _retry(talk, group, entry, items, suspects)
-            yield group
-    except Away as fault:
-        if fault.retry_after is None:
-            _blame(talk, [g for _, g in waiting], suspects)
-        raise
+        except Away as fault:
+            if fault.retry_after is None:
+                _blame(folder, received, suspects)
+            raise
+        _singly(talk, group, missing, items, suspects)
+        yield group
 
 
 def newest(talk: Talk, after: int) -> list[Fetched] | None:
@@ -231,9 +253,9 @@ def _excuse(talk: Talk, group: Group, suspects: Suspects) -> None:
 
 
 def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
-    """Read until the command is done, well or not: what did not come is asked for singly."""
+    """Read until the command is done, well or not: what did not come is asked for singly. No tag: nothing was asked."""
     dates = {entry.uid: (group, entry) for group in groups for entry in group.entries}
-    while True:
+    while tag:
         one = talk.next()
         if one.tag == tag:
             return
@@ -249,7 +271,35 @@ def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
                 group.found[got.uid] = got
 
 
-def _retry(talk: Talk, group: Group, entry: Entry, items: bytes, suspects: Suspects) -> None:
+def _singly(talk: Talk, group: Group, missing: Sequence[Entry], items: bytes, suspects: Suspects) -> None:
+    """Ask for messages one by one.
+
+    Some servers say "unavailable, try later" of a message that they will never give: if another one can be had
+    after that, it is the message; else the server does ask for a pause.
+    """
+    refused: list[tuple[Entry, Throttled]] = []
+    for entry in sorted(missing, key=lambda entry: entry.uid):
+        try:
+            with suspects.watching(talk.folder or b"", entry.uid):
+                _retry(talk, group, entry, items)
+        except Throttled as fault:
+            refused.append((entry, fault))
+            if len(refused) == 1 and not _works(talk, group):
+                raise
+    for entry, why in refused:
+        group.found[entry.uid] = Fetched(entry.uid, None, entry.received_at, problem=str(why))
+
+
+def _works(talk: Talk, group: Group) -> bool:
+    """Whether a message that was had before can be had again."""
+    had = min((f for f in group.found.values() if f.raw is not None), key=lambda f: len(f.raw or b""), default=None)
+    try:
+        return had is not None and bool(talk.do(b"UID FETCH %d (UID BODY.PEEK[])" % had.uid))
+    except (Throttled, Declined):
+        return False
+
+
+def _retry(talk: Talk, group: Group, entry: Entry, items: bytes) -> None:
     """Ask for one message alone. It is either had, or gone, or marked with what is wrong."""
     problem = "the server sends no content for this message"
     rest: Literal | None = None
@@ -266,22 +316,19 @@ def _retry(talk: Talk, group: Group, entry: Entry, items: bytes, suspects: Suspe
             except Unclear as error:
                 problem = f"the server's answer can't be read: {error}"
                 rest = max(one.parts[1::2], key=len, default=None)
-    except Throttled:
-        # some servers say "unavailable, try later" of a message that they will never give
-        suspects.blame(talk.folder or b"", entry.uid)
-        raise
     except Declined as refusal:
         problem = str(refusal)
     if talk.search(entry.uid, entry.uid):
         group.found[entry.uid] = Fetched(entry.uid, rest, entry.received_at, problem=problem)
 
 
-def _blame(talk: Talk, groups: Sequence[Group], suspects: Suspects) -> None:
+def _blame(folder: bytes, groups: Sequence[Group], suspects: Suspects) -> None:
     """Messages come in order: the broken one is the first that is missing."""
     for group in groups:
         missing = [entry.uid for entry in group.entries if entry.uid not in group.found]
-        if missing:
-            suspects.blame(talk.folder or b"", min(missing))
+        calm = [uid for uid in missing if not suspects.suspected(folder, uid)]
+        if calm:
+            suspects.blame(folder, min(calm))
             return
 
 

@@ -14,7 +14,7 @@ from mailcrm.core.model import FolderRole, Message, Unreadable
 from mailcrm.errors import Temporary
 from mailcrm.mail.imap_desk import Counts, Desk
 from mailcrm.mail.imap_faults import Away, Declined
-from mailcrm.mail.imap_fetch import headers
+from mailcrm.mail.imap_fetch import Suspects, headers
 from mailcrm.mail.imap_folders import Folder, chosen, list_folders
 from mailcrm.mail.imap_intake import Blobs, Intake, Readers
 from mailcrm.mail.imap_pacing import Budget, daily_megabytes
@@ -155,7 +155,7 @@ def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datet
                 opened = talk.examine(folder.wire)
             except Declined:
                 continue
-            for _, _, entries in windows(talk, 1, opened.uidnext - 1, descending=True):
+            for _, _, entries in windows(talk, Suspects(), 1, opened.uidnext - 1, descending=True):
                 wanted = [e for e in reversed(entries) if since is None or e.received_at >= since]
                 for start in range(0, len(wanted), _HEADERS_AT_ONCE):
                     dates = {entry.uid: entry.received_at for entry in wanted[start : start + _HEADERS_AT_ONCE]}

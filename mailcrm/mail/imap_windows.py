@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mailcrm.mail.imap_fetch import Entry, listing
+from mailcrm.mail.imap_fetch import Entry, Suspects, listing
 from mailcrm.mail.imap_talk import Talk
 
 FIRST: Final = 2_000
@@ -14,7 +14,9 @@ MANY: Final = 4_000
 WIDEST: Final = 1_000_000
 
 
-def windows(talk: Talk, low: int, high: int, *, descending: bool) -> Iterator[tuple[int, int, list[Entry]]]:
+def windows(
+    talk: Talk, suspects: Suspects, low: int, high: int, *, descending: bool
+) -> Iterator[tuple[int, int, list[Entry]]]:
     """The open folder's messages from ``low`` to ``high``, window by window without a gap.
 
     Windows widen where UIDs are sparse; an empty stretch is jumped over where the server can tell where it ends.
@@ -25,7 +27,7 @@ def windows(talk: Talk, low: int, high: int, *, descending: bool) -> Iterator[tu
     width = FIRST
     while low <= high:
         first, last = (max(low, high - width + 1), high) if descending else (low, min(high, low + width - 1))
-        entries = listing(talk, first, last)
+        entries = listing(talk, suspects, first, last)
         if not entries:
             edge = _edge(talk, low, first - 1) if descending else _edge(talk, last + 1, high, lowest=True)
             if edge is not None and descending:
