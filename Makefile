@@ -16,9 +16,11 @@ $(VENV)/test.stamp: pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/demo.stamp
 
-.PHONY: help demo test check format bench torture
+.PHONY: help install demo test check format bench torture
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(VENV)/demo.stamp  ## mailcrm into .venv
 
 demo: $(VENV)/demo.stamp  ## watch three mailboxes being linked (ARGS=--once ends by itself)
 	@$(BIN)/python -m tests.demo $(ARGS)

@@ -1,0 +1,35 @@
+"""docs/rules.md names, for every rule, tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| ([A-Z]+-\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+NOT_YET = {"DATA-13"}
+
+
+def rules() -> dict[str, list[str]]:
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    return {match[1]: re.findall(r"`([^`]+)`", match[3]) for match in ROW.finditer(text)}
+
+
+def test_every_data_rule_is_listed() -> None:
+    listed = {rule for rule in rules() if rule.startswith("DATA-")}
+    assert listed == {f"DATA-{number}" for number in range(1, 25)} - NOT_YET
+
+
+def test_every_rule_names_tests_that_exist() -> None:
+    missing = []
+    for rule, tests in rules().items():
+        assert tests, f"{rule} names no test"
+        for name in tests:
+            path, _, function = name.partition("::")
+            file = ROOT / "tests" / path
+            tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+            names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+            if function not in names:
+                missing.append(f"{rule}: {name}")
+    assert not missing
