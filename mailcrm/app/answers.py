@@ -92,7 +92,8 @@ def _way(context: Context, batch: Batch) -> Literal["sent", "reply"] | None:
         return "reply"
     if batch.role is FolderRole.SENT and batch.cursor is not None:
         return "sent"
-    return None
+    # Where one folder holds everything (Gmail), Sent is not read: his copy has to be proved as mail has.
+    return "reply" if batch.role is FolderRole.ALL else None
 
 
 def _is_drop_box(context: Context, batch: Batch) -> bool:

@@ -19,11 +19,14 @@ from mailcrm.app.ask import ask_due
 from mailcrm.app.choose import choose, deal_closed
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
-from mailcrm.core.choices import folder_name, question_id
+from mailcrm.config import Parsing
+from mailcrm.core.choices import folder_name, is_question, question_id
 from mailcrm.core.classify import classify
 from mailcrm.core.model import Address, Arrival, Batch, Cursor, FolderRole, Message
 from mailcrm.errors import NotFound, Refused
+from mailcrm.mail.parse import parse
 from mailcrm.store import choices, outbox, tables
+from mailcrm.store.blobs import Blobs
 from mailcrm.store.db import Database
 from tests.house import NOW, SETTINGS, batch, build, mail
 
@@ -392,6 +395,71 @@ def _with_questions(context: Context, count: int) -> Any:
     )
 
 
+def _quoted(question: EmailMessage, mark: str) -> str:
+    text = question.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    return "".join(f"{mark}{line}\n" for line in text.splitlines())
+
+
+def _html(question: EmailMessage) -> str:
+    html: str = question.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    return html
+
+
+CLIENTS: dict[str, Callable[[EmailMessage], tuple[str, str]]] = {
+    "top-posted": lambda q: ("plain", f"2\n\nW dniu 22.11.2026 o 10:00, mailcrm pisze:\n{_quoted(q, '> ')}"),
+    "bottom-posted": lambda q: ("plain", f"On 22.11.2026 10:00, mailcrm wrote:\n{_quoted(q, '> ')}\n2\n"),
+    "unmarked quote": lambda q: (
+        "plain",
+        f"2\n\nAnna Nowak\nul. Długa 1\n\n-----Original Message-----\nFrom: mailcrm\n\n{_quoted(q, '')}",
+    ),
+    "unmarked quote in Polish": lambda q: (
+        "plain",
+        f"2\n\nOd: mailcrm <crm@firma.example>\nWysłano: niedziela, 22 listopada 2026 10:00\nDo: Anna\n"
+        f"Temat: {q['Subject']}\n\n{_quoted(q, '')}",
+    ),
+    "quote without any head": lambda q: ("plain", f"2\n\n{_quoted(q, '')}"),
+    "phone": lambda q: ("plain", f"2\n\nWysłano z iPhone'a\n\n> Wiadomość napisana:\n{_quoted(q, '> ')}"),
+    "HTML alone": lambda q: (
+        "html",
+        f"<div dir=ltr>2</div><br><div class=gmail_quote><div class=gmail_attr>W dniu nd., 22 lis 2026 o 10:00 mailcrm "
+        f"&lt;crm@firma.example&gt; napisał(a):<br></div><blockquote class=gmail_quote>{_html(q)}</blockquote></div>",
+    ),
+    "HTML with a rule": lambda q: (
+        "html",
+        f"<div><p>2</p><p>Anna Nowak<br>ul. Długa 1</p></div><div id=divRplyFwdMsg><b>From:</b> mailcrm<br>"
+        f"<b>Sent:</b> Sunday<br><b>To:</b> Anna<br><b>Subject:</b> x</div>{_html(q)}",
+    ),
+}
+
+
+def _parsed(tmp_path: Path, raw: bytes) -> Message:
+    return parse(raw, Blobs(tmp_path / "parsed", durable=False), Parsing())
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_reply_of_any_mail_program_is_read(asked: House, tmp_path: Path, client: str) -> None:
+    (question,) = asked.mails()
+    kind, text = CLIENTS[client](question)
+    answer = EmailMessage(policy=policy.SMTP)
+    answer["From"], answer["To"], answer["Subject"] = ANNA, "crm@firma.example", f"Re: {question['Subject']}"
+    answer["Date"], answer["Message-ID"] = question["Date"], f"<{client.replace(' ', '-')}@firma.example>"
+    answer.set_content(text, subtype=kind)
+    token = str(question["Message-ID"])
+    raw = f"In-Reply-To: {token}\r\nReferences: {token} {token}\r\n".encode() + bytes(answer)
+    by_drop_box(asked, _parsed(tmp_path, raw))
+    assert asked.kinds() == ["question"]
+    assert asked.choice().answer == 2
+
+
+def test_our_question_is_known_though_a_relay_renamed_it(asked: House, tmp_path: Path) -> None:
+    with asked.context.db.read() as connection:
+        (stored,) = outbox.listed(connection)
+    secret = asked.context.secret
+    assert is_question(_parsed(tmp_path, stored.content), secret)
+    renamed = stored.content.replace(b"Message-ID: <q.", b"Message-ID: <ses.", 1)
+    assert is_question(_parsed(tmp_path, renamed), secret)
+
+
 def test_a_digest_of_many_keeps_its_token_whole(house: House) -> None:
     house.deals("Dach", "Garaż")
     house.context = replace(house.context, config=_with_questions(house.context, 0))
@@ -406,6 +474,13 @@ def test_a_digest_of_many_keeps_its_token_whole(house: House) -> None:
     assert b"\n" not in stored.content.replace(b"\r\n", b"")
     by_drop_box(house, mail("d", sender=ANNA, to="crm@firma.example", text="V 1", in_reply_to=(stored.message_id,)))
     assert house.choice(20).answer == 1
+
+
+def test_where_one_folder_holds_everything_the_reply_is_found_there(asked: House) -> None:
+    """Gmail."""
+    arrival = Arrival(uid=3, received_at=NOW, content=(reply(asked, "2"), classify(reply(asked, "2"))))
+    ingest(asked.context, Batch("anna", "[Gmail]/All Mail", FolderRole.ALL, (arrival,), Cursor(1, 3)))
+    assert (asked.choice().answer, asked.choice().answered_via) == (2, "reply")
 
 
 def test_a_keyword_answers_in_the_reps_own_mailbox(asked: House) -> None:
