@@ -1,4 +1,4 @@
-"""Does what is due: questions into the outbox, the outbox to the smarthost, events to the plugins."""
+"""Does what is due: what is past its time goes, questions into the outbox, the outbox to the smarthost, events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import Transport, dispatch
 from mailcrm.app.react import deliver_due
+from mailcrm.app.retention import sweep_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ def work(context: Context, transport: Transport) -> Worked:
 
     Plugins are told for a limited time, so that a slow one holds up no mail: while ``delivered`` is not 0, call again.
     """
+    sweep_due(context)
     asked = ask_due(context)
     mail = dispatch(context, transport)
     delivered = deliver_due(context)

@@ -1,0 +1,55 @@
+"""What has been kept for longer than it is to be kept: found in pieces, so that no sweep holds up others."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from mailcrm.store.tables import location, message, quarantine, setting, thread
+
+_SWEPT = "retention.swept"
+
+
+def swept_at(connection: Connection) -> datetime | None:
+    """When the last sweep was."""
+    return connection.execute(select(setting.c.at).where(setting.c.name == _SWEPT)).scalar()
+
+
+def note_swept(connection: Connection, now: datetime) -> None:
+    """Note that a sweep was made."""
+    connection.execute(delete(setting).where(setting.c.name == _SWEPT))
+    connection.execute(insert(setting).values(name=_SWEPT, value=True, at=now))
+
+
+def drop_unlinked_texts(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete the texts of mail that is linked to nobody and was stored before a time; its head stays."""
+    due = (
+        select(message.c.id)
+        .join(thread, thread.c.id == message.c.thread_id)
+        .where(thread.c.link == "none", message.c.stored_at < before)
+        .where(or_(message.c.text.is_not(None), message.c.reply_text.is_not(None)))
+        .limit(limit)
+    )
+    ids = list(connection.execute(due).scalars())
+    connection.execute(update(message).where(message.c.id.in_(ids)).values(text=None, reply_text=None))
+    return len(ids)
+
+
+def drop_quarantined(connection: Connection, before: datetime, limit: int) -> list[str]:
+    """Delete quarantined mail that was put aside before a time; gives the names of its files."""
+    due = select(quarantine.c.id, quarantine.c.sha256).where(quarantine.c.at < before).limit(limit)
+    rows = connection.execute(due).all()
+    connection.execute(delete(quarantine).where(quarantine.c.id.in_([row.id for row in rows])))
+    return [row.sha256 for row in rows]
+
+
+def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:
+    """Ids of messages that were gone from every folder before a time. Mail from files and LMTP never goes."""
+    due = (
+        select(location.c.message_id)
+        .group_by(location.c.message_id)
+        .having(func.count() == func.count(location.c.gone_at), func.max(location.c.gone_at) < before)
+        .limit(limit)
+    )
+    return list(connection.execute(due).scalars())

@@ -1,0 +1,91 @@
+"""What has been kept long enough is deleted, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from mailcrm.app import retention
+from mailcrm.app.context import Context
+from mailcrm.app.ingest import ingest
+from mailcrm.core.model import Arrival, Attachment, Cursor, Unreadable
+from mailcrm.store import tables
+from mailcrm.store.db import Database
+from tests.house import NOW, batch, build, mail
+
+NEWS = {"list-id": ("news",)}
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> Context:
+    return build(database, tmp_path, retention={"unlinked_bodies": "1w", "quarantine": "1mo", "expunged": "2w"})
+
+
+def later(house: Context, days: int) -> Context:
+    return replace(house, clock=lambda: NOW + timedelta(days=days))
+
+
+def texts(house: Context) -> list[str | None]:
+    with house.db.read() as connection:
+        return list(connection.execute(select(tables.message.c.text).order_by(tables.message.c.id)).scalars())
+
+
+def test_texts_of_unlinked_mail_go_after_their_time(house: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PIECE", 1)
+    ingest(
+        house,
+        batch(
+            *(mail(n, sender="shop@shop.example", text=t, headers=NEWS) for n, t in ((1, "a"), (2, "b"))),
+            mail(3, text="c"),
+        ),
+    )
+    assert retention.sweep_due(later(house, 6)) == 0
+    assert texts(house) == ["a", "b", "c"]
+    assert retention.sweep_due(later(house, 8)) == 2
+    assert texts(house) == [None, None, "c"]
+
+
+def test_a_sweep_is_made_once_a_day(house: Context) -> None:
+    ingest(house, batch(mail(1, headers=NEWS)))
+    assert retention.sweep_due(house) == 0
+    assert retention.sweep_due(later(house, 0)) == 0
+    with house.db.write() as connection:
+        connection.execute(update(tables.message).values(stored_at=NOW - timedelta(days=30)))
+    assert retention.sweep_due(replace(house, clock=lambda: NOW + timedelta(hours=23))) == 0
+    assert retention.sweep_due(later(house, 1)) == 1
+
+
+def test_quarantined_mail_and_its_file_go(house: Context) -> None:
+    sha256, size = house.blobs.put(b"broken")
+    broken = Arrival(uid=None, received_at=NOW, content=Unreadable("too deep", sha256, size))
+    ingest(house, replace(batch(), arrivals=(broken,)))
+    assert retention.sweep_due(later(house, 20)) == 0
+    assert house.blobs.path(sha256).exists()
+    assert retention.sweep_due(later(house, 32)) == 1
+    assert not house.blobs.path(sha256).exists()
+
+
+def test_mail_that_its_owner_deleted_goes_but_not_what_lies_elsewhere(house: Context) -> None:
+    sha256, size = house.blobs.put(b"plan")
+    file = Attachment(name="plan", type="text/plain", size=size, sha256=sha256)
+    gone, kept = mail(1, text="gone", attachments=(file,)), mail(2, text="kept")
+    cursor = Cursor(uidvalidity=1, last_uid=2)
+    arrivals = tuple(replace(arrival, uid=uid) for uid, arrival in enumerate(batch(gone, kept).arrivals, 1))
+    ingest(house, replace(batch(folder="INBOX"), arrivals=arrivals, cursor=cursor))
+    ingest(house, batch(kept, mailbox="jan"))
+    ingest(house, replace(batch(folder="INBOX"), arrivals=(), cursor=cursor, vanished=(1, 2)))
+    assert retention.sweep_due(later(house, 13)) == 0
+    assert retention.sweep_due(later(house, 15)) == 1
+    assert texts(house) == ["kept"]
+    assert not house.blobs.path(sha256).exists()
+
+
+def test_without_spans_everything_is_kept(database: Database, tmp_path: Path) -> None:
+    house = build(database, tmp_path)
+    ingest(house, batch(mail(1, text="a", headers=NEWS)))
+    assert retention.sweep_due(later(house, 9999)) == 0
+    assert texts(house) == ["a"]
