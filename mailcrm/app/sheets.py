@@ -1,4 +1,4 @@
-"""Reading sheets: CSV of any encoding and separator, row by row; XLS and XLSX by calamine."""
+"""Reading sheets: CSV of any encoding and separator, row by row; XLS and XLSX."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import csv
 import io
 import itertools
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, WorksheetNotFound
-
 from mailcrm.app.encodings import Encoding, find_encoding
+from mailcrm.app.workbook import open_workbook
 from mailcrm.core.cells import Cell
 from mailcrm.errors import Permanent
 
 SEPARATORS = ",;\t|"
 MAX_COLUMNS = 1_000
-MAX_SHEET_CELLS = 16_000_000  # 32 bytes each once read
-_MAX_UNPACKED = 2_000_000_000  # bytes of XML
 _SAMPLE_ROWS = 100
 _WORKBOOKS = (".xls", ".xlsx", ".xlsm", ".xlsb", ".ods")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -34,7 +30,6 @@ _FOREIGN = {
     b"SQLite format 3": "a SQLite database",
 }
 _MARKUP = re.compile(rb"\s*(?:<!doctype html|<html|<table|<\?xml)", re.IGNORECASE)
-_REFERENCE = re.compile(rb"""\sr=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 
 Row = tuple[int, list[Cell]]
 
@@ -179,69 +174,17 @@ def _csv_rows(path: Path, encoding: Encoding, separator: str) -> Iterator[Row | 
 
 
 def _workbook(path: Path, sheet: str | None) -> Sheet:
-    _refuse_bombs(path)
-    try:
-        book = CalamineWorkbook.from_path(path)
-        table = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
-    except PasswordError:
-        raise Permanent(f"{path} is protected by a password; save it without one") from None
-    except (WorksheetNotFound, IndexError):
-        names = ", ".join(book.sheet_names)
-        raise Permanent(f"{path} has no sheet {sheet!r}; it has: {names or 'none'}") from None
-    except (CalamineError, OSError) as error:
-        raise Permanent(f"{path} is no readable workbook ({error}); save it anew as XLSX or CSV") from None
-    return Sheet(f"sheet {table.name}", rest=_workbook_rows(path, table))
+    name, rows = open_workbook(path, sheet)
+    return Sheet(f"sheet {name}", rest=_workbook_rows(path, rows))
 
 
-def _workbook_rows(path: Path, table: CalamineSheet) -> Iterator[Row | Ragged]:
-    for line, row in enumerate(table.iter_rows(), 1):
+def _workbook_rows(path: Path, rows: Iterator[list[Cell]]) -> Iterator[Row | Ragged]:
+    for line, row in enumerate(rows, 1):
         if any(cell not in ("", None) for cell in row):
-            yield _bounded(path, line, row), list[Cell](row)
+            yield _bounded(path, line, row), row
 
 
 def _bounded(path: Path, line: int, row: Sequence[object]) -> int:
     if len(row) > MAX_COLUMNS and any(cell not in ("", None) for cell in row[MAX_COLUMNS:]):
         raise Permanent(f"{path}, line {line}: {len(row):,} columns, at most {MAX_COLUMNS:,}; is the separator right?")
     return line
-
-
-def _refuse_bombs(path: Path) -> None:
-    """A cell far out makes calamine reserve the whole rectangle, which ends the process: look before.
-
-    Raises:
-        Permanent: the workbook claims more cells or bytes than ``MAX_SHEET_CELLS`` and ``_MAX_UNPACKED``.
-    """
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = [info for info in archive.infolist() if "sheet" in info.filename and info.filename.endswith(".xml")]
-            if sum(info.file_size for info in archive.infolist()) > _MAX_UNPACKED:
-                raise Permanent(f"{path} unpacks to more than {_MAX_UNPACKED // 10**6} MB; split it, or use CSV")
-            for info in parts:
-                if (cells := _extent(archive, info)) > MAX_SHEET_CELLS:
-                    raise Permanent(
-                        f"{path}: {info.filename} spans {cells:,} cells, at most {MAX_SHEET_CELLS:,}; "
-                        "remove stray cells far below or right of the data, or use CSV"
-                    )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise Permanent(f"{path} is no readable workbook ({error}); save it anew as XLSX or CSV") from None
-
-
-def _extent(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
-    """The rectangle that holds every cell that the part refers to, in cells."""
-    rows = columns = 0
-    names: dict[bytes, int] = {}
-    with archive.open(info) as part:
-        rest = b""
-        while chunk := part.read(1 << 20):
-            for match in _REFERENCE.finditer(rest + chunk):
-                rows = max(rows, int(match[2]))
-                names.setdefault(match[1], 0)
-            rest = chunk[-32:]
-    for name in names:
-        number = 0
-        for letter in name:
-            number = number * 26 + letter - 64
-        columns = max(columns, number)
-    return rows * columns

@@ -17,6 +17,9 @@ from mailcrm.core.records import AnyRow, OrganizationRow, PersonRow, Row, Skippe
 EXTERNAL_ID = "ID"
 """The custom field of the other CRM's own number: records that differ in it are never one."""
 
+LOST_STAGE = "Stage"
+"""The custom field that keeps the name of a stage that no pipeline has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stages:
@@ -102,15 +105,12 @@ class Filing:
         return found
 
     def _trade(self, row: TradeRow) -> Trade:
-        stage = self._stage(row)
         emails = row.person.emails if row.person else ()
         person = self._person(row.person, loosely=True) if row.person else None
         company = self._company(row.organization, emails) if row.organization else None
         trade = self._same_trade(row, person, company)
         if trade is None:
-            trade = self.book.hold_trade(
-                Trade(title=row.title, created=row.created, stage=stage, status=row.status, closed=row.closed)
-            )
+            trade = self._new_trade(row)
         trade.taken = True
         trade.fill("person", person)
         trade.fill("organization", company)
@@ -180,17 +180,27 @@ class Filing:
                 self.book.give_domain(found, domain)
         return found
 
-    def _stage(self, row: TradeRow) -> int:
-        """The id of the stage that the row names; the first one where it is unknown, which is warned of."""
-        if not row.stage:
-            return self.stages.known.get((name_key(row.pipeline), ""), self.stages.first)
+    def _stage(self, row: TradeRow) -> int | None:
+        """The id of the stage that the row names; None where it is unknown."""
         pipeline, stage = name_key(row.pipeline), name_key(row.stage)
+        if not stage:
+            return self.stages.known.get((pipeline, ""), self.stages.first)
         for key in ((pipeline, stage), ("", stage), ("", name_key(row.stage.partition("(")[0]))):
             if key in self.stages.known:
                 return self.stages.known[key]
-        where = f" of the pipeline {row.pipeline!r}" if row.pipeline else ""
-        self.warn(f"there is no stage {row.stage!r}{where}; such rows go to the first stage")
-        return self.stages.known.get((pipeline, ""), self.stages.first)
+        return None
+
+    def _new_trade(self, row: TradeRow) -> Trade:
+        stage = self._stage(row)
+        trade = Trade(title=row.title, created=row.created, stage=stage, status=row.status, closed=row.closed)
+        if stage is None and self.stages.known:
+            where = f" of the pipeline {row.pipeline!r}" if row.pipeline else ""
+            self.warn(
+                f"there is no stage {row.stage!r}{where}; such rows go to the first, with the name in {LOST_STAGE!r}"
+            )
+            trade.stage = self.stages.known.get((name_key(row.pipeline), ""), self.stages.first)
+            trade.add_fields({LOST_STAGE: row.stage})
+        return self.book.hold_trade(trade)
 
     def _same_trade(self, row: TradeRow, person: Person | None, company: Organization | None) -> Trade | None:
         """The one of the same title, person, organization and day; of several, that of the same value."""

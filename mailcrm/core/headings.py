@@ -69,7 +69,7 @@ _WORDS: Final[dict[Field, str]] = {
     " | osoba | osoba kontaktowa | kontakt | imie i nazwisko | kontaktperson | ansprechpartner",
     Field.OWNER: "owner | assigned to | assignee | sales rep | salesperson | responsible | wlasciciel | opiekun"
     " | handlowiec | przypisany do | odpowiedzialny | besitzer | eigentumer | zustandig | verantwortlich"
-    " | verantwortlicher | owner name | owner email",
+    " | verantwortlicher | owner name | owner email | contact owner | company owner | deal owner | lead owner",
     Field.TAGS: "tag | tags | label | labels | etykieta | etykiety | tagi | schlagworte | kennzeichnung",
     Field.NOTE: "note | notes | note content | comment | comments | notatka | notatki | uwagi | komentarz | opis"
     " | notiz | notizen | bemerkung | bemerkungen | kommentar",

@@ -108,7 +108,7 @@ def test_xlsx_with_empty_rows_on_top_and_real_dates(tmp_path: Path) -> None:
     assert rows(file) == [["Name", "When", "Value", "Formula"], ["Żółć", date(2025, 1, 31), 12.5, ""]]
     assert [row[0] for row in open_sheet(file).sample] == [3, 4]
     assert rows(file, sheet="Inne") == [["Coś"]]
-    with pytest.raises(Permanent, match="no sheet 'X'; it has: Sheet, Inne"):
+    with pytest.raises(Permanent, match="does not have the sheet 'X'; it has: Sheet, Inne"):
         open_sheet(file, sheet="X")
 
 
@@ -164,8 +164,21 @@ def test_a_cell_far_out_is_refused_before_it_takes_all_memory(tmp_path: Path) ->
 
 
 def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.app.sheets._MAX_UNPACKED", 1_000_000)
+    monkeypatch.setattr("mailcrm.app.workbook._MAX_UNPACKED", 1_000_000)
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/sharedStrings.xml", bytes(1_100_000))
     with pytest.raises(Permanent, match="unpacks to more than"):
         open_sheet(tmp_path / "a.xlsx")
+
+
+def test_a_workbook_that_ends_its_reader(tmp_path: Path) -> None:
+    """The reference is written so that the look ahead misses it; calamine then asks for half a terabyte."""
+    book = openpyxl.Workbook()
+    book.active["A1"] = "Name"
+    book.active["B2"] = "x"
+    book.save(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as good, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, good.read(name).replace(b' r="B2"', b' r = "XFD1048576"'))
+    with pytest.raises(Permanent, match="damaged, or needs too much memory"):
+        open_sheet(tmp_path / "b.xlsx")

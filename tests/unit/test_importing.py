@@ -181,9 +181,12 @@ def test_deals_of_pipedrive(house: Context, tmp_path: Path) -> None:  # DATA-8, 
     stages = {row.id: row.name for row in rows(house, tables.stage)}
     assert [stages[deal.stage_id] for deal in (shelves, carts, pallets)] == ["Offer", "Offer", "New"]
     assert set(summary.warnings) == {
-        "there is no stage 'Nieznany etap'; such rows go to the first stage",
+        "there is no stage 'Nieznany etap'; such rows go to the first, with the name in 'Stage'",
         "the owner 'Nikt' is none of our users; such rows have no owner",
     }
+    with house.db.read() as connection:
+        found = fields.of(connection, "deal", [shelves.id, pallets.id])
+    assert found == {shelves.id: {"Expected close date": "2026-12-01"}, pallets.id: {"Stage": "Nieznany etap"}}
     assert rows(house, tables.event) == []
 
 
