@@ -31,9 +31,9 @@ x-mail-autoreply x-ms-exchange-generated-message-source x-gmail-vacation x-vacat
 mailing-list x-mailing-list x-mailman-version x-campaign x-campaignid x-mailgun-sid x-facebook-notify
 feedback-id x-report-abuse x-spam-flag x-spam-status x-spam-level x-spam x-ms-exchange-organization-scl
 x-failed-recipients x-actual-recipient x-bogosity x-dspam-result x-precedence preference x-post-messageclass
-x-fc-machinegenerated x-amazon-auto-reply x-yahoo-autoresponse date disposition-notification-to return-receipt-to x-mailer user-agent
+x-fc-machinegenerated x-amazon-auto-reply x-yahoo-autoresponse disposition-notification-to return-receipt-to
+x-mailer user-agent date
 thread-topic thread-index content-language content-type importance x-priority references in-reply-to
-date x-precedence preference x-post-messageclass x-fc-machinegenerated x-bogosity
 """
 KEPT: dict[str, int] = dict.fromkeys(_KEPT.split(), 20) | {  # how many of each
     "received": 3, "authentication-results": 10, "arc-authentication-results": 3,
