@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import socket
@@ -71,6 +72,7 @@ class ScriptedImap:
         self.greeting = b"* OK ready\r\n"
         self.boxes: dict[str, Box] = {"INBOX": Box()}
         self.log: list[bytes] = []
+        self.heard: list[bytes] = []  # what clients said in answer to challenges
         self.logins = 0
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
@@ -205,15 +207,23 @@ class Connection:
             if self.server.context:
                 self.sock = self.server.context.wrap_socket(self.sock, server_side=True)
             self.send(self.server.greeting)
-            with self.sock.makefile("rb") as lines:
-                for line in lines:
-                    self._line(line.rstrip(b"\r\n"), lines)
+            self.serve()
         except (OSError, ValueError):
             pass
         finally:
             self.close()
 
-    def _line(self, line: bytes, lines: Iterable[bytes]) -> None:
+    def serve(self) -> None:
+        """Answer commands until the client leaves; started anew inside once TLS was begun."""
+        with self.sock.makefile("rb") as self._lines:
+            while line := self._lines.readline():
+                self._line(line.rstrip(b"\r\n"))
+
+    def line(self) -> bytes:
+        """The client's next line."""
+        return self._lines.readline().strip()
+
+    def _line(self, line: bytes) -> None:
         server = self.server
         if self.idle_tag is not None:
             server.log.append(line)
@@ -225,8 +235,7 @@ class Connection:
         server.log.append(command)
         if command.upper().startswith(b"AUTHENTICATE"):
             self.send(b"+ \r\n")
-            given = next(iter(lines), b"")
-            command += b" " + given.strip()
+            command += b" " + self.line()
         with server.lock:
             honest = self._honest(tag, command)
         if command.upper() == b"IDLE":
@@ -275,10 +284,9 @@ class Connection:
         return b"" if self.server.password.encode() in rest else b"NO [AUTHENTICATIONFAILED] wrong"
 
     def _do_authenticate(self, rest: bytes) -> bytes:
-        import base64
-
         self.server.logins += 1
         given = base64.b64decode(rest.split()[-1] + b"==")
+        self.server.heard.append(given)
         return b"" if self.server.password.encode() in given else b"NO [AUTHENTICATIONFAILED] wrong"
 
     def _do_noop(self, _: bytes) -> bytes:

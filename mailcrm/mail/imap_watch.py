@@ -349,12 +349,16 @@ class Watcher:
         else:
             self._ask(account, Why.POLL)
 
-    def _end(self) -> None:
+    def _hang_up(self) -> None:
         for account in self._accounts.values():
             if account.talk is not None:
-                account.talk.wire.close()  # also wakes a thread that reads from it
+                account.talk.wire.close()
+
+    def _end(self) -> None:
+        self._hang_up()  # also wakes threads that read from these connections
         for pool in (self._dialers, self._fetchers, self._firsts):
             pool.shutdown(wait=True, cancel_futures=True)
+        self._hang_up()
         self._selector.close()
         self._ear.close()
         self._bell.close()
