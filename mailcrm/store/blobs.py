@@ -15,7 +15,7 @@ from pathlib import Path
 from mailcrm.errors import NotFound
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-_AT_ONCE = 16
+_AT_ONCE = 8
 
 
 class Blobs:
@@ -59,8 +59,11 @@ class Blobs:
                     digest.update(piece)
                     size += file.write(piece)
             target = self.path(digest.hexdigest())
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            Path(temporary).replace(target)
+            try:
+                Path(temporary).replace(target)
+            except FileNotFoundError:  # the first one with this beginning
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -70,12 +73,13 @@ class Blobs:
         """Have blobs survive a power cut, by fsync; many at once, since the disk then does them together."""
         if not self.durable or not names:
             return
-        paths = [self.path(name) for name in names]
-        if len(paths) == 1:
-            _settle(paths[0])
+        paths = [str(self.path(name)) for name in names]
+        lanes = [paths[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(paths)))]
+        if len(lanes) == 1:
+            _settle(paths)
             return
-        with ThreadPoolExecutor(min(_AT_ONCE, len(paths)), "settle") as pool:
-            list(pool.map(_settle, paths))
+        with ThreadPoolExecutor(len(lanes), "settle") as pool:
+            list(pool.map(_settle, lanes))
 
     def read(self, sha256: str) -> bytes:
         """The bytes. Raises NotFound if there is no such blob."""
@@ -89,9 +93,14 @@ class Blobs:
         self.path(sha256).unlink(missing_ok=True)
 
 
-def _settle(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # missing: erased meanwhile
-        os.fsync(file.fileno())
+def _settle(paths: Iterable[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # erased meanwhile
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def local_secret(folder: Path) -> bytes:

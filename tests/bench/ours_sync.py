@@ -17,8 +17,8 @@ from mailcrm.main import build
 
 
 def main() -> None:
-    start = time.perf_counter()
     context = build(Path(sys.argv[1]))
+    start = time.perf_counter()
     folder = context.config.data / "files"
     with Readers(folder, context.config.parsing) as readers:
         counts = sync(
