@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Table, literal, or_, select, union
+from sqlalchemy import ColumnElement, Select, Table, false, literal, select, union
 
 from mailcrm.store.tables import deal, lead, message, participant, person, thread
 
@@ -38,26 +38,29 @@ class Scope:
         return self._under(lead)
 
     def owns(self, table: Table) -> ColumnElement[bool]:
-        """True for the notes or activities (``table``) that are the record's own or those of what is under it."""
-        parts: list[ColumnElement[bool]] = [table.c[f"{self.noun}_id"] == self.id]
+        """True for the notes or activities (``table``) that are the record's own or those of what is under it.
+
+        A union and not an OR, since PostgreSQL answers an OR of subqueries by reading the whole table.
+        """
+        conditions = [table.c[f"{self.noun}_id"] == self.id]
         if self.noun == "organization":
-            parts.append(table.c.person_id.in_(self.persons()))
+            conditions.append(table.c.person_id.in_(self.persons()))
         if self.noun in ("person", "organization"):
-            parts += [table.c.deal_id.in_(self.deals()), table.c.lead_id.in_(self.leads())]
-        return or_(*parts)
+            conditions += [table.c.deal_id.in_(self.deals()), table.c.lead_id.in_(self.leads())]
+        return table.c.id.in_(union(*(select(table.c.id).where(each) for each in conditions)))
 
     def messages(self) -> ColumnElement[bool]:
         """True for the messages of the record's threads and of the persons under it."""
         if self.noun == "deal":
             return message.c.thread_id.in_(select(thread.c.id).where(thread.c.deal_id == self.id))
         if self.noun == "lead":
-            return literal(False)
+            return message.c.id.is_(None)  # none: mail is not linked to leads
         concerned = select(participant.c.message_id).where(participant.c.person_id.in_(self.persons()))
         if self.noun == "person":
             return message.c.id.in_(concerned)
         threads = select(thread.c.id).where(thread.c.organization_id == self.id)
         own = select(message.c.id).where(message.c.thread_id.in_(threads))
-        return message.c.id.in_(union(concerned, own).scalar_subquery())
+        return message.c.id.in_(union(concerned, own))
 
     def _under(self, table: Any) -> Select[int]:
         query: Select[int] = select(table.c.id)
@@ -67,10 +70,11 @@ class Scope:
             return query.where(table.c.person_id == self.id)
         if self.noun == "organization":
             his = select(person.c.id).where(person.c.organization_id == self.id)
-            return query.where((table.c.organization_id == self.id) | table.c.person_id.in_(his))
+            ways = (table.c.organization_id == self.id, table.c.person_id.in_(his))
+            return query.where(table.c.id.in_(union(*(select(table.c.id).where(way) for way in ways))))
         return _just(None)
 
 
 def _just(number: int | None) -> Select[int]:
     query: Select[int] = select(literal(number))
-    return query if number is not None else query.where(literal(False))
+    return query if number is not None else query.where(false())
