@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from mailcrm.core.questions import Candidate, Question, extract_of
 from mailcrm.errors import NotFound
@@ -163,7 +175,8 @@ def unasked(connection: Connection) -> dict[int, list[int]]:
     query = (
         select(choice.c.user_id, choice.c.id)
         .join(user, user.c.id == choice.c.user_id)
-        .where(choice.c.state == "open", choice.c.asked_at.is_(None), choice.c.historic.is_(False))
+        # The words of the partial index: with a parameter for the state, SQLite would not use it.
+        .where(choice.c.state == literal_column("'open'"), choice.c.asked_at.is_(None), choice.c.historic.is_(False))
         .where(user.c.disabled_at.is_(None))
         .order_by(choice.c.id)
     )

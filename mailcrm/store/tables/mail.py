@@ -13,7 +13,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     false,
+    literal_column,
     text,
 )
 
@@ -119,9 +121,9 @@ choice = table(
     to("deal_id", "deal"),  # the answer; null with state answered is "none"
     Column("historic", Boolean, nullable=False, server_default=false()),
 )
-Index(
-    "ix_choice_open", choice.c.state, sqlite_where=choice.c.state == "open", postgresql_where=choice.c.state == "open"
-)
+# Asked after every commit, so it must not walk over the open questions of a long history.
+_unasked = and_(choice.c.state == literal_column("'open'"), choice.c.asked_at.is_(None), choice.c.historic.is_(False))
+Index("ix_choice_unasked", choice.c.state, sqlite_where=_unasked, postgresql_where=_unasked)
 choice_deal = Table(
     "choice_deal",
     metadata,
