@@ -54,7 +54,7 @@ class Scope:
         if self.noun == "deal":
             return message.c.thread_id.in_(select(thread.c.id).where(thread.c.deal_id == self.id))
         if self.noun == "lead":
-            return message.c.id.is_(None)  # none: mail is not linked to leads
+            return message.c.id.in_(_just(None))  # mail is not linked to leads
         concerned = select(participant.c.message_id).where(participant.c.person_id.in_(self.persons()))
         if self.noun == "person":
             return message.c.id.in_(concerned)
