@@ -256,9 +256,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "forward": 'I could not read out of your mail "{subject}" whose mail it passes on, so it was not stored. '
         "Please forward the original once more, with its From line left in the text, or as an attachment.",
         "title": "Which deal does this thread belong to?",
-        "choose": "Choose",
         "always_box": "Always this deal for this person, until it closes",
-        "answered": "Answered",
         "answered_with": "Answered by {by}: {answer}",
         "thanks": "Thank you. The thread is linked.",
         "thanks_none": "Thank you. The thread stays without a deal.",
@@ -295,9 +293,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "forward": "Nie udało się odczytać z wiadomości „{subject}”, czyją pocztę przekazuje, więc jej nie zapisano. "
         "Prosimy przekazać oryginał jeszcze raz, zostawiając w treści linię „Od”, albo jako załącznik.",
         "title": "Do której szansy należy ten wątek?",
-        "choose": "Wybierz",
         "always_box": "Zawsze ta szansa dla tej osoby, aż zostanie zamknięta",
-        "answered": "Odpowiedź zapisana",
         "answered_with": "Odpowiedź ({by}): {answer}",
         "thanks": "Dziękujemy. Wątek jest powiązany.",
         "thanks_none": "Dziękujemy. Wątek pozostaje bez szansy.",
