@@ -76,5 +76,5 @@ class Scope:
 
 
 def _just(number: int | None) -> Select[int]:
-    query: Select[int] = select(literal(number))
+    query: Select[int] = select(literal(number or 0))
     return query if number is not None else query.where(false())
