@@ -23,7 +23,7 @@ _PRAGMAS = (
     "synchronous=NORMAL",
     "busy_timeout=30000",
     "foreign_keys=ON",
-    "cache_size=-32768",
+    "cache_size=-16384",
     "temp_store=MEMORY",
 )
 _IN_LIST = 900
