@@ -54,7 +54,7 @@ _TEXTS = (
     (re.compile(r"too many simultaneous connections|maximum number of connections|too many connections", re.I), 300.0),
     (re.compile(r"bandwidth|exceeded (?:command|daily)|download limit", re.I), 3600.0),
     (re.compile(r"too many (?:login|commands|requests|bad)|rate.?limit|throttl", re.I), 600.0),
-    (re.compile(r"try again later|temporar|unavailable|server (?:busy|shutting)|internal error", re.I), 60.0),
+    (re.compile(r"try again later|temporar|unavailable|server busy|internal error", re.I), 60.0),
 )
 _BACKOFF = re.compile(r"BackOffMilliseconds[=:]\s*(\d{1,9})", re.I)
 

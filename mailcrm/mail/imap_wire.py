@@ -21,6 +21,7 @@ MAX_LITERALS: Final = 200
 SPOOL_ABOVE: Final = 8 << 20
 MAX_LITERAL: Final = 256 << 20
 _CHUNK: Final = 1 << 18
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _LITERAL = re.compile(rb"~?\{(\d{1,19})\+?\}\r?\n$")
 
 
@@ -158,6 +159,10 @@ class Wire:
             self.sock.close()
 
     def _fill(self, deadline: float) -> None:
+        if _QUICKACK is not None:
+            # servers that do not set TCP_NODELAY hold their next answer back until this one is acknowledged: 40 ms
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         try:
             data = self.sock.recv(_CHUNK)
         except TimeoutError:
