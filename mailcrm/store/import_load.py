@@ -73,7 +73,7 @@ def load(connection: Connection, rows: Sequence[AnyRow], companies: dict[str, in
     people = [row if isinstance(row, PersonRow) else row.person for row in rows if not isinstance(row, OrganizationRow)]
     emails = {email for row in people if row for email in row.emails}
     names = {spelling for row in people if row and row.name for spelling in _spellings(row.name)}
-    titles = {spelling for row in rows if isinstance(row, TradeRow) for spelling in _spellings(row.title)}
+    titles = {row.title for row in rows if isinstance(row, TradeRow)}
     found = _people(connection, emails, names)
     trades = _rows(connection, *_trades(trade, titles)) if trade else []
     missing = {row.person_id for row in trades if row.person_id} - found.keys()
@@ -230,7 +230,7 @@ def _inverted(owners: dict[str, int]) -> dict[int, list[str]]:
 
 def _spellings(name: str) -> set[str]:
     """The name in the ways that an index finds it without folding."""
-    return {name, name.upper(), name.lower(), name.title()}
+    return {name, name.upper(), name.title()}
 
 
 def _rows(connection: Connection, query: Select[Any], column: Any, values: Iterable[object]) -> list[AnyResult]:
