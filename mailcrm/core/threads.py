@@ -25,12 +25,15 @@ def identity(message_id: str | None, from_email: str, date: datetime | None) -> 
         date: the Date field; only its second counts.
 
     Returns:
-        32 hex digits, or None without a Message-ID: then only the content can tell (``identity_of``).
+        32 hex digits, or None without a Message-ID: then only the content can tell (``identity_of``). They begin with
+        the day, so that new mail lies side by side in an index, however much there is.
     """
     if not message_id:
         return None
-    when = date.astimezone(UTC).strftime("%Y%m%d%H%M%S") if date else ""
-    return _digest(message_id, from_email, when)
+    if date is None:
+        return _digest(message_id, from_email, "")
+    moment = date.astimezone(UTC)
+    return f"{moment.toordinal():06x}{_digest(message_id, from_email, moment.strftime('%Y%m%d%H%M%S'))[6:]}"
 
 
 def identity_of(message: Message) -> str:
