@@ -109,6 +109,8 @@ def restore(database: Database, data: Path, source: Path) -> None:
 def _files(data: Path, database: Database) -> Iterator[Path]:
     own = snapshot.file_of(database)
     for path in sorted(data.rglob("*")):
+        if path.is_relative_to(data / "locks"):
+            continue
         ours = own is not None and path.name.startswith(own.name) and path.parent == own.parent
         if path.is_file() and not path.name.startswith(".new-") and not ours:
             yield path

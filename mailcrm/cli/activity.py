@@ -126,7 +126,7 @@ def merge(
     """Make two activities one: what the first lacks it takes from the second."""
     at = desk(ctx)
     one, two = at.find("activity", keep), at.find("activity", gone)
-    confirm(f"Merge activity {two} into activity {one}", yes)
+    confirm(f"Merge activity {two} into activity {one}", yes, final=False)
     verbs.merge(at.context, one, two)
     done(at, one, as_json, record_shapes.activities_)
 
@@ -136,5 +136,5 @@ def remove(ctx: typer.Context, activity: ActivityArgument, yes: Yes = False) -> 
     """Take an activity out of every list."""
     at = desk(ctx)
     number = at.find("activity", activity)
-    confirm(f"Remove activity {number}", yes)
+    confirm(f"Remove activity {number}", yes, final=False)
     verbs.remove(at.context, number)

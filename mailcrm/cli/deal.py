@@ -172,7 +172,7 @@ def merge(
     """Make two deals one."""
     at = desk(ctx)
     one, two = at.find("deal", keep), at.find("deal", gone)
-    confirm(f"Merge deal {two} into deal {one}", yes)
+    confirm(f"Merge deal {two} into deal {one}", yes, final=False)
     verbs.merge(at.context, one, two)
     done(at, one, as_json, record_shapes.deals_)
 
@@ -182,7 +182,7 @@ def remove(ctx: typer.Context, deal: DealArgument, yes: Yes = False) -> None:
     """Take a deal out of every list; its mail stays with the persons."""
     at = desk(ctx)
     number = at.find("deal", deal)
-    confirm(f"Remove deal {number}", yes)
+    confirm(f"Remove deal {number}", yes, final=False)
     verbs.remove(at.context, number)
 
 

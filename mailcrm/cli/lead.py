@@ -124,7 +124,7 @@ def merge(
     """Make two leads one."""
     at = desk(ctx)
     one, two = at.find("lead", keep), at.find("lead", gone)
-    confirm(f"Merge lead {two} into lead {one}", yes)
+    confirm(f"Merge lead {two} into lead {one}", yes, final=False)
     verbs.merge(at.context, one, two)
     done(at, one, as_json, record_shapes.leads_)
 
@@ -134,5 +134,5 @@ def remove(ctx: typer.Context, lead: LeadArgument, yes: Yes = False) -> None:
     """Take a lead out of every list."""
     at = desk(ctx)
     number = at.find("lead", lead)
-    confirm(f"Remove lead {number}", yes)
+    confirm(f"Remove lead {number}", yes, final=False)
     verbs.remove(at.context, number)

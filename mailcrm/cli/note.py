@@ -83,7 +83,7 @@ def merge(
     """Make two notes one."""
     at = desk(ctx)
     one, two = at.find("note", keep), at.find("note", gone)
-    confirm(f"Merge note {two} into note {one}", yes)
+    confirm(f"Merge note {two} into note {one}", yes, final=False)
     verbs.merge_notes(at.context, one, two)
     done(at, one, as_json, record_shapes.notes)
 
@@ -93,5 +93,5 @@ def remove(ctx: typer.Context, note: NoteArgument, yes: Yes = False) -> None:
     """Take a note out of every list."""
     at = desk(ctx)
     number = at.find("note", note)
-    confirm(f"Remove note {number}", yes)
+    confirm(f"Remove note {number}", yes, final=False)
     verbs.remove_note(at.context, number)

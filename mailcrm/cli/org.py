@@ -121,7 +121,7 @@ def merge(
     """Make two organizations one."""
     at = desk(ctx)
     one, two = at.find("organization", keep), at.find("organization", gone)
-    confirm(f"Merge organization {two} into organization {one}", yes)
+    confirm(f"Merge organization {two} into organization {one}", yes, final=False)
     verbs.merge(at.context, one, two)
     done(at, one, as_json, record_shapes.organizations_)
 
@@ -131,7 +131,7 @@ def remove(ctx: typer.Context, org: OrgArgument, yes: Yes = False) -> None:
     """Take an organization out of every list; its persons and deals stay."""
     at = desk(ctx)
     number = at.find("organization", org)
-    confirm(f"Remove organization {number}", yes)
+    confirm(f"Remove organization {number}", yes, final=False)
     verbs.remove(at.context, number)
 
 

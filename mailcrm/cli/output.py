@@ -87,12 +87,13 @@ def fault(text: str) -> None:
     typer.echo(f"mailcrm: {_BREAKS.sub(' ', clean(text))}", err=True)
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool, *, final: bool = True) -> None:
     """Go on only if it is wanted.
 
     Args:
         question: what is about to be done, without the question mark.
         yes: ``--yes`` was given.
+        final: it can't be taken back. What can be mended is asked at a terminal alone; a script is taken at its word.
 
     Raises:
         Refused: the answer was no, or there is no terminal to ask at and no ``--yes``.
@@ -100,6 +101,8 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not final:
+            return
         raise Refused(f"{question}: not without being asked for; there is no terminal to ask at, so add --yes")
     if not typer.confirm(f"{clean(question)}?", err=True):
         raise Refused("nothing was done, as answered")

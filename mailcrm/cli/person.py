@@ -115,7 +115,7 @@ def merge(
     """Make two persons one: addresses, deals, activities, notes, tags, fields and mail move to the first."""
     at = desk(ctx)
     one, two = at.find("person", keep), at.find("person", gone)
-    confirm(f"Merge person {two} into person {one}", yes)
+    confirm(f"Merge person {two} into person {one}", yes, final=False)
     persons.merge(at.context, one, two)
     done(at, one, as_json, record_shapes.persons)
 
@@ -125,7 +125,7 @@ def remove(ctx: typer.Context, person: PersonArgument, yes: Yes = False) -> None
     """Take a person out of every list; his history stays (`mailcrm erase` deletes it)."""
     at = desk(ctx)
     number = at.find("person", person)
-    confirm(f"Remove person {number}", yes)
+    confirm(f"Remove person {number}", yes, final=False)
     persons.remove(at.context, number)
 
 

@@ -143,8 +143,10 @@ def _find(
         raise Refused(f"{given!r} may be several {noun}s; say the number of one: {candidates}")
     words = [name.ilike(f"%{word}%", escape="\\") for word in map(_escaped, given.split()[:5])]
     near = connection.execute(alive.where(or_(*words)).limit(_SHOWN + 1)).all() if words else []
-    hint = f"like it are: {_list([f'{row.id} {row.name}' for row in near])}" if near else f"see `mailcrm {noun} list`"
-    raise NotFound(f"no {noun} {given!r}; {hint.replace('mailcrm organization', 'mailcrm org')}")
+    option = "name" if table in (person, organization) else "title"
+    make = f"`mailcrm {'org' if noun == 'organization' else noun} add --{option} {given!r}` makes one"
+    hint = f"like it are: {_list([f'{row.id} {row.name}' for row in near])}" if near else make
+    raise NotFound(f"no {noun} {given!r}; {hint}")
 
 
 def _by_id(connection: Connection, table: Table, noun: str, number: int) -> int:

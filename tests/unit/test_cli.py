@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,13 @@ def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return code, captured.out, captured.err
 
     return call
+
+
+class Terminal(StringIO):
+    """Standard input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def rows(output: str) -> list[dict[str, Any]]:
@@ -191,12 +200,45 @@ def test_records_from_end_to_end(run: Run) -> None:
     assert table[1].split() == ["1", "Dach", "Ewa", "Klient", "Offer", "won", "100.00", "PLN", "jan"]
 
 
-def test_without_a_terminal_nothing_is_asked(run: Run) -> None:
-    run("person", "add", "--name", "Ewa")
-    code, _, errors = run("person", "remove", "1")
-    assert (code, "add --yes" in errors) == (1, True)
-    assert run("person", "remove", "1", "--yes")[0] == 0
+def test_without_a_terminal_nothing_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Ewa", "Olaf", "Ida"):
+        run("person", "add", "--name", name)
+    code, _, errors = run("erase", "1")
+    assert (code, "there is no terminal to ask at, so add --yes" in errors) == (1, True)
+    assert run("erase", "1", "--yes")[0] == 0
+    assert run("person", "remove", "2")[0] == 0  # can be mended, so a script is taken at its word
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for said, code in (("n\n", 1), ("y\n", 0)):
+        monkeypatch.setattr(sys, "stdin", Terminal(said))
+        assert run("person", "remove", "3")[0] == code
     assert rows(run("person", "list", "--json")[1]) == []
+
+
+def test_at_a_terminal_a_table_shows_what_is_stored_to_the_letter(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("person", "add", "--name", "[red]Ewa[/red]")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "[red]Ewa[/red]" in run("person", "list")[1]
+
+
+def test_a_time_without_zone_is_the_acting_users(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for who, hour in (("anna", "09"), ("jan", "15")):
+        line = [
+            "--config",
+            str(config),
+            "--as",
+            who,
+            "--now",
+            "2026-11-22T10:00",
+            "person",
+            "add",
+            "--name",
+            "E",
+            "--json",
+        ]
+        assert main(line) == 0
+        assert rows(capsys.readouterr().out)[0]["created_at"] == f"2026-11-22T{hour}:00:00Z"
 
 
 def test_who_acts(run: Run) -> None:
@@ -213,8 +255,6 @@ def test_who_acts(run: Run) -> None:
 
 
 def test_a_password_is_read_from_standard_input(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from io import StringIO
-
     from mailcrm.app import passwords
 
     monkeypatch.setattr(sys, "stdin", StringIO("a rather long one\n"))
@@ -297,17 +337,24 @@ def test_threads_and_messages_have_their_shapes(run: Run, config: Path) -> None:
 def test_files_are_listed_and_saved_under_harmless_names(run: Run, config: Path, tmp_path: Path) -> None:
     bring_mail(config)
     run("deal", "add", "--title", "Dach", "--person", "1")
+    house = build(config)
+    sha256, size = house.blobs.put(b"plan of the wall")
+    wall = Attachment(name="wall", type="text/plain", size=size, sha256=sha256)
+    ingest(house, batch(mail(4, attachments=(wall,), age=timedelta(minutes=1))))
+    house.db.close()
+    shared = [rows(run(noun, "files", "1", "--json")[1])[0] for noun in ("person", "org", "deal")]
+    assert [(file["name"], file["sha256"]) for file in shared] == [("wall", sha256)] * 3
+    assert json.loads(run("deal", "show", "1", "--json")[1])["files"] == shared[:1]
     for noun, name in (("person", "1"), ("org", "1")):
-        (file,) = rows(run(noun, "files", name, "--json")[1])
+        _, file = rows(run(noun, "files", name, "--json")[1])
         assert (file["size"], file["message_id"]) == (16, "1@test.example")
         assert rows(run(noun, "files", name, "--json", who="jan")[1]) == []
-    assert rows(run("deal", "files", "1", "--json")[1]) == []
     output = ""
     for _ in range(2):
         output += run("person", "files", "1", "--save", str(tmp_path / "out"))[1]
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [".._plan_[2J-2.pdf".lstrip("."), ".._plan_[2J.pdf".lstrip(".")]
-    assert {path.read_bytes() for path in (tmp_path / "out").iterdir()} == {b"plan of the roof"}
+    assert names == ["_plan_[2J-2.pdf", "_plan_[2J.pdf", "wall", "wall-2"]
+    assert {path.read_bytes() for path in (tmp_path / "out").iterdir()} == {b"plan of the roof", b"plan of the wall"}
     assert "\x1b" not in output
 
 
