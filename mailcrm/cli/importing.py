@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailcrm.app.import_file import Import
     from mailcrm.app.importing import Result, Summary
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _STATES = ("created", "updated", "unchanged", "skipped", "failed")
 _SHOWN_WARNINGS = 20
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 
 from mailcrm.core.addresses import company_domain, domain_of, normalise, parent_domains
 
@@ -52,7 +53,7 @@ _SHARED = frozenset(
     | {"allegro.pl", "olx.pl", "wixsite.com", "wordpress.com", "blogspot.com", "github.io", "tiktok.com", "linktr.ee"}
 )
 _NO_DIGIT = re.compile(r"\D+")
-_SEPARATORS = re.compile(r"[,;|\n]+")
+_SEPARATORS = re.compile(r"[,;|\n]+|:::")  # the last is of Google Contacts
 
 
 class BadCell(ValueError):
@@ -104,6 +105,8 @@ def value(cell: Cell) -> str | int | float | bool | None:
     if isinstance(cell, bool | int):
         return cell
     if isinstance(cell, float):
+        if not isfinite(cell):
+            return None  # JSON has no word for it
         return int(cell) if cell.is_integer() and abs(cell) < 1e15 else cell
     return text(cell) or None
 
@@ -254,6 +257,8 @@ def _amount(number: str, given: str) -> Decimal:
         amount = Decimal(number).quantize(Decimal("0.01"))
     except InvalidOperation:
         raise BadCell(f"{_short(given)} is no amount") from None
+    if not amount.is_finite():
+        raise BadCell(f"{_short(given)} is no amount")
     if abs(amount) >= Decimal(10) ** 16:
         raise BadCell(f"{_short(given)} is too large an amount")
     return amount

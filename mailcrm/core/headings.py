@@ -53,7 +53,8 @@ _WORDS: Final[dict[Field, str]] = {
     " | account | account name | employer | firma | nazwa firmy | organizacja | nazwa organizacji | przedsiebiorstwo"
     " | kontrahent | klient | unternehmen | firmenname | name der organisation | kunde",
     Field.INDUSTRY: "industry | sector | branza | sektor | branche",
-    Field.DOMAIN: "domain | domains | website | web site | web | www | url | homepage | web page | domena"
+    Field.DOMAIN: "domain | domains | domain name | company domain name | website | web site | web | www | url"
+    " | homepage | web page | domena"
     " | strona www | strona internetowa | strona | adres www | webseite | internetseite",
     Field.TITLE: "title | deal | deal title | deal name | lead | lead title | lead name | opportunity"
     " | opportunity name | subject | tytul | nazwa | szansa | szansa sprzedazy | nazwa szansy | transakcja"

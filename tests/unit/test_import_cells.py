@@ -42,10 +42,23 @@ def test_money(cell: cells.Cell, amount: str, currency: str | None) -> None:  # 
     assert cells.money(cell) == (Decimal(amount), currency)
 
 
-@pytest.mark.parametrize("cell", ["dużo", "12 34 x 5", "1,2,3.4.5", "9" * 17, "12-13", "PLN 12 EUR"])
-def test_what_is_no_amount_is_refused(cell: str) -> None:
+@pytest.mark.parametrize(
+    "cell", ["dużo", "12 34 x 5", "1,2,3.4.5", "9" * 17, float("nan"), float("inf"), "12-13", "PLN 12 EUR"]
+)
+def test_what_is_no_amount_is_refused(cell: cells.Cell) -> None:
     with pytest.raises(BadCell, match="amount"):
         cells.money(cell)
+
+
+def test_a_custom_field_never_holds_what_json_can_not() -> None:
+    assert [cells.value(cell) for cell in (float("nan"), float("inf"), 2.0, 0.5, True, "-")] == [
+        None,
+        None,
+        2,
+        0.5,
+        True,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("cell", ["", "-", "brak", "n/a", None])
@@ -132,6 +145,7 @@ def test_addresses_and_numbers_in_one_cell() -> None:
     ]
     assert cells.phones("+48 600 100 200, 0048600100200; 22 123 45 67") == ["+48 600 100 200", "22 123 45 67"]
     assert cells.phones(48600100200.0) == ["48600100200"]
+    assert cells.emails("jan@klient.example ::: jan2@klient.example") == ["jan@klient.example", "jan2@klient.example"]
     with pytest.raises(BadCell, match="nie-adres"):
         cells.emails("jan@klient.example, nie-adres")
 
