@@ -6,7 +6,7 @@ import email.utils
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from pathlib import Path
@@ -43,8 +43,8 @@ def config(*, base: str = ".", **mailboxes: Mailbox) -> Config:
 class QuickReaders:
     """Reads the headers alone, in this process."""
 
-    def read_many(self, raws: Sequence[bytes]) -> list[Content]:
-        return [_read(raw) for raw in raws]
+    def read_many(self, raws: Sequence[bytes | Path]) -> list[Content]:
+        return [_read(raw.read_bytes() if isinstance(raw, Path) else raw) for raw in raws]
 
 
 def _read(raw: bytes) -> Content:
@@ -69,7 +69,8 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
 
-    def put(self, content: bytes) -> tuple[str, int]:
+    def put(self, content: bytes | Iterable[bytes]) -> tuple[str, int]:
+        content = content if isinstance(content, bytes) else b"".join(content)
         name = hashlib.sha256(content).hexdigest()
         self.kept[name] = content
         return name, len(content)

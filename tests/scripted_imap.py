@@ -356,6 +356,8 @@ class Connection:
     def _do_uid_search(self, rest: bytes) -> bytes:
         box = self.server.boxes[self.folder or "INBOX"]
         uids = sorted(box.mails)
+        if match := re.match(rb"(\d+):(\d+)", rest):
+            uids = uids[int(match[1]) - 1 : int(match[2])]
         if match := re.search(rb"UID (\d+):(\d+)", rest):
             uids = uids[bisect_left(uids, int(match[1])) : bisect_right(uids, int(match[2]))]
         if match := re.search(rb"SINCE (\S+)", rest):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from mailcrm.mail.imap_wire import Literal, Part
+from mailcrm.mail.imap_wire import Literal, Part, Spool
 
-Value = bytes | mmap.mmap | None | list["Value"]
+Value = bytes | Spool | None | list["Value"]
 Ranges = list[tuple[int, int]]
 
 MAX_TEXT: Final = 1 << 18
@@ -84,8 +83,9 @@ def tokens(parts: Sequence[Part]) -> list[Value]:
         if index % 2:
             stack[-1].append(part)
             continue
-        text = bytes(part)
-        position = 0
+        if isinstance(part, Spool):
+            raise Unclear("text was expected")
+        text, position = part, 0
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:

@@ -115,7 +115,7 @@ def _choices(talk: Talk, opened: Opened, low: int, high: int) -> dict[int, tuple
     marked: Ranges = []
     for keyword in opened.keywords:
         if _CHOICE.match(keyword):
-            marked += talk.having(keyword)
+            marked += talk.matching(b"KEYWORD " + keyword.encode("ascii"))
     uids = [uid for a, b in marked[:_PORTION] for uid in range(max(a, low), min(b, high, a + _PORTION) + 1)]
     if not uids:
         return {}

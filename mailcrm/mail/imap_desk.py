@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -16,6 +17,7 @@ from mailcrm.mail.imap_fetch import CHECKING, UNDATED, Entry, Fetched, Group, Su
 from mailcrm.mail.imap_folders import Folder
 from mailcrm.mail.imap_intake import Blobs, Content, Intake, Readers
 from mailcrm.mail.imap_talk import Talk
+from mailcrm.mail.imap_wire import Literal, Spool
 
 AHEAD: Final = 2
 _IDENTITY: Final = b"HEADER.FIELDS (MESSAGE-ID FROM DATE)"
@@ -175,10 +177,10 @@ class Desk:
         """Read one group's messages, and free their bytes."""
         known = [_known(entry, group.flags.get(entry.uid, ()), name) for entry, name in group.known]
         whole = [f for f in group.found.values() if f.raw is not None and not f.problem]
-        contents = self.readers.read_many([bytes(f.raw or b"") for f in whole]) if whole else []
+        contents = self.readers.read_many([_given(f.raw) for f in whole]) if whole else []
         read = [_arrival(f, content) for f, content in zip(whole, contents, strict=True)]
         lost = [
-            _arrival(f, Unreadable(f.problem, *self.blobs.put(bytes(f.raw or b""))))
+            _arrival(f, Unreadable(f.problem, *self.blobs.put(_pieces(f.raw))))
             for f in group.found.values()
             if f.problem
         ]
@@ -206,13 +208,28 @@ class Desk:
 
     def _identities(self, found: Sequence[Fetched]) -> list[str | None]:
         names: list[str | None] = []
-        for content in self.readers.read_many([bytes(f.raw or b"") for f in found]) if found else ():
+        for content in self.readers.read_many([_given(f.raw) for f in found]) if found else ():
             if isinstance(content, Unreadable):
                 names.append(None)
             else:
                 message = content[0]
                 names.append(identity(message.message_id, message.from_.email if message.from_ else "", message.date))
         return names
+
+
+def _given(raw: Literal | None) -> bytes | Path:
+    """A message for the readers: its bytes, or the file that holds them."""
+    return raw.path if isinstance(raw, Spool) else raw or b""
+
+
+def _pieces(raw: Literal | None) -> bytes | Iterator[bytes]:
+    return _chunks(raw.path) if isinstance(raw, Spool) else raw or b""
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _arrival(found: Fetched, content: Content) -> Arrival:

@@ -371,7 +371,7 @@ def headers(talk: Talk, uids: Sequence[int], section: bytes) -> dict[int, Fetche
             items = one.items()
             part = next((value for name, value in items.items() if name.startswith(b"BODY[HEADER")), None)
             raw = literal(part)
-            if raw is not None:
+            if isinstance(raw, bytes):
                 uid = number(items.get(b"UID"))
                 date = _or(moment, items.get(b"INTERNALDATE"), UNDATED)
                 found[uid] = Fetched(uid, raw, date, words(items.get(b"FLAGS")))

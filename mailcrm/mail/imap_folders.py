@@ -183,8 +183,8 @@ def _folder(one: Answer) -> Folder | None:
         attributes, delimiter, name = tokens(one.parts)[:3]
     except (Unclear, ValueError):
         return None
-    raw = bytes(literal(name) or b"")
-    if not raw or re.search(rb"[\r\n\0]", raw):
+    raw = literal(name)
+    if not raw or not isinstance(raw, bytes) or re.search(rb"[\r\n\0]", raw):
         return None
     flags = words(attributes)
     divider = delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""

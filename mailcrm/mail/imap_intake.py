@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from mailcrm.core.model import Batch, Cursor, Message, Reading, Unreadable
@@ -42,12 +43,12 @@ class Intake(Protocol):
 class Readers(Protocol):
     """Whoever turns raw bytes into messages."""
 
-    def read_many(self, raws: Sequence[bytes]) -> list[Content]:
-        """One result for each, in order."""
+    def read_many(self, raws: Sequence[bytes | Path]) -> list[Content]:
+        """One result for each message, in order; large ones come as files."""
 
 
 class Blobs(Protocol):
     """Where the bytes of unreadable mail are kept."""
 
-    def put(self, content: bytes) -> tuple[str, int]:
+    def put(self, content: bytes | Iterable[bytes]) -> tuple[str, int]:
         """Store; returns SHA-256 in hex and the size."""

@@ -18,6 +18,7 @@ from mailcrm.mail.imap_windows import windows
 
 CHECK_ABOVE: Final = 10  # so many new messages at once may be moved ones that are stored already
 _PORTION: Final = 8
+_SEARCHED: Final = 20_000
 _MONTHS: Final = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
@@ -128,17 +129,21 @@ def _fetched(talk: Talk, desk: Desk, groups: Iterator[Group]) -> Iterator[Group]
 
 
 def _floor(talk: Talk, since: datetime | None) -> int:
-    """The lowest UID worth looking at."""
+    """The lowest UID worth looking at: old mail is not even listed."""
     if since is None:
         return 1
     day = b"SINCE %d-%s-%d" % (since.day, _MONTHS[since.month - 1], since.year)
     try:
         lowest = talk.edge(day, lowest=True)
+        if lowest is not None:
+            return lowest or 1 << 32
+        for first in range(1, talk.exists + 1, _SEARCHED):
+            found = talk.matching(b"%d:%d " % (first, min(first + _SEARCHED - 1, talk.exists)) + day)
+            if found:
+                return found[0][0]
     except Declined:
         return 1
-    if lowest is None:
-        return 1
-    return lowest or 1 << 32
+    return 1 << 32
 
 
 def _count(counts: Counts, arrivals: Iterable[Arrival]) -> None:

@@ -161,7 +161,7 @@ def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datet
                     dates = {entry.uid: entry.received_at for entry in wanted[start : start + _HEADERS_AT_ONCE]}
                     found = headers(talk, list(dates), b"HEADER")
                     have = [uid for uid in dates if uid in found]
-                    read = readers.read_many([bytes(found[uid].raw or b"") for uid in have])
+                    read = readers.read_many([raw for uid in have if isinstance(raw := found[uid].raw, bytes)])
                     for uid, content in zip(have, read, strict=True):
                         if not isinstance(content, Unreadable):
                             yield Sighted(folder.name, folder.role, dates[uid], content[0])

@@ -75,9 +75,7 @@ class Talk:
         try:
             found = answer(parts)
         except Unclear:
-            raise Garbled(
-                f"{self.where}: not an IMAP answer: {printable(bytes(parts[0][:200]))!r}; reconnecting"
-            ) from None
+            raise Garbled(f"{self.where}: not an IMAP answer: {_first(parts)!r}; reconnecting") from None
         if found.tag == b"*":
             self._untagged(found)
         elif found.tag == b"+":
@@ -237,12 +235,15 @@ class Talk:
                 return int(value) if value.isdigit() and name in one.text else 0
         return None
 
-    def having(self, keyword: str) -> Ranges:
-        """The UIDs of messages that carry a keyword."""
+    def matching(self, criteria: bytes) -> Ranges:
+        """The UIDs of messages that fit search criteria (RFC 9051 section 6.4.4) of which few are expected to."""
         found: Ranges = []
-        for one in self.do(b"UID SEARCH KEYWORD " + keyword.encode("ascii")):
+        for one in self.do(b"UID SEARCH " + criteria):
             if one.word == b"SEARCH" and one.text.strip():
-                found += ranges(one.text.strip().replace(b" ", b","))
+                try:
+                    found += ranges(one.text.strip().replace(b" ", b","))
+                except Unclear:
+                    raise Garbled(f"{self.where}: unreadable answer to SEARCH; reconnecting") from None
         return merged(found)
 
     def _untagged(self, found: Answer) -> None:
@@ -278,3 +279,7 @@ class Talk:
                 self.news[name] = self.news.get(name, {}) | told
         except (Unclear, ValueError):
             return
+
+
+def _first(parts: list[Part]) -> str:
+    return printable(parts[0]) if isinstance(parts[0], bytes) else ""

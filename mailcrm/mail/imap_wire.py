@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import re
 import socket
 import ssl
 import tempfile
 import time
+import weakref
+from pathlib import Path
 from typing import Final
 
 from mailcrm.mail.imap_faults import Away, Garbled
-
-Literal = bytes | mmap.mmap
-Part = bytes | mmap.mmap
 
 MAX_LINE: Final = 4 << 20  # VANISHED (EARLIER) of a large folder is the longest honest line
 MAX_LITERALS: Final = 200
@@ -23,6 +21,24 @@ MAX_LITERAL: Final = 256 << 20
 _CHUNK: Final = 1 << 18
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _LITERAL = re.compile(rb"~?\{(\d{1,19})\+?\}\r?\n$")
+
+
+class Spool:
+    """A large literal in a temporary file, which goes when this object does."""
+
+    __slots__ = ("__weakref__", "path", "size")
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        weakref.finalize(self, path.unlink, missing_ok=True)
+
+    def __len__(self) -> int:
+        return self.size
+
+
+Literal = bytes | Spool
+Part = bytes | Spool
 
 
 class Wire:
@@ -73,20 +89,20 @@ class Wire:
         return self._take(size)
 
     def literal(self, size: int) -> Literal:
-        """The bytes of a literal: in memory, or above some megabytes in an unnamed file mapped into it."""
+        """The bytes of a literal: in memory, or above some megabytes in a temporary file."""
         if size > self.max_literal:
             raise Garbled(f"{self.where}: the server announced {size} bytes in one piece; reconnecting")
         if size <= SPOOL_ABOVE:
             return self.read(size)
         left, deadline = size, time.monotonic() + 2 * self.timeout + size / 1000
-        with tempfile.TemporaryFile() as file:
+        with tempfile.NamedTemporaryFile(prefix="mailcrm-", delete=False) as file:
+            spool = Spool(Path(file.name), size)
             while left:
                 if not self.buffer:
                     self._fill(deadline)
                 piece = self._take(min(left, len(self.buffer)))
                 left -= file.write(piece)
-            file.flush()
-            return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        return spool
 
     def parts(self) -> list[Part]:
         """One whole response: pieces of text, and between them the literals (RFC 9051 section 4.3).

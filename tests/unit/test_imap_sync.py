@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from mailcrm.mail import imap_windows
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_faults import Away
 from mailcrm.mail.imap_fetch import BATCH_BYTES, BATCH_COUNT, Entry, grouped
+from mailcrm.mail.imap_intake import Content
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_sync import first_sight, sync
 from tests.imap_kit import MemoryBlobs, QuickReaders, SqliteIntake, at, config, mail, mailbox
@@ -394,6 +396,30 @@ def test_first_sight_counts_and_stores_nothing(bench: Bench) -> None:
     assert [head.message.subject for head in heads if head.folder == "INBOX"][:2] == ["Oferta 29", "Oferta 28"]
     assert not bench.intake.batches
     assert not [line for line in bench.server.log if b"BODY.PEEK[]" in line]
+
+
+def test_a_huge_message_goes_through_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailcrm.mail.imap_wire.SPOOL_ABOVE", 10_000)
+    handed: list[type] = []
+    read = bench.readers.read_many
+
+    def watched(raws: Sequence[bytes | Path]) -> list[Content]:
+        handed.extend(type(raw) for raw in raws)
+        return read(raws)
+
+    monkeypatch.setattr(bench.readers, "read_many", watched)
+    bench.fill(3)
+    bench.server.append(mail(77, size=50_000))
+    assert bench.sync().stored == 4
+    assert sum(kind is not bytes for kind in handed) == 1
+
+
+def test_a_message_beyond_all_bounds_is_not_downloaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailcrm.mail.imap_wire.MAX_LITERAL", 20_000)
+    bench.fill(3)
+    bench.server.append(mail(77, size=50_000))
+    counts = bench.sync()
+    assert (counts.stored, counts.unreadable) == (3, 1)
 
 
 def test_a_folder_that_disappears_does_not_stop_the_others(bench: Bench) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from mailcrm.errors import Temporary
 from mailcrm.mail import imap_wire
 from mailcrm.mail.imap_faults import Away, Garbled, pause_asked, printable
-from mailcrm.mail.imap_wire import Wire
+from mailcrm.mail.imap_wire import Spool, Wire
 
 
 @pytest.fixture
@@ -123,9 +122,13 @@ def test_a_large_literal_is_spooled_to_a_file(
     thread = feed(theirs, b"* 1 FETCH (BODY[] {%d}\r\n" % len(body), body[:5000], body[5000:], b")\r\n")
     parts = wire.parts()
     thread.join()
-    assert isinstance(parts[1], mmap.mmap)
-    assert bytes(parts[1]) == body
+    spool = parts[1]
+    assert isinstance(spool, Spool)
+    path = spool.path
+    assert path.read_bytes() == body
     assert parts[2] == b")"
+    del parts, spool
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
