@@ -21,6 +21,7 @@ T = TypeVar("T")
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
+    "wal_autocheckpoint=8000",  # pages: a first pass writes the same index pages again and again
     "busy_timeout=30000",
     "foreign_keys=ON",
     "cache_size=-16384",
@@ -49,7 +50,8 @@ class Utc(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a time without zone: {value!r}")
-        value = value.astimezone(UTC)
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
