@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mailcrm.mail import imap_fetch
+from mailcrm.mail import imap_listing
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_sync import sync
 from tests.imap_kit import MemoryBlobs, QuickReaders, SqliteIntake, config, mailbox
@@ -13,7 +13,7 @@ from tests.imap_kit import MemoryBlobs, QuickReaders, SqliteIntake, config, mail
 def main() -> None:
     """Sync once."""
     port, login, file = sys.argv[1:]
-    imap_fetch.BATCH_COUNT = 10  # type: ignore[misc]
+    imap_listing.BATCH_COUNT = 10  # type: ignore[misc]
     box = mailbox(int(port), login=login)
     print("begun", flush=True)
     counts = sync("anna", box, Dialer(config(anna=box)), SqliteIntake(file), QuickReaders(), MemoryBlobs())

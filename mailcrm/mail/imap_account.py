@@ -44,6 +44,7 @@ class Pace:
         blind: how often mailboxes are polled whose server does not push.
         settle: how long changed flags are left to settle before they are fetched.
         backoff: first and longest wait before connecting anew.
+        fruitless: after so many pushes in a row that brought nothing, the connection is given up for a while.
         refused: wait after a refused login; after ``logins`` of them the mailbox is paused.
     """
 
@@ -55,8 +56,9 @@ class Pace:
     refused: float = 60.0
     logins: int = 3
     needs_person: float = 900.0
+    fruitless: int = 100
     dialers: int = 8
-    fetchers: int = 4
+    fetchers: int = 8
     first_passes: int = 2
 
     def wait(self, failures: int, asked: float | None = None) -> float:
@@ -96,6 +98,7 @@ class Account:
     first_failures: int = 0
     budget: Budget | None = None
     endings: int = 0
+    fruitless: int = 0
     alert: str = ""
 
     def interval(self, pace: Pace) -> float:

@@ -13,9 +13,10 @@ from typing import Final
 from mailcrm.core.model import Arrival, Batch, Cursor, Known, Unreadable
 from mailcrm.core.threads import identity
 from mailcrm.mail.imap_faults import Away, Declined
-from mailcrm.mail.imap_fetch import CHECKING, UNDATED, Entry, Fetched, Group, Suspects, headers
 from mailcrm.mail.imap_folders import Folder
 from mailcrm.mail.imap_intake import Blobs, Content, Intake, Readers
+from mailcrm.mail.imap_listing import UNDATED, Entry, Fetched, Group, headers
+from mailcrm.mail.imap_suspects import CHECKING, Suspects
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Literal, Spool
 

@@ -2,170 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final, TypeVar
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from mailcrm.mail.imap_answers import Answer, Unclear, Value, as_set, expand, literal, moment, number, words
+from mailcrm.mail.imap_answers import Answer, Unclear, as_set, literal, moment, number, words
 from mailcrm.mail.imap_faults import Away, Declined, Throttled
+from mailcrm.mail.imap_listing import UNDATED, Entry, Fetched, Group, attempt
+from mailcrm.mail.imap_suspects import POISON, Suspects
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Literal
 
-_T = TypeVar("_T")
-
 IN_FLIGHT: Final = 2
-BATCH_COUNT: Final = 200
-BATCH_BYTES: Final = 4 << 20
-POISON: Final = 3
-_ROW = re.compile(rb'\(UID (\d{1,10}) RFC822\.SIZE (\d{1,18}) INTERNALDATE "([^"]*)"\)$')  # as most servers order it
-LISTING: Final = -1
-CHECKING: Final = -2
-UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)  # a message of unknown age is old: it triggers nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message in a folder, before its body is read. ``size`` in bytes as the server claims."""
-
-    uid: int
-    size: int = 0
-    received_at: datetime = UNDATED
-
-
-@dataclass(slots=True)
-class Fetched:
-    """A message as it came. ``raw`` None: it could not be had, and ``problem`` says why."""
-
-    uid: int
-    raw: Literal | None
-    received_at: datetime
-    flags: tuple[str, ...] = ()
-    thread_hint: str | None = None
-    problem: str = ""
-
-
-@dataclass(slots=True)
-class Group:
-    """What is fetched by one command and stored as one batch: once it is, all from ``low`` to ``high`` is done.
-
-    ``known`` are messages that need no body: their content is stored already, under that identity;
-    ``flags`` are theirs.
-    """
-
-    low: int
-    high: int
-    entries: list[Entry] = field(default_factory=list)
-    known: list[tuple[Entry, str]] = field(default_factory=list)
-    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    found: dict[int, Fetched] = field(default_factory=dict)
-    alone: bool = False
-
-
-class Suspects:
-    """Remembers at what the connection broke, so that a poison message ends in quarantine, not in a loop."""
-
-    def __init__(self) -> None:
-        self._broke: Counter[tuple[bytes, int]] = Counter()
-
-    def blame(self, folder: bytes, uid: int) -> None:
-        """The connection broke while this message was awaited."""
-        self._broke[folder, uid] += 1
-
-    def suspected(self, folder: bytes, uid: int) -> bool:
-        """Whether it is to be fetched by a command of its own."""
-        return self._broke[folder, uid] > 0 if self._broke else False
-
-    def poison(self, folder: bytes, uid: int) -> bool:
-        """Whether it broke the connection too often to be tried again."""
-        return self._broke[folder, uid] >= POISON if self._broke else False
-
-    @contextlib.contextmanager
-    def watching(self, folder: bytes, step: int) -> Iterator[None]:
-        """Blame a step (``LISTING``, ``CHECKING``) if the connection breaks in it."""
-        try:
-            yield
-        except Away as fault:
-            if fault.retry_after is None or isinstance(fault, Throttled):
-                self.blame(folder, step)
-            raise
-
-
-def grouped(entries: Sequence[Entry], low: int, high: int, *, descending: bool) -> Iterator[Group]:
-    """Cut a window into groups bounded by count and bytes; together they cover ``low`` to ``high`` without a gap.
-
-    Args:
-        entries: of the window, ascending.
-        descending: newest first, for a first pass.
-    """
-    order = list(reversed(entries)) if descending else list(entries)
-    edge = high if descending else low
-    chunk: list[Entry] = []
-    size = 0
-    for entry in order:
-        if chunk and (len(chunk) >= BATCH_COUNT or size + entry.size > BATCH_BYTES):
-            yield _group(chunk, edge, descending=descending)
-            edge = chunk[-1].uid - 1 if descending else chunk[-1].uid + 1
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += entry.size
-    last = _group(chunk, edge, descending=descending)
-    if descending:
-        last.low = low
-    else:
-        last.high = high
-    yield last
-
-
-def _group(chunk: list[Entry], edge: int, *, descending: bool) -> Group:
-    if descending:
-        return Group(chunk[-1].uid if chunk else edge, edge, chunk)
-    return Group(edge, chunk[-1].uid if chunk else edge, chunk)
-
-
-def listing(talk: Talk, suspects: Suspects, low: int, high: int) -> list[Entry]:
-    """UID, size and date of what lies from ``low`` to ``high``, ascending.
-
-    A row that can't be read, or a folder whose listing breaks the connection, still yields UIDs: nothing is lost.
-    """
-    folder = talk.folder or b""
-    found: dict[int, Entry] = {}
-    unread = suspects.poison(folder, LISTING)
-    if not unread:
-        command = b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE)" % (low, high)
-        try:
-            with suspects.watching(folder, LISTING):
-                answers = talk.do(command)
-        except Declined:
-            answers, unread = [], True
-        for one in answers:
-            if one.word == b"FETCH":
-                entry = _entry(one)
-                if entry is None:
-                    unread = True
-                elif low <= entry.uid <= high:
-                    found[entry.uid] = entry
-    if unread:
-        for uid in expand(talk.search(low, high), high - low + 1):
-            found.setdefault(uid, Entry(uid))
-    return [found[uid] for uid in sorted(found)]
-
-
-def _entry(one: Answer) -> Entry | None:
-    if len(one.parts) == 1 and (row := _ROW.match(one.text)):
-        return Entry(int(row[1]), int(row[2]), _or(moment, row[3], UNDATED))
-    try:
-        items = one.items()
-    except Unclear:
-        return None
-    try:
-        uid = number(items.get(b"UID"))
-    except Unclear:
-        return None
-    return Entry(uid, _or(number, items.get(b"RFC822.SIZE"), 0), _or(moment, items.get(b"INTERNALDATE"), UNDATED))
 
 
 def fetch(talk: Talk, groups: Iterable[Group], suspects: Suspects) -> Iterator[Group]:
@@ -346,35 +194,5 @@ def _fetched(one: Answer) -> Fetched | None:
     elif thread := items.get(b"THREADID"):
         inner = thread[0] if isinstance(thread, list) and thread else thread
         hint = f"oid:{inner[:255].decode('ascii', 'replace')}" if isinstance(inner, bytes) else None
-    date = _or(moment, items.get(b"INTERNALDATE"), UNDATED)
+    date = attempt(moment, items.get(b"INTERNALDATE"), UNDATED)
     return Fetched(number(items.get(b"UID")), raw, date, words(items.get(b"FLAGS")), hint)
-
-
-def _or(read: Callable[[Value], _T], value: Value, otherwise: _T) -> _T:
-    try:
-        return read(value)
-    except Unclear:
-        return otherwise
-
-
-def headers(talk: Talk, uids: Sequence[int], section: bytes) -> dict[int, Fetched]:
-    """Header bytes of messages, by UID; those that can't be read are left out.
-
-    Args:
-        section: ``HEADER`` or ``HEADER.FIELDS (…)``.
-    """
-    found: dict[int, Fetched] = {}
-    for one in talk.do(b"UID FETCH " + as_set(uids) + b" (UID FLAGS INTERNALDATE BODY.PEEK[" + section + b"])"):
-        if one.word != b"FETCH":
-            continue
-        try:
-            items = one.items()
-            part = next((value for name, value in items.items() if name.startswith(b"BODY[HEADER")), None)
-            raw = literal(part)
-            if isinstance(raw, bytes):
-                uid = number(items.get(b"UID"))
-                date = _or(moment, items.get(b"INTERNALDATE"), UNDATED)
-                found[uid] = Fetched(uid, raw, date, words(items.get(b"FLAGS")))
-        except Unclear:
-            continue
-    return found

@@ -11,8 +11,9 @@ from mailcrm.core.model import Arrival, Cursor, Known, Unreadable
 from mailcrm.mail.imap_changes import changes, compare
 from mailcrm.mail.imap_desk import Counts, Desk
 from mailcrm.mail.imap_faults import Declined
-from mailcrm.mail.imap_fetch import Group, fetch, grouped
+from mailcrm.mail.imap_fetch import fetch
 from mailcrm.mail.imap_folders import Folder
+from mailcrm.mail.imap_listing import Group, grouped
 from mailcrm.mail.imap_talk import Opened, Talk
 from mailcrm.mail.imap_windows import windows
 

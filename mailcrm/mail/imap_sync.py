@@ -14,12 +14,13 @@ from mailcrm.core.model import FolderRole, Message, Unreadable
 from mailcrm.errors import Temporary
 from mailcrm.mail.imap_desk import Counts, Desk
 from mailcrm.mail.imap_faults import Away, Declined
-from mailcrm.mail.imap_fetch import Suspects, headers
 from mailcrm.mail.imap_folders import Folder, chosen, list_folders
 from mailcrm.mail.imap_intake import Blobs, Intake, Readers
+from mailcrm.mail.imap_listing import headers
 from mailcrm.mail.imap_pacing import Budget, daily_megabytes
 from mailcrm.mail.imap_pass import catch_up, first_pass
 from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.imap_suspects import Suspects
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_windows import windows
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from mailcrm.core.model import Cursor
 from mailcrm.mail.imap_answers import Answer, Ranges, Unclear, answer, merged, number, pairs, ranges, words
 from mailcrm.mail.imap_faults import Away, Declined, Garbled, Throttled, pause_asked, printable
 from mailcrm.mail.imap_wire import Part, Wire
+
+_TOGETHER: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,13 @@ class Talk:
             elif got.tag == tag:
                 self.verdict(got, printable(command, 40))
                 return found
+
+    def ask(self, commands: Sequence[bytes]) -> None:
+        """Send commands together and read all their answers, which are noted; a refused one is passed over."""
+        for start in range(0, len(commands), _TOGETHER):
+            tags = {self.start(command) for command in commands[start : start + _TOGETHER]}
+            while tags:
+                tags.discard(self.next().tag)
 
     def idle(self) -> None:
         """Begin IDLE (RFC 2177) without awaiting the server's ``+``, before or with which news may come."""

@@ -15,9 +15,10 @@ from mailcrm.mail.imap_account import Account, Why
 from mailcrm.mail.imap_changes import told
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_faults import Declined
-from mailcrm.mail.imap_fetch import Group, newest
+from mailcrm.mail.imap_fetch import newest
 from mailcrm.mail.imap_folders import Folder, chosen, list_folders, quoted
 from mailcrm.mail.imap_intake import Intake
+from mailcrm.mail.imap_listing import Group
 from mailcrm.mail.imap_pacing import Budget, daily_megabytes
 from mailcrm.mail.imap_pass import CHECK_ABOVE, catch_up, first_pass
 from mailcrm.mail.imap_session import Dialer
@@ -79,6 +80,7 @@ def visit(account: Account, shop: Shop, why: Why) -> None:
         _settled(account, shop, talk, alive=False)
         return
     heard = talk.fresh
+    before = sum(cursor.last_uid for cursor in account.desk.cursors().values())
     if why & (Why.WAKE | Why.POLL):
         talk.do(b"NOOP")
     new, changed = talk.fresh, False
@@ -99,6 +101,8 @@ def visit(account: Account, shop: Shop, why: Why) -> None:
         account.misses += 1  # found by asking what should have been told: rely less on being told
     elif why & (Why.NEW | Why.NEWS):
         account.misses = 0
+        fruit = sum(cursor.last_uid for cursor in account.desk.cursors().values()) > before or bool(why & Why.GONE)
+        account.fruitless = 0 if fruit else account.fruitless + 1
     _settled(account, shop, talk, alive=bool(why & Why.POLL))
 
 
@@ -208,10 +212,8 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     if not account.reading:
         return False
     told = {quoted(name) for name in talk.news}
-    for folder in folders:
-        if folder.wire != account.watched.wire and folder.wire not in told:
-            with contextlib.suppress(Declined):
-                talk.do(b"STATUS " + folder.wire + b" (" + status + b")")
+    silent = (f.wire for f in folders if f.wire != account.watched.wire and f.wire not in told)
+    talk.ask([b"STATUS " + wire + b" (" + status + b")" for wire in silent])
     return _others(account, talk)
 
 

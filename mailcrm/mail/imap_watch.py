@@ -42,6 +42,7 @@ class Watcher:
         may_read: asked before a mailbox is read for the first time; until it says True it is watched, not read.
         pace: times and pool sizes.
         mailboxes: keys to watch; None is all.
+        paused: keys of those that are left alone until ``resume``.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Watcher:
         may_read: Callable[[str], bool] = lambda _: True,
         pace: Pace | None = None,
         mailboxes: frozenset[str] | None = None,
+        paused: frozenset[str] = frozenset(),
     ) -> None:
         self._pace = pace or Pace()
         self._intake = intake
@@ -63,6 +65,8 @@ class Watcher:
             for key, box in config.mailboxes.items()
             if box.host and (mailboxes is None or key in mailboxes)
         }
+        for key in paused & self._accounts.keys():
+            self._accounts[key].state = self._accounts[key].wanted = State.PAUSED
         self._selector = selectors.DefaultSelector()
         self._inbox: deque[Callable[[], None]] = deque()
         self._ear, self._bell = socket.socketpair()
@@ -209,6 +213,12 @@ class Watcher:
         """A thread hands a mailbox back."""
         if error is not None or account.talk is None:
             self._failed(account, error)
+            return
+        if account.fruitless > self._pace.fruitless:
+            account.fruitless = 0
+            self._failed(
+                account, Away(f"{account.talk.where}: the server goes on telling of mail that is not there", 60.0)
+            )
             return
         if account.wanted is State.PAUSED or self._stopping:
             self._drop(account, account.wanted if account.wanted is State.PAUSED else State.WAITING)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mailcrm.mail.imap_fetch import Entry, Suspects, listing
+from mailcrm.mail.imap_listing import Entry, listing
+from mailcrm.mail.imap_suspects import Suspects
 from mailcrm.mail.imap_talk import Talk
 
 FIRST: Final = 2_000

@@ -16,8 +16,8 @@ from mailcrm.errors import Temporary
 from mailcrm.mail import imap_windows
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_faults import Away
-from mailcrm.mail.imap_fetch import BATCH_BYTES, BATCH_COUNT, Entry, grouped
 from mailcrm.mail.imap_intake import Content
+from mailcrm.mail.imap_listing import BATCH_BYTES, BATCH_COUNT, Entry, grouped
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_sync import first_sight, sync
 from tests.imap_kit import MemoryBlobs, QuickReaders, SqliteIntake, at, config, mail, mailbox
@@ -86,7 +86,7 @@ def test_a_whole_mailbox_sent_first_then_newest_first(bench: Bench) -> None:
 
 
 def test_more_groups_than_are_fetched_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.mail.imap_fetch.BATCH_COUNT", 7)
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 7)
     bench.fill(300)
     assert bench.sync().stored == 300
     bench.fill(300, first=300)
@@ -137,7 +137,7 @@ def test_uidvalidity_change_forgets_the_places_and_asks_no_bodies_again(bench: B
 
 
 def test_uidvalidity_changes_in_the_middle_of_a_first_pass(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.mail.imap_fetch.BATCH_COUNT", 10)
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 10)
     bench.fill(100)
 
     def renumber(connection: Connection, tag: bytes, honest: bytes) -> None:
@@ -312,7 +312,7 @@ def test_a_busy_database_is_waited_for(bench: Bench) -> None:
 
 
 def test_a_store_that_fails_in_mid_pass_leaves_the_cursor(plain: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.mail.imap_fetch.BATCH_COUNT", 5)
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 5)
     plain.fill(50)
     store, left = plain.intake.store, [4]
 
@@ -375,7 +375,7 @@ def test_server_threads_are_handed_on() -> None:
 
 
 def test_a_first_pass_is_paced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.mail.imap_fetch.BATCH_COUNT", 10)
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 10)
     for number in range(50):
         bench.server.append(mail(number, size=40_000))
     counts = bench.sync(mailbox(bench.server.port, daily_megabytes=1))

@@ -384,6 +384,35 @@ def test_an_unread_mailbox_is_watched_but_not_read_until_it_may(watch: Watch) ->
     watch.complete()
 
 
+def test_a_server_that_tells_of_mail_that_is_not_there(plain: Watch) -> None:
+    plain.start(Pace(fruitless=5))
+    count = 1
+    deadline = time.monotonic() + 10
+    while plain.server.connections and time.monotonic() < deadline:
+        count += 1
+        for connection in list(plain.server.connections):
+            connection.send(b"* %d EXISTS\r\n" % count)
+        time.sleep(0.005)
+    wait_until(lambda: plain.state() is State.WAITING)
+    assert plain.server.logins == 1
+
+
+def test_paused_from_the_start(plain: Watch) -> None:
+    box = mailbox(plain.server.port)
+    watcher = Watcher(
+        config(anna=box), plain.intake, QuickReaders(), MemoryBlobs(), pace=QUICK, paused=frozenset({"anna", "gone"})
+    )
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    watcher.wake("anna")
+    assert watcher.states()["anna"][0] is State.PAUSED
+    watcher.resume("anna")
+    plain.arrive()
+    plain.complete()
+    watcher.stop()
+    thread.join(10)
+
+
 def test_pause_and_resume(watch: Watch) -> None:
     watcher = watch.start()
     watcher.pause("anna")
@@ -398,7 +427,7 @@ def test_pause_and_resume(watch: Watch) -> None:
 def test_a_first_pass_goes_on_beside_the_watch_over_at_most_two_connections(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailcrm.mail.imap_fetch.BATCH_COUNT", 20)
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 20)
     most: list[int] = []
     for _ in range(400):
         watch.arrive()
