@@ -49,7 +49,9 @@ def _fill(server: Dovecot, user: str, count: int) -> None:
     with server.client(user) as client:
         for name in ("INBOX", "Sent"):
             client.select_folder(name, readonly=True)
-            client.fetch(client.search("ALL"), ["RFC822.SIZE", "INTERNALDATE"])
+            uids = client.search("ALL")
+            for start in range(0, len(uids), 500):
+                client.fetch(uids[start : start + 500], ["RFC822.SIZE", "INTERNALDATE"])
 
 
 def _loop(server: Dovecot, folder: Path, count: int) -> float:
