@@ -75,7 +75,8 @@ class Filing:
         if person is None:
             name = row.name or name_of(Address("", emails[0]))
             person = self.book.hold_person(Person(name=name, created=row.created))
-        if person.organization is None:
+            person.organization = self._company(row.organization, emails)
+        elif row.organization and person.organization is None:
             person.fill("organization", self._company(row.organization, emails))
         for email in emails:
             self.book.give_email(person, email)
@@ -106,7 +107,7 @@ class Filing:
 
     def _trade(self, row: TradeRow) -> Trade:
         emails = row.person.emails if row.person else ()
-        person = self._person(row.person, loosely=True) if row.person else None
+        person = self._contact(row) if row.person else None
         company = self._company(row.organization, emails) if row.organization else None
         trade = self._same_trade(row, person, company)
         if trade is None:
@@ -122,6 +123,19 @@ class Filing:
             trade.fill("lost_reason", row.lost_reason if row.status == "lost" else "")
         self._complete(trade, row)
         return trade
+
+    def _contact(self, row: TradeRow) -> Person | None:
+        """The person that the row names; by a bare name the one whom the stored deal of this title has already."""
+        if row.person is None:
+            return None
+        if not row.person.emails:
+            for trade in self.book.by_title.get(name_key(row.title), ()):
+                known = trade.person
+                if known and name_key(known.name) == name_key(row.person.name) and _is_same_day(trade, row):
+                    company = self.book.by_company.get(company_key(row.organization)) if row.organization else None
+                    if not row.organization or (company is not None and trade.organization is company):
+                        return known
+        return self._person(row.person, loosely=True)
 
     def _complete(self, entry: Entry, row: Row) -> None:
         if row.owner and entry.owner is None:
@@ -210,12 +224,17 @@ class Filing:
             if (person is None or trade.person is None or trade.person is person)
             and (company is None or trade.organization is None or trade.organization is company)
             and ((person is None and company is None) or trade.person is person or trade.organization is company)
-            and (row.created is None or trade.created is None or trade.created.date() == row.created.date())
+            and _is_same_day(trade, row)
             and not _other_id(trade, row)
         ]
         same = [trade for trade in found if trade.value == row.value]
         others = [trade for trade in found if not trade.taken or trade.value is None or row.value is None]
         return next(iter(same or others), None)
+
+
+def _is_same_day(trade: Trade, row: TradeRow) -> bool:
+    """True if the trade came to be on the day that the row tells, or the row tells none."""
+    return row.created is None or (trade.created is not None and trade.created.date() == row.created.date())
 
 
 def _differs(person: Person, row: PersonRow) -> bool:
