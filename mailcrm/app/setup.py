@@ -28,7 +28,7 @@ def write(target: Path, example: str) -> list[Path]:
         Refused: one of them exists, or can't be written.
     """
     files = {target.parent / SECRET_FILE: secrets.token_urlsafe(32) + "\n", target: fresh(example)}
-    for path in files:
+    for path in reversed(files):
         if path.exists():
             raise Refused(f"{path} exists; move it away first, or name another with --config")
     for path, content in files.items():
