@@ -52,6 +52,7 @@ COMMANDS = {
     "erase": ("erase", "Erase a person, and remember not to store him again."),
     "export": ("export", "Everything stored about a person."),
 }
+_COMPLETION = {"install_completion", "show_completion"}
 
 
 class Lazy(TyperGroup):
@@ -68,7 +69,9 @@ class Lazy(TyperGroup):
         if name is None or command is None:
             return name, command, rest
         module = importlib.import_module(f"mailcrm.cli.{COMMANDS[name][0]}")
-        return name, typer.main.get_command(module.app), rest
+        real = typer.main.get_command(module.app)
+        real.params = [each for each in real.params if each.name not in _COMPLETION]  # each is a root to Typer
+        return name, real, rest
 
 
 root = typer.Typer(
