@@ -24,19 +24,19 @@ def _group() -> None:
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="The answered and withdrawn ones too.")] = False,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that nobody has answered.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the open questions about threads that the acting user may see."""
+    """List the questions about threads that the acting user may see."""
     from mailcrm.store import choices
 
     at = desk(ctx)
     with at.context.db.read() as connection:
-        found = choices.listed(connection, None if every else "open", at.viewer.sees_thread())
+        found = choices.listed(connection, "open" if only_open else None, at.viewer.sees_thread())
     if as_json:
         emit([shape(question) for question in found], as_json=True, columns=())
         return
-    columns = ["id", "asked", "from", "subject", "deals", *(["state", "answer"] if every else [])]
+    columns = ["id", "asked", "from", "subject", "deals", *([] if only_open else ["state", "answer"])]
     emit([_line(question) for question in found], as_json=False, columns=columns)
 
 

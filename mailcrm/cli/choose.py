@@ -33,7 +33,7 @@ def choose(
     with at.context.db.read() as connection:
         seen = [question.id for question in choices.listed(connection, None, at.viewer.sees_thread())]
     if choice not in seen:
-        raise NotFound(f"there is no choice {choice}; `mailcrm choice list` shows the open ones")
+        raise NotFound(f"there is no choice {choice}; `mailcrm choice list` shows them")
     by = at.actor.user.key if at.actor.user else "the operator"
     number = None if deal == "none" else int(deal)
     question = verb(at.context, choice, number, always=always, by=by, via="command")

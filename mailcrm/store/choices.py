@@ -143,7 +143,7 @@ def get(connection: Connection, choice_id: int) -> Question:
     """One choice. Raises NotFound."""
     found = load(connection, [choice_id])
     if choice_id not in found:
-        raise NotFound(f"there is no choice {choice_id}; `mailcrm choice list` shows the open ones")
+        raise NotFound(f"there is no choice {choice_id}; `mailcrm choice list` shows them")
     return found[choice_id]
 
 

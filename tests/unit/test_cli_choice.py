@@ -78,8 +78,8 @@ def test_choices_are_listed_and_chosen(run: Run) -> None:
     assert (code, rows(out)[0]["answer"]) == (0, 42)
     code, _, err = run("choose", "2", "none")
     assert (code, err) == (0, "choice 2: anna chose none by command\n")
-    assert run("choice", "list", "--json")[1] == ""
-    everything = rows(run("choice", "list", "--all", "--json")[1])
+    assert run("choice", "list", "--open", "--json")[1] == ""
+    everything = rows(run("choice", "list", "--json")[1])
     assert [(row["state"], row["answer"], row["answered_by"]) for row in everything] == [
         ("answered", 42, "anna"),
         ("answered", "none", "anna"),
