@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mailcrm.app import emit as verbs
-from mailcrm.cli.context import acting_user, context
+from mailcrm.cli.context import actor, context
 from mailcrm.cli.desk import Json, PersonOption
 from mailcrm.cli.output import emit as show
 from mailcrm.cli.output import say
@@ -43,8 +43,7 @@ def emit(
     key: Annotated[str | None, typer.Option(help="Makes it one and the same, however often it is emitted.")] = None,
 ) -> None:
     """Store an event, as if it had happened now."""
-    source = f"user:{acting_user(ctx).key}"
-    new = verbs.emit(context(ctx), kind, _object(data), source=source, person=person, key=key)
+    new = verbs.emit(context(ctx), kind, _object(data), source=actor(ctx).source, person=person, key=key)
     say(f"{kind} is stored" if new else f"{kind} was stored before with this key; nothing was done")
 
 
