@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Connection
 
 from mailcrm.app import ask, choose
 from mailcrm.app.context import Context
+from mailcrm.core import linking
 from mailcrm.core.choices import answer_reference, is_question
-from mailcrm.core.model import Batch, FolderRole, Message, Reading
+from mailcrm.core.model import Arrival, Batch, FolderRole, Message, Reading
 from mailcrm.store import messages
 from mailcrm.store.mailboxes import DROP_BOX
 
@@ -65,19 +66,35 @@ def by_mark(connection: Connection, context: Context, batch: Batch, folder_id: i
 
 
 def is_forward(context: Context, batch: Batch, message: Message, reading: Reading) -> bool:
-    """True if one of ours forwarded a customer's mail to the drop-box (a Bcc to it is his own mail instead)."""
+    """True if one of ours handed a customer's mail in to the drop-box, and to nobody outside.
+
+    With a Bcc or a copy to it he hands in mail of his own.
+    """
+    author = reading.forward.author if reading.forward else None
     return (
-        _is_drop_box(context, batch)
-        and _from_us_to_drop_box(context, message)
-        and reading.forward is not None
-        and reading.forward.author is not None
+        _handed_in(context, batch, message)
+        and linking.outside_recipients(message, context.ours) == 0
+        and author is not None
+        and context.ours.is_outside_party(author.email)
     )
 
 
-def unsure_forward(connection: Connection, context: Context, batch: Batch, message: Message, now: datetime) -> None:
-    """A mail to the drop-box of which nobody can tell what it is about: the rep is told, nothing is guessed."""
-    if _is_drop_box(context, batch) and _from_us_to_drop_box(context, message):
+def unsure_forward(
+    connection: Connection, context: Context, batch: Batch, arrival: Arrival, message: Message, now: datetime
+) -> None:
+    """A mail to the drop-box of which nobody can tell what it is about: the rep is told, nothing is guessed.
+
+    Of old mail nobody is told.
+    """
+    fresh = now - arrival.received_at <= timedelta(days=context.config.linking.history_days)
+    if fresh and _handed_in(context, batch, message):
         ask.tell_unreadable_forward(connection, context, message, now)
+
+
+def is_drop_box(context: Context, batch: Batch) -> bool:
+    """True for what lies in the drop-box, or was handed in to it by LMTP."""
+    configured = context.config.mailboxes.get(batch.mailbox)
+    return batch.mailbox == DROP_BOX or (configured is not None and configured.drop_box)
 
 
 def _has_outsider(context: Context, message: Message) -> bool:
@@ -88,7 +105,7 @@ def _has_outsider(context: Context, message: Message) -> bool:
 
 def _way(context: Context, batch: Batch) -> Literal["sent", "reply"] | None:
     """A copy in the rep's own Sent, read over IMAP, proves who he is; what the drop-box got has to be checked."""
-    if _is_drop_box(context, batch):
+    if is_drop_box(context, batch):
         return "reply"
     if batch.role is FolderRole.SENT and batch.cursor is not None:
         return "sent"
@@ -96,12 +113,7 @@ def _way(context: Context, batch: Batch) -> Literal["sent", "reply"] | None:
     return "reply" if batch.role is FolderRole.ALL else None
 
 
-def _is_drop_box(context: Context, batch: Batch) -> bool:
-    configured = context.config.mailboxes.get(batch.mailbox)
-    return batch.mailbox == DROP_BOX or (configured is not None and configured.drop_box)
-
-
-def _from_us_to_drop_box(context: Context, message: Message) -> bool:
-    if message.from_ is None or context.ours.user(message.from_.email) is None:
+def _handed_in(context: Context, batch: Batch, message: Message) -> bool:
+    if not is_drop_box(context, batch) or message.from_ is None or context.ours.user(message.from_.email) is None:
         return False
     return any(address.email in context.ours.addresses for address in (*message.to, *message.cc))

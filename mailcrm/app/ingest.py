@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from mailcrm.app import answers
 from mailcrm.app.context import Context
-from mailcrm.app.linker import Item, Linked, Linker, Setting, keys_of
+from mailcrm.app.items import Item, Setting, item_of
+from mailcrm.app.linker import Linked, Linker
 from mailcrm.core import linking
-from mailcrm.core.linking import Party
-from mailcrm.core.model import REPLIES, Address, Arrival, Batch, Direction, Kind, Known, Message, Reading, Unreadable
+from mailcrm.core.model import REPLIES, Arrival, Batch, Direction, Kind, Known, Unreadable
+from mailcrm.core.text import clean
 from mailcrm.core.threads import identity_of
 from mailcrm.errors import Temporary
 from mailcrm.store import events, lookup, mailboxes, messages, users
@@ -121,11 +121,13 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         message, reading = arrival.content
         if answers.by_mail(connection, context, batch, message, reading, now):
             answered += 1
-        elif linking.has_outside_party(message, reading, context.ours):
-            items.append(_item(context, batch, arrival, message, reading, identity))
+            continue
+        item = item_of(context, setting, batch, arrival, message, reading, identity)
+        if item.forwarded or linking.has_outside_party(message, reading, context.ours):
+            items.append(item)
         else:
             skipped += 1
-            answers.unsure_forward(connection, context, batch, message, now)
+            answers.unsure_forward(connection, context, batch, arrival, message, now)
     if items:
         linker.prepare(items)
         for item in items:
@@ -137,7 +139,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
     events.record_many(
         connection,
-        [event for linked in linker.linked for event in _events(linked)],
+        [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread))],
         context.plugins.implementers("on_event"),
         now,
     )
@@ -148,8 +150,8 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         known=len(relocated),
         skipped=skipped + linker.skipped,
         quarantined=quarantined,
-        persons=len(linker.created),
-        choices=len(linker.choices),
+        persons=len(linker.people.created),
+        choices=len(linker.threads.questions),
         answered=answered,
     )
 
@@ -159,23 +161,14 @@ def _setting(connection: Connection, context: Context, batch: Batch) -> Setting:
     folder_id = mailboxes.open_folder(connection, state.id, batch.folder, batch.role, batch.cursor)
     configured = context.config.mailboxes.get(batch.mailbox)
     ids = {user.key: user.id for user in users.every(connection)}
-    people = configured.people if configured else _senders(context, batch)
-    members = tuple(ids[key] for key in people if key in ids)
     return Setting(
         mailbox_id=state.id,
         folder_id=folder_id,
         role=batch.role,
-        members=members,
-        owner=members[0] if len(members) == 1 else None,
+        users=ids,
+        members=tuple(ids[key] for key in configured.people if key in ids) if configured else (),
         policy=configured.create_persons if configured else "received+sent",
     )
-
-
-def _senders(context: Context, batch: Batch) -> tuple[str, ...]:
-    """Keys of those of ours who handed mail in to the drop-box: it counts as theirs."""
-    messages = (arrival.content[0] for arrival in batch.arrivals if isinstance(arrival.content, tuple))
-    found = {context.ours.user(message.from_.email) for message in messages if message.from_}
-    return tuple(sorted(key for key in found if key))
 
 
 def _identity(arrival: Arrival) -> str | None:
@@ -209,36 +202,12 @@ def _same_batch_twice(linker: Linker, places: Sequence[tuple[str, Arrival]], fir
             linker.rows.location(ids[identity], linker.setting.folder_id, arrival.uid, arrival.flags)
 
 
-def _item(context: Context, batch: Batch, arrival: Arrival, message: Message, reading: Reading, identity: str) -> Item:
-    age = context.clock() - arrival.received_at
-    forwarded = answers.is_forward(context, batch, message, reading)
-    direction = Direction.IN if forwarded else linking.direction_of(message, batch.role, context.ours)
-    parties = linking.parties(message, reading, direction, context.ours, forwarded=forwarded)
-    plugin = None
-    if context.plugins.has("choose_person"):
-        answer = context.plugins.choose("choose_person", message=message)
-        if answer and context.ours.is_outside_party(answer[1]):
-            plugin, parties = answer[0], [Party(Address("", answer[1]), "from")]
-    return Item(
-        arrival=arrival,
-        message=message,
-        reading=reading,
-        identity=identity,
-        direction=direction,
-        historic=age > timedelta(days=context.config.linking.history_days),
-        forwarded=forwarded,
-        parties=parties,
-        keys=keys_of(arrival, message, reading),
-        plugin=plugin,
-    )
-
-
-def _events(linked: Linked) -> list[NewEvent]:
-    """What is told about a message; nothing about historic mail."""
+def _events(linked: Linked, thread: int) -> list[NewEvent]:
+    """What is told about a message, which is in that thread; nothing about historic mail."""
     item = linked.item
     if item.historic:
         return []
-    data = {"message": item.message.message_id or item.identity, "thread": linked.thread, "deal": linked.deal}
+    data = {"message": clean(item.message.message_id or item.identity), "thread": thread, "deal": linked.deal}
     kinds: list[tuple[str, dict[str, object]]] = []
     if item.direction is Direction.OUT:
         kinds.append(("mail.sent", data))
@@ -249,7 +218,7 @@ def _events(linked: Linked) -> list[NewEvent]:
     if item.direction is Direction.IN and item.reading.kind in _EVENTS:
         until = item.reading.returns_on
         reason = item.reading.bounce.reason if item.reading.bounce else item.reading.rule
-        details = {"message": data["message"], "reason": reason, "until": until.isoformat() if until else None}
+        details = {"message": data["message"], "reason": clean(reason), "until": until.isoformat() if until else None}
         kinds.append((_EVENTS[item.reading.kind], details))
     return [
         NewEvent(

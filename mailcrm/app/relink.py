@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 from mailcrm.app.context import Context
 from mailcrm.core import linking
 from mailcrm.core.addresses import without_dots, without_tag
-from mailcrm.core.linking import Match
+from mailcrm.core.linking import Match, OpenDeals
 from mailcrm.core.model import Kind
 from mailcrm.store import choices, lookup
 from mailcrm.store.choices import NewChoice
@@ -40,6 +40,7 @@ class _Mail:
     thread: int
     kind: Kind
     date: datetime
+    historic: bool
     parties: dict[str, int | None]
 
 
@@ -82,7 +83,7 @@ def _page(connection: Connection, context: Context, ids: list[int], *, dry_run: 
     offices = lookup.organizations_by_address(connection, emails)
     persons = {card.person for cards in book.values() for card in cards}
     organizations = {card.organization for cards in book.values() for card in cards if card.organization}
-    deals = lookup.open_deals(connection, persons, organizations | set(offices.values()))
+    deals = OpenDeals(lookup.open_deals(connection, persons, organizations | set(offices.values())))
     standing = lookup.standing_choices(connection, persons) if deals else {}
     present = _present(connection, ids)
     changes: list[Change] = []
@@ -108,16 +109,19 @@ def _page(connection: Connection, context: Context, ids: list[int], *, dry_run: 
         theirs = [m.record for key, m in found.items() if key.startswith("organization:")]
         if state.deal is not None:
             found[f"deal:{state.deal}"] = Match(state.deal, "thread", f"thread {state.id} is linked to it")
-        elif not state.asked and mail.kind not in _NO_DEAL:
-            possible, rule = linking.candidates(
-                mine, theirs, deals, organization_deals=settings.organization_deals, opened_before=None
+        elif not state.decided and mail.kind not in _NO_DEAL:
+            possible, rule = deals.candidates(
+                mine,
+                theirs,
+                organization_deals=settings.organization_deals,
+                opened_before=mail.date if mail.historic else None,
             )
             decision = linking.decide_deal(possible, rule, standing=standing, persons=mine)
             if decision.deal is not None:
                 state.deal, state.link = decision.deal.record, "linked"
                 found[f"deal:{state.deal}"] = decision.deal
-            elif decision.ask:
-                state.asked, state.link = True, "choice"
+            elif decision.ask and not state.question:
+                state.question, state.link = "open", "choice"
                 numbers = tuple(each.id for each in decision.ask)
                 named = ", ".join(f"deal:{number}" for number in numbers)
                 changes.append(
@@ -150,11 +154,11 @@ def _mails(connection: Connection, ids: list[int]) -> list[_Mail]:
     for row in rows:
         parties[row.message_id][row.address] = row.person_id
     found = connection.execute(
-        select(message.c.id, message.c.thread_id, message.c.kind, message.c.date)
+        select(message.c.id, message.c.thread_id, message.c.kind, message.c.date, message.c.historic)
         .where(message.c.thread_id.in_(ids))
         .order_by(message.c.thread_id, message.c.date)
     )
-    return [_Mail(row.id, row.thread_id, Kind(row.kind), row.date, parties[row.id]) for row in found]
+    return [_Mail(row.id, row.thread_id, Kind(row.kind), row.date, row.historic, parties[row.id]) for row in found]
 
 
 def _present(connection: Connection, ids: list[int]) -> set[tuple[int, str]]:

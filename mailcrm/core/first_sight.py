@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -36,7 +36,7 @@ class Tally:
     now: datetime
     history: timedelta
     policy: str
-    several_deals: Collection[str] = ()
+    several_deals: Set[str] = frozenset()
     messages: int = 0
     _fresh: set[str] = field(default_factory=set)
     _contacted: set[str] = field(default_factory=set)
@@ -57,10 +57,11 @@ class Tally:
         written = message.date or received_at
         if direction is Direction.OUT and written >= self.now - linking.HISTORIC_CONTACT:
             self._contacted |= emails
-        if linking.may_create(reading, direction, len(parties), self.policy, role):
+        recipients = linking.outside_recipients(message, self.ours)
+        if linking.may_create(reading, direction, recipients, self.policy, role):
             (self._waiting if historic else self._fresh).update(emails)
         root = self._thread([hash(key) for key in references_of(message, None)] or [hash((id(message), received_at))])
-        if not historic and emails & set(self.several_deals):
+        if not historic and not emails.isdisjoint(self.several_deals):
             self._asking.add(root)
 
     def strangers(self) -> set[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,8 +80,6 @@ def has_outside_party(message: Message, reading: Reading, ours: Ours) -> bool:
     """False for mail among ourselves, which is not stored. Reports of mail systems concern outside mail."""
     if reading.kind in (Kind.BOUNCE, Kind.COMPLAINT):
         return True
-    if reading.forward is not None and reading.forward.author is not None:
-        return True
     everyone = (message.from_, *message.to, *message.cc, *message.bcc, *message.reply_to)
     return any(address is not None and address.email and not ours.is_ours(address.email) for address in everyone)
 
@@ -112,14 +111,20 @@ def parties(message: Message, reading: Reading, direction: Direction, ours: Ours
     return list(found.values())[:KEPT_PARTIES]
 
 
-def may_create(reading: Reading, direction: Direction, count: int, policy: str, role: FolderRole) -> bool:
+def outside_recipients(message: Message, ours: Ours) -> int:
+    """To how many addresses that are not ours it was sent."""
+    everyone = {address.email for address in (*message.to, *message.cc, *message.bcc)} - {""}
+    return sum(not ours.is_ours(email) for email in everyone)
+
+
+def may_create(reading: Reading, direction: Direction, recipients: int, policy: str, role: FolderRole) -> bool:
     """True if unknown parties of such a message become persons.
 
     Args:
-        count: how many outside parties it has.
+        recipients: from ``outside_recipients``.
         policy: the mailbox's ``create_persons``: received+sent, sent or none.
     """
-    if reading.kind not in _CREATING or count > MOST_PARTIES or role is FolderRole.JUNK:
+    if reading.kind not in _CREATING or recipients > MOST_PARTIES or role is FolderRole.JUNK:
         return False
     return policy == "received+sent" or (policy == "sent" and direction is Direction.OUT)
 
@@ -157,30 +162,50 @@ def name_of(address: Address) -> str:
     return " ".join(word.capitalize() for word in words) if words else address.email
 
 
-def candidates(
-    persons: Collection[int],
-    organizations: Collection[int],
-    deals: Iterable[OpenDeal],
-    *,
-    organization_deals: bool,
-    opened_before: datetime | None,
-) -> tuple[list[OpenDeal], str]:
-    """Open deals that the message may be about: the persons', else (setting) those of the organizations.
+class OpenDeals:
+    """Open deals, found by whose they are."""
 
-    Args:
-        deals: open deals of those persons and organizations.
-        opened_before: for historic mail, the message's date: a deal opened later is not what it was about.
+    def __init__(self, deals: Iterable[OpenDeal] = ()) -> None:
+        self._of_person: dict[int, list[OpenDeal]] = defaultdict(list)
+        self._of_organization: dict[int, list[OpenDeal]] = defaultdict(list)
+        for deal in deals:
+            if deal.person is not None:
+                self._of_person[deal.person].append(deal)
+            if deal.organization is not None:
+                self._of_organization[deal.organization].append(deal)
 
-    Returns:
-        The deals by id, and the rule that found them.
-    """
-    possible = sorted(
-        (deal for deal in deals if opened_before is None or deal.created_at <= opened_before), key=lambda deal: deal.id
-    )
-    of_persons = [deal for deal in possible if deal.person in persons]
-    if of_persons or not organization_deals:
-        return of_persons, "only open deal of the person"
-    return [deal for deal in possible if deal.organization in organizations], "only open deal of the organization"
+    def __bool__(self) -> bool:
+        return bool(self._of_person or self._of_organization)
+
+    def candidates(
+        self,
+        persons: Iterable[int],
+        organizations: Iterable[int],
+        *,
+        organization_deals: bool,
+        opened_before: datetime | None,
+    ) -> tuple[list[OpenDeal], str]:
+        """Those that a message may be about: the persons', else (setting) those of the organizations.
+
+        Args:
+            opened_before: for historic mail, the message's date: a deal opened later is not what it was about.
+
+        Returns:
+            The deals by id, and the rule that found them.
+        """
+        found = _possible(persons, self._of_person, opened_before)
+        if found or not organization_deals:
+            return found, "only open deal of the person"
+        return _possible(organizations, self._of_organization, opened_before), "only open deal of the organization"
+
+
+def _possible(
+    records: Iterable[int], deals: Mapping[int, Sequence[OpenDeal]], opened_before: datetime | None
+) -> list[OpenDeal]:
+    found = {deal.id: deal for record in records for deal in deals.get(record, ())}
+    return [
+        found[number] for number in sorted(found) if opened_before is None or found[number].created_at <= opened_before
+    ]
 
 
 def decide_deal(

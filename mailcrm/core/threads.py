@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 
-from mailcrm.core.model import Message
+from mailcrm.core.model import Message, Reading
+from mailcrm.core.text import clean
 
+_LONGEST_KEY = 600  # bytes; an index of PostgreSQL holds no more than 2,700
 _PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|bls|res|fwd?|fw|wg|pd|tr|rv|enc|vb|doorst|i)\s*(?:\[\d+\]|\(\d+\))?\s*[:：]\s*)+",
     re.IGNORECASE,
@@ -49,17 +51,31 @@ def identity_of(message: Message) -> str:
     return _digest("", sender, when, recipients, message.subject, message.text, files, received)
 
 
+def key_of(reference: str) -> str:
+    """The form in which a message id or server thread id is stored and looked up: bounded, in plain text."""
+    key = clean(reference)
+    return key if len(key.encode()) <= _LONGEST_KEY else f"long:{_digest(key)}"
+
+
 def references_of(message: Message, thread_hint: str | None) -> tuple[str, ...]:
     """Every id that places the message in a thread, nearest first: its own, In-Reply-To, References, the server's."""
-    found = dict.fromkeys(
-        (
-            *((message.message_id,) if message.message_id else ()),
-            *message.in_reply_to,
-            *reversed(message.references),
-            *((thread_hint,) if thread_hint else ()),
-        )
+    found = (
+        *((message.message_id,) if message.message_id else ()),
+        *message.in_reply_to,
+        *reversed(message.references),
+        *((thread_hint,) if thread_hint else ()),
     )
-    return tuple(found)
+    return tuple(key for key in dict.fromkeys(map(key_of, found)) if key)
+
+
+def keys_of(message: Message, reading: Reading, thread_hint: str | None) -> tuple[str, ...]:
+    """``references_of``, and the ids that a bounce or a forward quotes."""
+    quoted = (
+        reading.bounce.original_id if reading.bounce else None,
+        reading.forward.message_id if reading.forward else None,
+    )
+    keys = (*references_of(message, thread_hint), *(key_of(each) for each in quoted if each))
+    return tuple(key for key in dict.fromkeys(keys) if key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +91,8 @@ class Placement:
 def place(keys: Iterable[str], known: Mapping[str, int], apart: Set[tuple[int, int]] = frozenset()) -> Placement:
     """Find the thread of a message from its ids, nearest first.
 
-    A message that refers to several threads bridges them: they join the oldest, save pairs that were split by hand
-    (``apart``, both orders); then the nearest reference decides.
+    A message that refers to several threads bridges them: they join the oldest. Where two of them were split by hand
+    (``apart``, both orders), the nearer one is its thread and the other is left alone.
 
     Args:
         keys: from ``references_of``.
@@ -91,12 +107,12 @@ def place(keys: Iterable[str], known: Mapping[str, int], apart: Set[tuple[int, i
         return Placement(None, (), "new thread", "refers to no message that is known")
     nearest = next(iter(found))
     rule = "server thread id" if found[nearest].startswith(("gm:", "oid:")) else "reference"
-    together = [thread for thread in found if thread == nearest or (nearest, thread) not in apart]
+    together: list[int] = []
+    for thread in found:
+        if not any((thread, other) in apart for other in together):
+            together.append(thread)
     oldest = min(together)
-    joins = tuple(thread for thread in together if thread != oldest)
-    if any((oldest, thread) in apart for thread in joins):
-        oldest, joins = nearest, ()
-    return Placement(oldest, joins, rule, found[nearest])
+    return Placement(oldest, tuple(each for each in together if each != oldest), rule, found[nearest])
 
 
 def normal_subject(subject: str) -> str:

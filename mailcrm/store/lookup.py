@@ -32,7 +32,13 @@ from mailcrm.store.tables import (
 
 @dataclass(slots=True)
 class ThreadState:
-    """A thread as the batch sees it; changed in place while messages are added, then written once."""
+    """A thread as the batch sees it; changed in place while messages are added, then written once.
+
+    Args:
+        question: the state of the choice about it: open, answered or withdrawn; "" if there never was one.
+        outgoing: one of ours has written in it.
+        writer: the address of ours that wrote in it first, where that was looked up.
+    """
 
     id: int
     subject: str
@@ -42,9 +48,20 @@ class ThreadState:
     deal: int | None = None
     link: str = "none"
     private: bool = False
-    asked: bool = False
+    question: str = ""
+    outgoing: bool = False
+    writer: str | None = None
     is_new: bool = False
     changed: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """True if a rep decides, or has decided, which deal it belongs to."""
+        return self.question in ("open", "answered")
+
+
+QUESTIONS = ("", "withdrawn", "answered", "open")
+"""States of a thread's choice: of several, the last one here counts."""
 
 
 def _rows(
@@ -69,21 +86,30 @@ def threads_by_reference(connection: Connection, references: Iterable[str]) -> d
 
 
 def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, ThreadState]:
-    """The threads themselves."""
-    wanted = list(ids)
-    query = select(
-        thread.c.id,
-        thread.c.subject,
-        thread.c.first_at,
-        thread.c.last_at,
-        thread.c.organization_id,
-        thread.c.deal_id,
-        thread.c.link,
-        thread.c.private,
+    """The threads themselves, but for those that were joined into others.
+
+    They are locked: until the transaction ends no other changes them.
+    """
+    wanted = sorted(ids)
+    query = (
+        select(
+            thread.c.id,
+            thread.c.subject,
+            thread.c.first_at,
+            thread.c.last_at,
+            thread.c.organization_id,
+            thread.c.deal_id,
+            thread.c.link,
+            thread.c.private,
+        )
+        .where(thread.c.merged_into.is_(None))
+        .order_by(thread.c.id)
+        .with_for_update(key_share=True)
     )
     states = {row[0]: ThreadState(*row) for row in _rows(connection, query, thread.c.id, wanted)}
-    for row in _rows(connection, select(choice.c.thread_id), choice.c.thread_id, wanted):
-        states[row[0]].asked = True
+    for row in _rows(connection, select(choice.c.thread_id, choice.c.state), choice.c.thread_id, states):
+        state = states[row[0]]
+        state.question = max(state.question, row[1], key=QUESTIONS.index)
     return states
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
 from mailcrm.core.model import Address, Attachment, Direction, Message, Reading, Unreadable
+from mailcrm.core.text import clean
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import slices
 from mailcrm.store.lookup import ThreadState
@@ -33,7 +35,6 @@ from mailcrm.store.tables import (
 )
 
 Row = tuple[Any, ...]
-LONGEST_TEXT = 1_000_000
 _COLUMNS: dict[Table, tuple[str, ...]] = {  # in the order in which they are written
     person: ("id", "name", "organization_id", "owner_id", "created_by", "created_at"),
     person_address: ("person_id", "address", "canonical", "is_primary"),
@@ -74,7 +75,7 @@ class Rows:
         self, person_id: int, address: Address, name: str, organization: int | None, owner: int | None, by: str
     ) -> None:
         """A person and his first address."""
-        self.tables[person].append((person_id, clean(name), organization, owner, by, self.now))
+        self.tables[person].append((person_id, clean(name), organization, owner, clean(by), self.now))
         self.tables[person_address].append((person_id, address.email, canonical(address.email), True))
 
     def message(
@@ -92,8 +93,9 @@ class Rows:
         text: str,
         reply_text: str,
         details: Mapping[str, Any] | None,
+        without: Collection[str] = (),
     ) -> None:
-        """A message and its attachments."""
+        """A message and its attachments; its recipients but for those ``without`` whom it is to be stored."""
         kept = clean(text)
         reply = clean(reply_text)
         self.tables[message].append(
@@ -103,11 +105,11 @@ class Rows:
                 clean(content.message_id) if content.message_id else None,
                 thread_id,
                 reading.kind.value,
-                reading.rule,
+                clean(reading.rule),
                 direction.value,
                 clean(author.name) if author else None,
                 author.email if author else None,
-                {"to": _pairs(content.to), "cc": _pairs(content.cc)},
+                {"to": _pairs(content.to, without), "cc": _pairs(content.cc, without)},
                 clean(content.subject),
                 content.date or received_at,
                 received_at,
@@ -142,7 +144,13 @@ class Rows:
         self.tables[link].append(row)
 
     def write(self, connection: Connection) -> None:
-        """Insert everything."""
+        """Insert everything. A place that is taken was given to another message by a server that counts anew."""
+        by_folder: dict[int, list[int]] = defaultdict(list)
+        for _, folder_id, uid, _ in self.tables[location]:
+            if uid is not None:
+                by_folder[folder_id].append(uid)
+        for folder_id, uids in by_folder.items():
+            vacate(connection, folder_id, uids, self.now)
         for table, rows in self.tables.items():
             insert_rows(connection, table, _COLUMNS[table], rows)
 
@@ -150,18 +158,6 @@ class Rows:
 def canonical(email: str) -> str:
     """The form in which Gmail's dots and everybody's tags do not count."""
     return without_dots(without_tag(email))
-
-
-def clean(text: str) -> str:
-    """Text that both databases can hold: no NUL, no lone surrogates, not endless."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            text = text.encode("utf-8", "replace").decode()
-    return text[:LONGEST_TEXT]
 
 
 def write_threads(connection: Connection, states: Iterable[ThreadState]) -> None:
@@ -201,12 +197,17 @@ def write_threads(connection: Connection, states: Iterable[ThreadState]) -> None
 
 def write_references(connection: Connection, references: Mapping[str, int]) -> None:
     """Remember ids that are new, each with its thread."""
-    rows = [(clean(reference), thread_id) for reference, thread_id in references.items()]
-    insert_rows(connection, thread_reference, ("reference", "thread_id"), rows)
+    insert_rows(connection, thread_reference, ("reference", "thread_id"), list(references.items()))
 
 
-def join_threads(connection: Connection, gone: int, into: int, now: datetime) -> None:
-    """Make two threads one: everything of ``gone`` belongs to ``into``; the row stays and says where it went."""
+def join_threads(connection: Connection, gone: int, into: int, now: datetime) -> list[int]:
+    """Make two threads one: everything of ``gone`` belongs to ``into``; the row stays and says where it went.
+
+    Of two open choices the older thread's stays; none stays open where one of the threads has a deal.
+
+    Returns:
+        The ids of the choices that are withdrawn.
+    """
     connection.execute(update(message).where(message.c.thread_id == gone).values(thread_id=into))
     connection.execute(update(thread_reference).where(thread_reference.c.thread_id == gone).values(thread_id=into))
     connection.execute(
@@ -214,28 +215,49 @@ def join_threads(connection: Connection, gone: int, into: int, now: datetime) ->
         .where(link.c.record == "thread", link.c.record_id == gone)
         .values(record_id=into, rule="joined", evidence=f"was thread {gone}")
     )
-    withdrawn = {"state": "withdrawn", "answered_at": now, "answered_by": f"thread {gone} joined thread {into}"}
-    has_choice = select(choice.c.id).where(choice.c.thread_id == into, choice.c.state == "open").exists()
-    connection.execute(
-        update(choice).where(choice.c.thread_id == gone, choice.c.state == "open", has_choice).values(**withdrawn)
-    )
+    withdrawn = _withdraw_choices(connection, gone, into, now)
     connection.execute(update(choice).where(choice.c.thread_id == gone).values(thread_id=into))
-    connection.execute(
-        delete(thread_apart).where((thread_apart.c.thread_id == gone) | (thread_apart.c.other_id == gone))
-    )
+    _keep_apart(connection, gone, into)
     connection.execute(update(thread).where(thread.c.merged_into == gone).values(merged_into=into))
     connection.execute(update(thread).where(thread.c.id == gone).values(merged_into=into, link="none", deal_id=None))
+    return withdrawn
+
+
+def _withdraw_choices(connection: Connection, gone: int, into: int, now: datetime) -> list[int]:
+    linked = select(thread.c.id).where(thread.c.id.in_((gone, into)), thread.c.deal_id.is_not(None))
+    open_ = select(choice.c.id).where(choice.c.thread_id == into, choice.c.state == "open")
+    ending: ColumnElement[bool]
+    if connection.execute(linked).first() is not None:
+        ending = choice.c.thread_id.in_((gone, into))
+    elif connection.execute(open_).first() is not None:
+        ending = choice.c.thread_id == gone
+    else:
+        return []
+    values = {"state": "withdrawn", "answered_at": now, "answered_by": f"thread {gone} joined thread {into}"}
+    ended = update(choice).where(ending, choice.c.state == "open").values(**values).returning(choice.c.id)
+    return list(connection.execute(ended).scalars())
+
+
+def _keep_apart(connection: Connection, gone: int, into: int) -> None:
+    """What was split from a thread stays apart from the one that it joined."""
+    his = (thread_apart.c.thread_id == gone) | (thread_apart.c.other_id == gone)
+    others = {each for row in connection.execute(select(thread_apart).where(his)) for each in row} - {gone, into}
+    connection.execute(delete(thread_apart).where(his))
+    if others:
+        rows = [{"thread_id": min(into, other), "other_id": max(into, other)} for other in sorted(others)]
+        connection.execute(insert_new(connection, thread_apart), rows)
 
 
 def adopt(connection: Connection, addresses: Mapping[str, int]) -> None:
-    """Link stored mail of addresses that have just become persons."""
+    """Link stored mail of addresses that have just become persons, but for what a plugin refused to link."""
+    vetoed = select(1).where(link.c.message_id == message.c.id, link.c.record == "veto").exists()
     found = [
         row
         for piece in slices(addresses)
         for row in connection.execute(
             select(participant.c.message_id, participant.c.address, message.c.thread_id)
             .join(message, message.c.id == participant.c.message_id)
-            .where(participant.c.address.in_(piece), participant.c.person_id.is_(None))
+            .where(participant.c.address.in_(piece), participant.c.person_id.is_(None), ~vetoed)
         )
     ]
     if not found:
@@ -312,11 +334,18 @@ def threads_at(connection: Connection, folder_id: int, uids: Iterable[int]) -> d
     }
 
 
+def vacate(connection: Connection, folder_id: int, uids: Iterable[int], now: datetime) -> None:
+    """These places in a folder belong to no message any more."""
+    for piece in slices(uids):
+        taken = (location.c.folder_id == folder_id) & location.c.uid.in_(piece)
+        connection.execute(update(location).where(taken).values(uid=None, gone_at=now))
+
+
 def insert_new(connection: Connection, table: Table) -> Any:
     """An INSERT that leaves rows alone that are there already."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing()
 
 
-def _pairs(addresses: Iterable[Address]) -> list[tuple[str, str]]:
-    return [(clean(address.name), address.email) for address in addresses]
+def _pairs(addresses: Iterable[Address], without: Collection[str]) -> list[tuple[str, str]]:
+    return [(clean(address.name), address.email) for address in addresses if address.email not in without]
