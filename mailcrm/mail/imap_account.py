@@ -57,7 +57,7 @@ class Pace:
     logins: int = 3
     needs_person: float = 900.0
     fruitless: int = 100
-    dialers: int = 8
+    dialers: int = 6
     fetchers: int = 8
     first_passes: int = 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,20 +16,22 @@ CHECKING: Final = -2
 class Suspects:
     """Remembers at what the connection broke, so that a poison message ends in quarantine, not in a loop."""
 
+    __slots__ = ("_broke",)
+
     def __init__(self) -> None:
-        self._broke: Counter[tuple[bytes, int]] = Counter()
+        self._broke: dict[tuple[bytes, int], int] = {}
 
     def blame(self, folder: bytes, uid: int) -> None:
         """The connection broke while this message was awaited."""
-        self._broke[folder, uid] += 1
+        self._broke[folder, uid] = self._broke.get((folder, uid), 0) + 1
 
     def suspected(self, folder: bytes, uid: int) -> bool:
         """Whether it is to be fetched by a command of its own."""
-        return self._broke[folder, uid] > 0 if self._broke else False
+        return (folder, uid) in self._broke
 
     def poison(self, folder: bytes, uid: int) -> bool:
         """Whether it broke the connection too often to be tried again."""
-        return self._broke[folder, uid] >= POISON if self._broke else False
+        return self._broke.get((folder, uid), 0) >= POISON
 
     @contextlib.contextmanager
     def watching(self, folder: bytes, step: int) -> Iterator[None]:
