@@ -24,7 +24,8 @@ def emit(
     """Store one event and have the plugins told of it.
 
     Args:
-        source: who tells: ``user:KEY``, ``command``, ``plugin:NAME``, ``web``. A plugin is not told what it told us itself.
+        source: who tells: ``user:KEY``, ``command``, ``plugin:NAME``, ``web``. A plugin is not told what it
+            told us itself.
         person: name, e-mail address or id.
         key: two events of one source with the same key are one; absent: it is an event of its own.
         at: when it happened, aware; absent: now.
