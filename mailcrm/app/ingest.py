@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -12,14 +13,16 @@ from mailcrm.app import answers
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
 from mailcrm.app.linker import Linked, Linker
+from mailcrm.app.refused import keep
 from mailcrm.core import linking
 from mailcrm.core.model import REPLIES, Arrival, Batch, Direction, Kind, Known, Unreadable
 from mailcrm.core.text import clean
 from mailcrm.core.threads import identity_of
-from mailcrm.errors import Temporary
+from mailcrm.errors import MailcrmError
 from mailcrm.store import events, lookup, mailboxes, messages, users
 from mailcrm.store.events import NewEvent
 
+log = logging.getLogger(__name__)
 _TRIES = 3
 _EVENTS = {
     Kind.BOUNCE: "mail.bounced",
@@ -36,7 +39,7 @@ class Outcome:
         stored: new messages; ``linked`` of them went to a deal.
         known: messages that were stored already and were found in one more place.
         skipped: mail among ourselves, answers to questions, private threads: not stored.
-        quarantined: messages that could not be read.
+        quarantined: messages that could not be read or stored.
     """
 
     stored: int = 0
@@ -53,25 +56,58 @@ class Outcome:
 
 
 def ingest(context: Context, batch: Batch) -> Outcome:
-    """Store and link a batch; all of it and its cursor, or nothing.
+    """Store and link a batch; all of it and its cursor, or nothing. A message that can't be stored is put aside.
 
     Safe to repeat: a message that is there already only gets a further location.
 
     Raises:
-        Temporary: the database is busy or away; nothing was stored, the batch may come again.
+        Temporary: the database is busy or away; the batch may come again.
     """
+    try:
+        return ingest_whole(context, batch)
+    except MailcrmError:
+        raise
+    except Exception as error:
+        log.exception("%s of mailbox %s: not stored at once; now one by one", batch.folder or "mail", batch.mailbox)
+        return _one_by_one(context, batch, error)
+
+
+def ingest_whole(context: Context, batch: Batch) -> Outcome:
+    """As ``ingest``, but raises whatever a message causes."""
     context.blobs.settle(_files(batch))
     for attempt in range(_TRIES):
         try:
             with context.db.write() as connection:
                 outcome = _ingest(connection, context, batch)
             break
-        except IntegrityError as error:  # another process stored one of these a moment ago: look again
+        except IntegrityError:  # another process stored one of these a moment ago: look again
             if attempt == _TRIES - 1:
-                raise Temporary(f"the mailbox {batch.mailbox} is being read by two at once: {error.orig}") from error
+                raise
     if batch.arrivals or batch.flags:
         context.changed()
     return outcome
+
+
+def _one_by_one(context: Context, batch: Batch, error: Exception) -> Outcome:
+    """Store each message by itself, then the cursor together with those that were refused.
+
+    If all are refused, it is not their fault, and the batch waits for whoever mends the cause.
+    """
+    total = Outcome()
+    refused: list[Arrival] = []
+    for arrival in batch.arrivals:
+        try:
+            total += ingest_whole(context, replace(batch, arrivals=(arrival,), cursor=None, vanished=(), flags={}))
+        except MailcrmError:
+            raise
+        except Exception as fault:
+            if not isinstance(arrival.content, tuple):
+                raise
+            log.warning("a message of %s is put aside: %s", arrival.received_at, fault)
+            refused.append(replace(arrival, content=keep(context, arrival.content, fault)))
+    if not refused or len(refused) == len(batch.arrivals) > 1:
+        raise error
+    return total + ingest_whole(context, replace(batch, arrivals=tuple(refused)))
 
 
 def _files(batch: Batch) -> set[str]:

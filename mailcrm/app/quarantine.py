@@ -9,10 +9,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from mailcrm.app.context import Context
-from mailcrm.app.ingest import ingest
+from mailcrm.app.ingest import ingest_whole
+from mailcrm.app.refused import kept
 from mailcrm.core.model import Arrival, Batch, FolderRole, Message, Reading, Unreadable
-from mailcrm.errors import NotFound
-from mailcrm.store.tables import folder, mailbox, quarantine
+from mailcrm.core.text import clean
+from mailcrm.errors import MailcrmError, NotFound
+from mailcrm.store.tables import folder, location, mailbox, quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +76,42 @@ def retry(
     """
     results: list[tuple[Quarantined, str | None]] = []
     for entry in entries:
-        content = read(context.blobs.read(entry.sha256))
-        if isinstance(content, Unreadable):
-            with context.db.write() as connection:
-                connection.execute(
-                    update(quarantine)
-                    .where(quarantine.c.id == entry.id)
-                    .values(attempts=quarantine.c.attempts + 1, reason=content.reason)
-                )
-            results.append((entry, content.reason))
-            continue
-        arrival = Arrival(uid=entry.uid, received_at=entry.received_at, content=content)
-        ingest(context, Batch(entry.mailbox, entry.folder, _role(context, entry), (arrival,)))
+        raw = context.blobs.read(entry.sha256)
+        reason = _taken_in(context, entry, kept(raw) or read(raw))
         with context.db.write() as connection:
-            connection.execute(update(quarantine).where(quarantine.c.id == entry.id).values(stored_at=context.clock()))
-        results.append((entry, None))
+            attempts = update(quarantine).where(quarantine.c.id == entry.id)
+            if reason is None:
+                connection.execute(attempts.values(stored_at=context.clock()))
+            else:
+                connection.execute(attempts.values(attempts=quarantine.c.attempts + 1, reason=clean(reason)))
+        results.append((entry, reason))
     return results
+
+
+def _taken_in(context: Context, entry: Quarantined, content: tuple[Message, Reading] | Unreadable) -> str | None:
+    """None, or why it still is not stored."""
+    if isinstance(content, Unreadable):
+        return content.reason
+    arrival = Arrival(uid=_uid(context, entry), received_at=entry.received_at, content=content)
+    try:
+        ingest_whole(context, Batch(entry.mailbox, entry.folder, _role(context, entry), (arrival,)))
+    except MailcrmError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this message's own, and told
+        return f"it was read, but not stored: {type(error).__name__}: {error}"[:500]
+    return None
+
+
+def _uid(context: Context, entry: Quarantined) -> int | None:
+    """Its place in the folder, unless the server has given that to another message since."""
+    taken = (
+        select(location.c.uid)
+        .join(folder, folder.c.id == location.c.folder_id)
+        .join(mailbox, mailbox.c.id == folder.c.mailbox_id)
+        .where(mailbox.c.key == entry.mailbox, folder.c.name == entry.folder, location.c.uid == entry.uid)
+    )
+    with context.db.read() as connection:
+        return entry.uid if connection.execute(taken).first() is None else None
 
 
 def _role(context: Context, entry: Quarantined) -> FolderRole:
