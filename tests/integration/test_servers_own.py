@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import smtplib
 import ssl
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import psycopg
 import pytest
@@ -114,3 +118,31 @@ def test_postfix_delivers_ours_and_relays_the_rest(postfix: Postfix, dovecot: Do
             return bool(client.select_folder("INBOX")[b"EXISTS"])
 
     wait_until(arrived, what="the delivery into Dovecot")
+
+
+@pytest.mark.servers
+def test_dovecot_announces_deliveries_by_http() -> None:
+    told: list[tuple[str, dict[str, object]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.append((self.headers["Authorization"], json.loads(body)))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+        Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
+        with Dovecot(hook_url=f"http://dovecot:secret@127.0.0.1:{web.server_port}/hooks/delivery") as server:
+            user = server.new_user()
+            server.enable_hook(user)
+            server.deliver(user, RAW)
+            wait_until(lambda: told, what="the announcement")
+        web.shutdown()
+    [(authorization, body)] = told
+    assert base64.b64decode(authorization.removeprefix("Basic ")) == b"dovecot:secret"
+    assert (body["user"], body["event"]) == (user, "messageNew")
