@@ -72,20 +72,16 @@ def role_of(name: str, attributes: Iterable[str], delimiter: str) -> FolderRole:
     return BY_NAME.get(levels[-1].casefold(), FolderRole.OTHER)
 
 
-def list_folders(talk: Talk, *, status: bytes = b"") -> list[Folder]:
+def list_folders(talk: Talk) -> list[Folder]:
     """All personal folders, the INBOX first; those of other users and shared ones are left out (RFC 2342).
-
-    Args:
-        status: items that ``talk.news`` shall hold for each folder, where the server tells them along (RFC 5819).
 
     Raises:
         Away: the connection failed.
         Declined: the server lists nothing.
     """
     foreign, personal = _namespaces(talk)
-    extra = b" STATUS (" + status + b")" if status and "LIST-STATUS" in talk.capabilities else b""
     if {"SPECIAL-USE", "LIST-EXTENDED"} <= talk.capabilities:
-        command = b'LIST "" "*" RETURN (SPECIAL-USE' + extra + b")"
+        command = b'LIST "" "*" RETURN (SPECIAL-USE)'
     elif "XLIST" in talk.capabilities and "SPECIAL-USE" not in talk.capabilities:
         command = b'XLIST "" "*"'
     else:

@@ -202,7 +202,7 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     """Look at all folders and bring up to date those that changed. Returns whether any had."""
     status = _STATUS + (b" HIGHESTMODSEQ" if "CONDSTORE" in talk.capabilities else b"")
     talk.news.clear()
-    listed = list_folders(talk, status=status)
+    listed = list_folders(talk)
     folders = chosen(listed, account.mailbox)
     account.folders = shop.share(folders)
     names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in folders}
@@ -211,9 +211,9 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     account.reading = account.reading or bool(account.desk.cursors()) or shop.may_read(account.key)
     if not account.reading:
         return False
-    told = {quoted(name) for name in talk.news}
-    silent = (f.wire for f in folders if f.wire != account.watched.wire and f.wire not in told)
-    talk.ask([b"STATUS " + wire + b" (" + status + b")" for wire in silent])
+    # not LIST-STATUS (RFC 5819): it would have the server open the folders that are not read, too
+    others = (f.wire for f in folders if f.wire != account.watched.wire)
+    talk.ask([b"STATUS " + wire + b" (" + status + b")" for wire in others])
     return _others(account, talk)
 
 
