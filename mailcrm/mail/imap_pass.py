@@ -142,9 +142,10 @@ def _floor(talk: Talk, since: datetime | None) -> int:
             found = talk.matching(b"%d:%d " % (first, min(first + _SEARCHED - 1, talk.exists)) + day)
             if found:
                 return found[0][0]
+        found = talk.matching(day)  # pymap takes the numbers above for UIDs
+        return found[0][0] if found else 1 << 32
     except Declined:
         return 1
-    return 1 << 32
 
 
 def _count(counts: Counts, arrivals: Iterable[Arrival]) -> None:
