@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
 
 from mailcrm.errors import Temporary
@@ -76,7 +80,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading; what it reads is one snapshot.
+        """A connection for reading. On SQLite what it reads is one snapshot; on PostgreSQL each query is.
 
         Raises:
             Temporary: the database is away.
@@ -102,14 +106,33 @@ class Database:
 
     @contextmanager
     def rehearse(self) -> Iterator[Connection]:
-        """A transaction whose work is seen inside of the block and then taken back."""
-        with self._writer, _temporary(), self.engine.connect() as connection:
-            connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        """A transaction whose work is seen inside of the block and then gone.
+
+        On SQLite it is made in a copy, for there is one writer at a time and a rehearsal may take long.
+        """
+        if self.is_sqlite:
+            with self._copy() as copy, copy.write() as connection:
+                yield connection
+            return
+        with _temporary(), self.engine.connect() as connection:
             transaction = connection.begin()
             try:
                 yield connection
             finally:
                 transaction.rollback()
+
+    @contextmanager
+    def _copy(self) -> Iterator[Database]:
+        file = Path(self.engine.url.database or "")
+        with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=file.parent) as folder:
+            target = Path(folder) / "copy.db"
+            with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
+                source.backup(copy)
+            database = Database(f"sqlite:///{target}")
+            try:
+                yield database
+            finally:
+                database.close()
 
     def close(self) -> None:
         """Close every connection."""
@@ -152,8 +175,13 @@ def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
 def _temporary() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise Temporary(f"the database can't be used just now: {error.orig}") from error
+    except DBAPIError as error:
+        too_much = (getattr(error.orig, "sqlstate", None) or "").startswith("54")  # PostgreSQL: program limit exceeded
+        if error.connection_invalidated or (isinstance(error, OperationalError) and not too_much):
+            raise Temporary(f"the database can't be used just now: {error.orig}") from error
+        raise
+    except PoolTimeout as error:
+        raise Temporary("the database can't be used just now: every connection is taken") from error
 
 
 def _engine(url: str) -> Engine:

@@ -1,0 +1,87 @@
+"""The database: what is temporary, what is not, and who waits for whom."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+from mailcrm.errors import Temporary
+from mailcrm.store import tables
+from mailcrm.store.db import Database, reserve
+from mailcrm.store.migrate import upgrade
+
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+def put(database: Database, name: str) -> None:
+    with database.write() as connection:
+        connection.execute(insert(tables.setting).values(name=name, value=1, at=NOW))
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(tables.setting)) or 0
+
+
+def test_a_rehearsal_is_seen_inside_and_gone_after(database: Database) -> None:
+    put(database, "before")
+    with database.rehearse() as connection:
+        connection.execute(insert(tables.setting).values(name="rehearsed", value=1, at=NOW))
+        assert connection.scalar(select(func.count()).select_from(tables.setting)) == 2
+    assert count(database) == 1
+
+
+def test_others_write_while_something_is_rehearsed(database: Database) -> None:
+    with database.rehearse() as connection:
+        connection.execute(insert(tables.setting).values(name="rehearsed", value=1, at=NOW))
+        put(database, "meanwhile")
+    assert count(database) == 1
+
+
+def test_a_failed_block_writes_nothing(database: Database) -> None:
+    values = {"name": "x", "value": 1, "at": NOW}
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(insert(tables.setting).values(**values))
+        connection.execute(insert(tables.setting).values(**values))
+    assert count(database) == 0
+
+
+def test_too_few_connections_are_temporary(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
+    with pytest.raises(Temporary, match="every connection is taken"):
+        take_many(database)
+
+
+def take_many(database: Database) -> None:
+    with ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(database.read())
+
+
+def test_what_no_wait_can_mend_is_not_temporary(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    upgrade(database)
+    endless = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(4000))
+    with database.write() as connection:
+        thread = tables.thread.insert().values(subject="", first_at=NOW, last_at=NOW, link="none")
+        number = connection.execute(thread.returning(tables.thread.c.id)).scalar_one()
+    with pytest.raises(OperationalError, match="index row"), database.write() as connection:
+        connection.execute(insert(tables.thread_reference).values(reference=endless, thread_id=number))
+    with pytest.raises(ProgrammingError), database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+    database.close()
+
+
+def test_reserved_ids_are_handed_out_once(database: Database) -> None:
+    with database.write() as connection:
+        first = list(reserve(connection, tables.thread, 3))
+        values = {"subject": "", "first_at": NOW, "last_at": NOW, "link": "none"}
+        made = connection.execute(insert(tables.thread).values(**values).returning(tables.thread.c.id)).scalar_one()
+        second = list(reserve(connection, tables.thread, 2))
+    assert len({*first, made, *second}) == 6
+    assert sorted(first) == first
+    assert max(first) < made < min(second)
