@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -19,7 +19,7 @@ from mailcrm.mail.imap_windows import windows
 
 CHECK_ABOVE: Final = 10  # so many new messages at once may be moved ones that are stored already
 _PORTION: Final = 8
-_SEARCHED: Final = 20_000
+_SEARCHED: Final = 300_000  # an answer that names so many UIDs still fits a line
 _MONTHS: Final = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
@@ -130,22 +130,23 @@ def _fetched(talk: Talk, desk: Desk, groups: Iterator[Group]) -> Iterator[Group]
 
 
 def _floor(talk: Talk, since: datetime | None) -> int:
-    """The lowest UID worth looking at: old mail is not even listed."""
-    if since is None:
+    """The lowest UID worth looking at, so that old mail is not even listed; 1 unless the server names one.
+
+    An answer that finds nothing is not believed: some servers read search keys in their own way, and mail that is
+    listed in vain costs a little time, while mail that is passed over is lost.
+    """
+    if since is None or since.year < 1980:
         return 1
-    day = b"SINCE %d-%s-%d" % (since.day, _MONTHS[since.month - 1], since.year)
+    day = since - timedelta(days=1)  # servers compare dates without time and zone
+    criteria = b"SINCE %d-%s-%d" % (day.day, _MONTHS[day.month - 1], day.year)
     try:
-        lowest = talk.edge(day, lowest=True)
-        if lowest is not None:
-            return lowest or 1 << 32
-        for first in range(1, talk.exists + 1, _SEARCHED):
-            found = talk.matching(b"%d:%d " % (first, min(first + _SEARCHED - 1, talk.exists)) + day)
-            if found:
-                return found[0][0]
-        found = talk.matching(day)  # pymap takes the numbers above for UIDs
-        return found[0][0] if found else 1 << 32
+        lowest = talk.edge(criteria, lowest=True)
+        if lowest is None and talk.exists <= _SEARCHED:
+            found = talk.matching(criteria)
+            lowest = found[0][0] if found else None
     except Declined:
         return 1
+    return lowest or 1
 
 
 def _count(counts: Counts, arrivals: Iterable[Arrival]) -> None:

@@ -106,6 +106,15 @@ def test_a_mailboxes_life_without_condstore(pymap: Pymap) -> None:
     assert rep.intake.cursors("anna")["INBOX"].modseq == 0
 
 
+def test_old_mail_is_passed_over_without_condstore(pymap: Pymap) -> None:
+    rep = Rep(pymap, pymap.new_user())
+    for number in range(6):
+        pymap.append(rep.user, mail(number), at=at(1, year=2020 if number < 3 else 2025))
+    since = at(1, year=2024)
+    counts = sync("anna", rep.box, rep.dialer, rep.intake, QuickReaders(), MemoryBlobs(), since=since)
+    assert counts.stored == 3
+
+
 def test_pymap_is_watched(pymap: Pymap) -> None:
     rep = Rep(pymap, pymap.new_user())
     watcher = Watcher(config(anna=rep.box), rep.intake, QuickReaders(), MemoryBlobs(), pace=PACE)
