@@ -23,7 +23,7 @@ from mailcrm.store import events, lookup, mailboxes, messages, users
 from mailcrm.store.events import NewEvent
 
 log = logging.getLogger(__name__)
-_TRIES = 3
+_TRIES = 5
 _EVENTS = {
     Kind.BOUNCE: "mail.bounced",
     Kind.AUTO_REPLY: "mail.autoreplied",
@@ -105,7 +105,7 @@ def _one_by_one(context: Context, batch: Batch, error: Exception) -> Outcome:
                 raise
             log.warning("a message of %s is put aside: %s", arrival.received_at, fault)
             refused.append(replace(arrival, content=keep(context, arrival.content, fault)))
-    if not refused or len(refused) == len(batch.arrivals) > 1:
+    if len(refused) == len(batch.arrivals) > 1:
         raise error
     return total + ingest_whole(context, replace(batch, arrivals=tuple(refused)))
 

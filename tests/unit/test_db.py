@@ -43,10 +43,9 @@ def test_others_write_while_something_is_rehearsed(database: Database) -> None:
 
 
 def test_a_failed_block_writes_nothing(database: Database) -> None:
-    values = {"name": "x", "value": 1, "at": NOW}
+    twice = [{"name": "x", "value": 1, "at": NOW}] * 2
     with pytest.raises(IntegrityError), database.write() as connection:
-        connection.execute(insert(tables.setting).values(**values))
-        connection.execute(insert(tables.setting).values(**values))
+        connection.execute(insert(tables.setting), twice)
     assert count(database) == 0
 
 
