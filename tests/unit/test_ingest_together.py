@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
 from mailcrm.core.model import Batch
 from mailcrm.errors import Temporary
-from mailcrm.store import tables
+from mailcrm.store import messages, tables
 from mailcrm.store.db import Database
-from tests.house import batch, build, mail
+from tests.house import NOW, batch, build, mail
+from tests.servers.process import wait_until
 from tests.unit.test_ingest import count, rows
 
 DEADLINE = 60
@@ -71,6 +72,34 @@ def test_the_same_mail_from_three_processes_is_stored_once(houses: list[Context]
     assert parted(house) == components(story)
     assert set(Counter(row.message_id for row in rows(house, tables.link) if row.record == "person").values()) == {1}
     assert count(house, tables.quarantine) == 0
+
+
+def test_a_thread_that_another_process_joins_meanwhile_takes_no_mail(houses: list[Context]) -> None:
+    one, other, _ = houses
+    ingest(one, batch(mail(1), mail(2)))
+    first, second = sorted(row.id for row in rows(one, tables.thread))
+    done = threading.Event()
+
+    def reply() -> None:
+        ingest(other, batch(mail(3, replies_to=(2,)), mailbox="jan"))
+        done.set()
+
+    replying = threading.Thread(target=reply)
+    with one.db.write() as connection:
+        messages.join_threads(connection, second, first, NOW)
+        replying.start()
+        assert wait_until(lambda: done.is_set() or waits_for_a_lock(houses[2].db))
+    replying.join(DEADLINE)
+    assert done.is_set()
+    assert parted(one) == {frozenset({"1@test.example", "2@test.example", "3@test.example"})}
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    with database.read() as connection:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(connection.scalar(text(waiting)))
 
 
 def parted(house: Context) -> set[frozenset[str]]:
