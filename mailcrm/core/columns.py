@@ -124,6 +124,8 @@ def _guessed(subject: Subject, index: int, heading: str) -> Column:
     if entity is None or entity == own:
         words = fold(name)
         found, label = _look_up(headings.ALIASES[subject], words)
+        if found is None and entity is None:
+            found, label = _of_entity(subject, words)
         if found is not None:
             return Column(index, heading, found, label=label)
         if entity == own and words in headings.COMPUTED:
@@ -135,6 +137,16 @@ def _guessed(subject: Subject, index: int, heading: str) -> Column:
     if fold(name) in headings.COMPUTED:
         return Column(index, heading)
     return Column(index, heading, custom=_custom_name(heading))
+
+
+def _of_entity(subject: Subject, words: str) -> tuple[Field | None, str | None]:
+    """The field of ``person email``: an address or number of a record that is named without a dash."""
+    name, _, rest = words.partition(" ")
+    entity = headings.ENTITY_NAMES.get(name)
+    own = entity == headings.ENTITIES[subject]
+    aliases = headings.ALIASES[subject] if own else headings.FOREIGN[subject].get(entity or "", {})
+    found, label = _look_up(aliases, rest)
+    return (found, label) if found in headings.LABELLED else (None, None)
 
 
 def _split(heading: str) -> tuple[str | None, str]:

@@ -137,10 +137,11 @@ class _Reader:
         name = self.text(Field.NAME if whole else Field.PERSON)
         if whole and not name:
             name = f"{self.text(Field.FIRST_NAME)} {self.text(Field.LAST_NAME)}".strip()
+        name, named = _named(name)
         found = PersonRow(
             line=line,
             name=name,
-            emails=tuple(dict.fromkeys(self.every(Field.EMAIL, cells.emails))),
+            emails=tuple(dict.fromkeys([*named, *self.every(Field.EMAIL, cells.emails)])),
             phones=self.phones(),
             organization=self.text(Field.ORGANIZATION),
         )
@@ -249,6 +250,16 @@ class _Reader:
     def every(self, field: Field, read: Callable[[Cell], Sequence[str]]) -> list[str]:
         """What all of the field's columns hold."""
         return [one for column, cell in self.given.get(field, ()) for one in _in_column(column, read, cell)]
+
+
+def _named(name: str) -> tuple[str, list[str]]:
+    """Name and addresses of somebody who is named by his address: ``jan@x.pl`` or ``Jan <jan@x.pl>``."""
+    if "@" not in name:
+        return name, []
+    try:
+        return name.partition("<")[0].strip() if "<" in name else "", cells.emails(name)
+    except BadCell:
+        return name, []
 
 
 def _in_column(column: Column, read: Callable[[Cell], T], cell: Cell) -> T:

@@ -216,6 +216,14 @@ def test_a_name_that_several_persons_have(house: Context, tmp_path: Path) -> Non
     assert results[0].reason == "there are 2 persons called Jan Lis; add their e-mail addresses"
 
 
+def test_a_person_named_by_his_address_is_the_one_who_has_it(house: Context, tmp_path: Path) -> None:
+    bring(house, tmp_path, "Name,Email\nJan,jan@acme.example\n", Subject.PERSONS)
+    text = "Title,Person,Contact e-mail\nA,jan@acme.example,\nB,Jan K. <jan@acme.example>,\nC,,jan@acme.example\n"
+    bring(house, tmp_path, text, Subject.DEALS)
+    (person,) = rows(house, tables.person)
+    assert [(deal.title, deal.person_id) for deal in rows(house, tables.deal)] == [(x, person.id) for x in "ABC"]
+
+
 def test_leads(house: Context, tmp_path: Path) -> None:
     text = "Lead - Title,Lead - Owner,Contact person,Person - Email,Organization,Lead - Labels\n"
     text += "Start,anna,Ola,ola@b.example,Beta,hot\n"
