@@ -20,13 +20,12 @@ def run(
     ),
 ) -> None:
     """Watch the mailboxes, link what comes, ask and answer, serve the web app; until Ctrl-C or SIGTERM."""
-    from mailcrm.errors import Refused
     from mailcrm.main import build
     from mailcrm.run import ROLES, Bell, Program
 
     wanted = frozenset(filter(None, (role.strip() for role in roles.split(","))))
     if unknown := wanted - set(ROLES):
-        raise Refused(f"no such role: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
+        raise typer.BadParameter(f"no such role: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for noisy in ("alembic", "uvicorn", "uvicorn.error", "asyncio", "mail.log"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
