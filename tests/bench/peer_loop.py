@@ -1,7 +1,8 @@
 """The peer of the pipeline: what a competent developer writes in an afternoon, with a well-kept library for each task.
 
 imapclient fetches, mail-parser reads, mail-parser-reply trims the quoted text, SQLAlchemy Core stores.
-``python -m tests.bench.peer_loop PORT USER PASSWORD FOLDER`` reads INBOX and Sent into FOLDER and prints the seconds.
+``python -m tests.bench.peer_loop PORT USER PASSWORD FOLDER COUNT`` reads so many messages of INBOX and Sent into FOLDER
+and prints the seconds and the number of messages.
 For each message: fetch, parse, classify, thread, link persons, write attachments, insert, commit with the cursor.
 """
 
@@ -66,7 +67,13 @@ _replies = EmailReplyParser(languages=["en", "pl", "de"])
 
 
 def main() -> None:
-    port, user, password, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])
+    port, user, password, folder, limit = (
+        int(sys.argv[1]),
+        sys.argv[2],
+        sys.argv[3],
+        Path(sys.argv[4]),
+        int(sys.argv[5]),
+    )
     files = folder / "files"
     files.mkdir()
     engine = create_engine(f"sqlite:///{folder}/peer.db")
@@ -81,9 +88,9 @@ def main() -> None:
     start = time.perf_counter()
     with IMAPClient("127.0.0.1", port, ssl=False) as client, engine.connect() as connection:
         client.login(user, password)
-        for name in ("INBOX", "Sent"):
+        for name in ("Sent", "INBOX"):
             client.select_folder(name, readonly=True)
-            for uid in client.search("ALL"):
+            for uid in client.search("ALL")[: limit // 3 if name == "Sent" else limit - count]:
                 raw = client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"]
                 store(connection, files, name, uid, raw)
                 moved = insert(cursor).values(folder=name, last_uid=uid)
