@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import uvicorn
@@ -19,7 +19,7 @@ from mailcrm.app.intake import StoreIntake
 from mailcrm.app.receive import receive
 from mailcrm.app.start import start
 from mailcrm.app.work import work
-from mailcrm.errors import ConfigError, LoginFailed, MailcrmError
+from mailcrm.errors import ConfigError, MailcrmError
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
 from mailcrm.mail.imap_intake import Content
@@ -29,11 +29,12 @@ from mailcrm.mail.readers import Readers
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.store import mailboxes
 from mailcrm.store.ownership import Ownership
+from mailcrm.supervise import Supervisor
 from mailcrm.sync import first_look
 from mailcrm.web import app as web
 
 ROLES = ("watch", "worker", "relay", "web")
-_LOOK_ROUND = 2.0  # seconds between two looks at what commands of other processes changed
+_GRACE = 5.0  # seconds that clients have to say goodbye
 _IDLE_ROUND = 5.0  # seconds after which the worker looks even if nobody woke it
 log = logging.getLogger("mailcrm")
 
@@ -71,9 +72,8 @@ class Program:
         self._readers = Readers(context.config.data / "files", context.config.parsing)
         self._ownership = Ownership(context.db, context.config.data / "locks")
         self._owned: frozenset[str] = frozenset()
-        self._states: dict[str, str] = {}
-        self._looks = ThreadPoolExecutor(4, "first-look")
         self._watcher: Watcher | None = None
+        self._supervisor: Supervisor | None = None
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; what has begun is finished.
@@ -84,7 +84,8 @@ class Program:
         try:
             asyncio.run(self._main())
         finally:
-            self._looks.shutdown(cancel_futures=True)
+            if self._supervisor:
+                self._supervisor.close()
             self._readers.close()
             self._ownership.close()
 
@@ -99,7 +100,7 @@ class Program:
         if "web" in self._roles:
             server, thread = self._web()
             threads.append(thread)
-        start(self._context)
+        await asyncio.to_thread(start, self._context)
         for thread in threads:
             thread.start()
         try:
@@ -114,7 +115,8 @@ class Program:
                 server.should_exit = True
             if lmtp:
                 lmtp.close()
-                await lmtp.wait_closed()
+                with suppress(TimeoutError):  # a client that stays connected holds nobody up
+                    await asyncio.wait_for(lmtp.wait_closed(), _GRACE)
             for thread in threads:
                 await asyncio.to_thread(thread.join)
 
@@ -133,13 +135,22 @@ class Program:
                 may_read=self._may_read,
                 mailboxes=self._owned,
             )
-            found += [
-                threading.Thread(target=partial(self._guarded, "watch", self._watcher.run), name="watch"),
-                threading.Thread(target=partial(self._guarded, "mailboxes", self._supervise), name="mailboxes"),
-            ]
+            dialer = Dialer(self._context.config)
+            self._supervisor = Supervisor(
+                self._context,
+                self._watcher,
+                self._owned,
+                look=partial(self._look, dialer),
+                offer=ChoiceFolders(self._context, dialer).offer,
+            )
+            supervise = partial(self._supervisor.run, self._stopping)
+            found += [self._thread("watch", self._watcher.run), self._thread("mailboxes", supervise)]
         if "worker" in self._roles:
-            found.append(threading.Thread(target=partial(self._guarded, "worker", self._work), name="worker"))
+            found.append(self._thread("worker", self._work))
         return found
+
+    def _thread(self, part: str, body: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=partial(self._guarded, part, body), name=part)
 
     def _guarded(self, part: str, body: Callable[[], None]) -> None:
         """A part that ends by an error is a fault that /readyz tells; the others go on."""
@@ -155,45 +166,9 @@ class Program:
         with self._context.db.read() as connection:
             return mailboxes.find(connection, key).state == "active"
 
-    def _supervise(self) -> None:
-        """Carry out what commands and first looks decide about mailboxes."""
-        dialer = Dialer(self._context.config)
-        folders = ChoiceFolders(self._context, dialer)
-        while not self._stopping.is_set():
-            try:
-                with self._context.db.read() as connection:
-                    states = {state.key: state for state in mailboxes.every(connection)}
-                for key in self._owned:
-                    self._follow(key, states[key].state, states[key].reason, dialer)
-                    if states[key].state == "active":
-                        folders.offer(key)
-            except MailcrmError as error:
-                log.warning("%s", error)
-            self._stopping.wait(_LOOK_ROUND)
-
-    def _follow(self, key: str, state: str, reason: str | None, dialer: Dialer) -> None:
-        before = self._states.get(key)
-        if state == before or self._watcher is None:
-            return
-        self._states[key] = state
-        if state == "paused":
-            self._watcher.pause(key)
-        elif state == "new":
-            self._looks.submit(self._look, key, dialer)
-        elif before is not None:
-            self._watcher.resume(key)
-        if state in ("paused", "waiting"):
-            log.warning("mailbox %s is %s: %s", key, state, reason)
-
-    def _look(self, key: str, dialer: Dialer) -> None:
-        try:
-            first_look(self._context, key, self._context.config.mailboxes[key], dialer, self._readers)
-        except (LoginFailed, ConfigError):
-            self._states.pop(key, None)  # the watcher meets the same fault, counts and tells it
-            self._stopping.wait(60)
-        except MailcrmError as error:
-            log.warning("%s", error)
-            self._states.pop(key, None)
+    def _look(self, dialer: Dialer, key: str) -> None:
+        mailbox = self._context.config.mailboxes[key]
+        first_look(self._context, key, mailbox, dialer, self._readers, stopping=self._stopping.is_set)
 
     # --- work ---
 
@@ -241,7 +216,7 @@ class Program:
         )
         server = uvicorn.Server(settings)
         log.info("web on http://%s:%s", *listener.getsockname()[:2])
-        return server, threading.Thread(target=server.run, args=([listener],), name="web")
+        return server, self._thread("web", partial(server.run, [listener]))
 
     def _wake(self, key: str) -> bool:
         if self._watcher is None or key not in self._owned:
@@ -254,6 +229,8 @@ class Program:
         if self._watcher:
             for key, (_, alert) in self._watcher.states().items():
                 health[f"mailbox {key}"] = alert or "ok"
+        if self._supervisor:
+            health |= {f"mailbox {key}": fault for key, fault in self._supervisor.faults.items()}
         return health
 
 

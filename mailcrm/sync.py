@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from datetime import datetime
 from types import TracebackType
+from typing import TypeAlias
 
 from mailcrm.app.context import Context
 from mailcrm.app.intake import StoreIntake
 from mailcrm.app.look import look
 from mailcrm.config import Mailbox
 from mailcrm.core import spans
-from mailcrm.errors import LoginFailed, NotFound, Refused
+from mailcrm.core.model import FolderRole, Message
+from mailcrm.errors import LoginFailed, NotFound, Refused, Temporary
 from mailcrm.mail import imap_sync
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_session import Dialer
@@ -20,6 +23,7 @@ from mailcrm.store import mailboxes
 from mailcrm.store.ownership import Ownership
 
 MOST_REFUSALS = 3
+Head: TypeAlias = tuple[Message, FolderRole, datetime]
 
 
 class Syncer:
@@ -91,11 +95,22 @@ class Syncer:
         self.close()
 
 
-def first_look(context: Context, key: str, mailbox: Mailbox, dialer: Dialer, readers: Readers) -> None:
+def first_look(
+    context: Context,
+    key: str,
+    mailbox: Mailbox,
+    dialer: Dialer,
+    readers: Readers,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Count what a first pass would do; see ``app.look``. A mailbox with little mail is only counted.
 
+    Args:
+        stopping: asked with each message whether to leave off.
+
     Raises:
-        Temporary, LoginFailed, ConfigError: as connecting.
+        Temporary, LoginFailed, ConfigError: as connecting; or it left off, and nothing is changed.
     """
     since = spans.before(context.clock(), mailbox.backfill_since)
     total, heads = imap_sync.first_sight(key, mailbox, dialer, readers, since=since)
@@ -104,4 +119,11 @@ def first_look(context: Context, key: str, mailbox: Mailbox, dialer: Dialer, rea
             next(heads, None)  # one that was never begun would not close its connection
             look(context, key, ())
         else:
-            look(context, key, ((each.message, each.role, each.received_at) for each in heads))
+            look(context, key, _until(stopping, ((each.message, each.role, each.received_at) for each in heads)))
+
+
+def _until(stopping: Callable[[], bool], found: Iterable[Head]) -> Iterator[Head]:
+    for each in found:
+        if stopping():
+            raise Temporary("the program is stopping")
+        yield each

@@ -1,0 +1,122 @@
+"""Carries out on the watcher what commands of other processes and first looks decide about mailboxes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from mailcrm.app.context import Context
+from mailcrm.errors import MailcrmError
+from mailcrm.mail.imap_account import State
+from mailcrm.store import mailboxes
+
+_ROUND = 1.0  # seconds between two looks at the mailboxes' states
+_PAUSE = 60.0  # seconds after a first look that failed
+_AT_ONCE = 4
+log = logging.getLogger("mailcrm")
+
+
+class Watched(Protocol):
+    """The watcher, as far as it is told what to do."""
+
+    def pause(self, mailbox: str) -> None:
+        """Leave it alone."""
+
+    def resume(self, mailbox: str) -> None:
+        """Watch it again, and ask anew whether it may be read."""
+
+    def states(self) -> Mapping[str, tuple[State, str]]:
+        """Each mailbox's state, and what is wrong with it."""
+
+
+class Supervisor:
+    """Follows the states that the database holds; to be closed.
+
+    Args:
+        owned: the mailboxes that are watched here.
+        look: makes the first look into a mailbox. It is asked for once the watcher is connected, so that a refused
+            login is met, counted and told by the watcher alone.
+        offer: makes the folders for answers in a mailbox, where they are turned on.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        watcher: Watched,
+        owned: Collection[str],
+        *,
+        look: Callable[[str], None],
+        offer: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._watcher = watcher
+        self._owned = owned
+        self._look = look
+        self._offer = offer
+        self._clock = clock
+        self._states: dict[str, str] = {}
+        self._looking: set[str] = set()
+        self._not_before: dict[str, float] = {}
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "first-look")
+        self.faults: dict[str, str] = {}
+        """Mailboxes whose first look failed, and why."""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look again and again until ``stopping``."""
+        while not stopping.is_set():
+            try:
+                self.round()
+            except MailcrmError as error:
+                log.warning("%s", error)
+            stopping.wait(_ROUND)
+
+    def round(self) -> None:
+        """Look once at each mailbox. Raises MailcrmError: the database is away, or one mailbox's folders failed."""
+        with self._context.db.read() as connection:
+            states = [state for state in mailboxes.every(connection) if state.key in self._owned]
+        for state in states:
+            self._follow(state.key, state.state, state.reason)
+        for state in states:
+            if state.state == "active":
+                self._offer(state.key)
+
+    def close(self) -> None:
+        """Wait for first looks that have begun."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _follow(self, key: str, state: str, reason: str | None) -> None:
+        before, self._states[key] = self._states.get(key), state
+        if state == "new":
+            self._consider(key)
+        if state == before:
+            return
+        if state == "paused":
+            self._watcher.pause(key)
+        elif state != "new" and before is not None:
+            self._watcher.resume(key)
+        if state in ("paused", "waiting"):
+            log.warning("mailbox %s is %s: %s", key, state, reason)
+
+    def _consider(self, key: str) -> None:
+        connected = self._watcher.states()[key][0] is State.WATCHING
+        if connected and key not in self._looking and self._clock() >= self._not_before.get(key, 0.0):
+            self._looking.add(key)
+            self._pool.submit(self._first_look, key)
+
+    def _first_look(self, key: str) -> None:
+        self._not_before[key] = self._clock() + _PAUSE
+        try:
+            self._look(key)
+            self.faults.pop(key, None)
+        except Exception as error:
+            self.faults[key] = f"the first look failed: {error}"
+            trace = None if isinstance(error, MailcrmError) else error
+            log.warning("mailbox %s: the first look failed: %s", key, error, exc_info=trace)
+        finally:
+            self._looking.discard(key)

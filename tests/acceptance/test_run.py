@@ -1,0 +1,50 @@
+"""The running program begins or says why not, and ends when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tests.program import COMMAND, Program
+from tests.servers import Sink
+from tests.servers.process import HOST
+
+
+@pytest.mark.parametrize("taken", ["web", "lmtp"])
+def test_a_port_in_use_is_one_clear_line(sink: Sink, taken: str) -> None:
+    program = Program(smarthost=sink.port)
+    with socket.create_server((HOST, getattr(program, taken))):
+        done = subprocess.run(
+            [*COMMAND, "--config", str(program.file), "run"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    program.close()
+    lines = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert done.returncode == 1
+    assert len(lines) == 1, done.stderr
+    assert f"{taken}.listen: can't listen on {HOST}:{getattr(program, taken)}" in lines[0]
+
+
+def test_sigterm_ends_it_in_seconds_although_clients_stay(sink: Sink) -> None:
+    with Program(smarthost=sink.port) as program:
+        process = program._process
+        assert process
+        with (
+            socket.create_connection((HOST, program.lmtp)) as lmtp,
+            socket.create_connection((HOST, program.web)) as web,
+        ):
+            assert lmtp.recv(100).startswith(b"220")
+            web.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert web.recv(100).startswith(b"HTTP/1.1 200")
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            assert time.monotonic() - begun < 15
+        assert "Traceback" not in program.log()

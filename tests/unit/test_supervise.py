@@ -1,0 +1,133 @@
+"""What commands and first looks decide about mailboxes is carried out, and no server is stormed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mailcrm.app.context import Context
+from mailcrm.errors import LoginFailed
+from mailcrm.mail.imap_account import State
+from mailcrm.store import mailboxes
+from mailcrm.store.db import Database
+from mailcrm.store.migrate import upgrade
+from mailcrm.supervise import Supervisor
+from tests.house import build
+from tests.servers.process import wait_until
+
+
+@dataclass
+class Watcher:
+    """Notes what it is told."""
+
+    state: State = State.WATCHING
+    told: list[str] = field(default_factory=list)
+
+    def pause(self, mailbox: str) -> None:
+        self.told.append(f"pause {mailbox}")
+
+    def resume(self, mailbox: str) -> None:
+        self.told.append(f"resume {mailbox}")
+
+    def states(self) -> Mapping[str, tuple[State, str]]:
+        return {"anna": (self.state, "")}
+
+
+@dataclass
+class Office:
+    """A supervisor of the mailbox ``anna`` with all that it is given."""
+
+    context: Context
+    watcher: Watcher = field(default_factory=Watcher)
+    looks: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+    now: float = 1000.0
+    going_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.going_on.set()
+        self.supervisor = Supervisor(
+            self.context, self.watcher, {"anna"}, look=self.look, offer=lambda _: 0, clock=lambda: self.now
+        )
+
+    def look(self, key: str) -> None:
+        self.looks.append(key)
+        self.going_on.wait(10)
+        if self.fault:
+            raise self.fault
+        self.set("active")
+
+    def set(self, state: str) -> None:
+        with self.context.db.write() as connection:
+            mailboxes.set_state(connection, "anna", state, reason="because")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    upgrade(database)
+    office = Office(build(database, tmp_path))
+    yield office
+    office.supervisor.close()
+    database.close()
+
+
+def test_a_new_mailbox_is_looked_into_and_then_read(office: Office) -> None:
+    office.supervisor.round()
+    assert wait_until(lambda: not office.supervisor._looking)
+    office.supervisor.round()
+    assert (office.looks, office.watcher.told) == (["anna"], ["resume anna"])
+
+
+def test_nobody_looks_before_the_watcher_is_let_in(office: Office) -> None:
+    office.watcher.state = State.WAITING
+    for _ in range(3):
+        office.supervisor.round()
+    assert office.looks == []
+    office.watcher.state = State.WATCHING
+    office.supervisor.round()
+    assert wait_until(lambda: office.looks == ["anna"])
+
+
+def test_a_look_that_goes_on_is_not_begun_again(office: Office) -> None:
+    office.going_on.clear()
+    for _ in range(3):
+        office.supervisor.round()
+        office.now += 100
+    office.going_on.set()
+    assert wait_until(lambda: not office.supervisor._looking)
+    assert office.looks == ["anna"]
+
+
+@pytest.mark.parametrize("fault", [LoginFailed("no"), KeyError("odd")])
+def test_a_look_that_failed_is_told_and_made_anew_after_a_pause(office: Office, fault: Exception) -> None:
+    office.fault = fault
+    for _ in range(5):
+        office.supervisor.round()
+        assert wait_until(lambda: not office.supervisor._looking)
+    assert len(office.looks) == 1
+    assert "first look failed" in office.supervisor.faults["anna"]
+    office.now, office.fault = office.now + 61, None
+    office.supervisor.round()
+    assert wait_until(lambda: not office.supervisor._looking)
+    assert (len(office.looks), office.supervisor.faults) == (2, {})
+
+
+def test_pause_and_resume_of_another_process_are_carried_out_once(office: Office) -> None:
+    office.set("active")
+    office.supervisor.round()
+    for state in ("paused", "active", "paused"):
+        office.set(state)
+        office.supervisor.round()
+        office.supervisor.round()
+    assert office.watcher.told == ["pause anna", "resume anna", "pause anna"]
+
+
+def test_a_mailbox_that_was_paused_before_the_start_is_left_alone(office: Office) -> None:
+    office.set("paused")
+    office.supervisor.round()
+    assert office.watcher.told == ["pause anna"]
