@@ -78,6 +78,7 @@ class Account:
     poll: float
     state: State = State.WAITING
     talk: Talk | None = None
+    first_talk: Talk | None = None
     folders: tuple[Folder, ...] = ()
     watched: Folder | None = None
     skipped: frozenset[bytes] = frozenset()

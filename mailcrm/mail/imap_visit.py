@@ -118,8 +118,10 @@ def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
     Raises:
         Temporary, LoginFailed, Untrusted, ConfigError: as ``arrive``.
     """
-    talk = shop.dialer.connect(account.key, account.mailbox)
+    account.first_talk = talk = shop.dialer.connect(account.key, account.mailbox)
     try:
+        if stopping():
+            return 1.0
         megabytes = daily_megabytes(account.mailbox, talk)
         budget = account.budget = account.budget or Budget()
         gauge = budget.gauge(megabytes)
@@ -138,6 +140,7 @@ def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
                 return max(1.0, budget.wait(megabytes))
         return 0.0
     finally:
+        account.first_talk = None
         talk.wire.close()
 
 

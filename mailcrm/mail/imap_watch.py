@@ -361,8 +361,9 @@ class Watcher:
 
     def _hang_up(self) -> None:
         for account in self._accounts.values():
-            if account.talk is not None:
-                account.talk.wire.close()
+            for talk in (account.talk, account.first_talk):
+                if talk is not None:
+                    talk.wire.close()
 
     def _end(self) -> None:
         self._hang_up()  # also wakes threads that read from these connections

@@ -475,3 +475,22 @@ def test_polls_are_spread_and_in_time_for_idle() -> None:
     assert 18 <= account.interval(blind) <= 20
     check: Callable[[int], float] = lambda misses: setattr(account, "misses", misses) or account.interval(blind)  # type: ignore[func-returns-value]  # noqa: E731
     assert check(3) <= 20
+
+
+def test_stop_waits_for_no_server_in_a_first_pass(plain: Watch) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(connection: Connection, tag: bytes, honest: bytes) -> bytes:
+        asked.set()
+        over.wait(30)
+        return honest
+
+    for _ in range(3):
+        plain.arrive()
+    plain.server.misbehave(rb"UID FETCH [\d:,]+ .*BODY\.PEEK\[\]", hang)
+    plain.start(Pace(answer=60.0), idle=False)
+    assert asked.wait(10)
+    begun = time.monotonic()
+    plain.stop()
+    over.set()
+    assert time.monotonic() - begun < 5
