@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from mailcrm.core import spans
+from mailcrm.core import config_keys, spans
 from mailcrm.errors import ConfigError
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -287,11 +286,11 @@ def parse(data: dict[str, Any], *, base: Path, source: str = "config.toml") -> C
     Raises:
         ConfigError: see ``load``.
     """
-    _refuse_unknown(data, Config, "", source)
+    config_keys.refuse_unknown(data, Config, "", source)
     try:
         config = msgspec.convert({**data, "base": str(base)}, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {_readable(str(error))}") from None
+    except msgspec.ValidationError:
+        raise ConfigError(f"{source}: {config_keys.misfit(data, Config)}") from None
     config = msgspec.structs.replace(config, mailboxes={**config.mailboxes, **_served(config, source)})
     _check(config, source)
     return config
@@ -320,38 +319,6 @@ def _served(config: Config, source: str) -> dict[str, Mailbox]:
                 password=server.password,
             )
     return found
-
-
-def _refuse_unknown(data: Mapping[str, Any], struct: Any, prefix: str, source: str) -> None:
-    """Walk tables beside their structs, so that the error can name the full key and its nearest neighbour."""
-    known = {field.name: field.type for field in msgspec.structs.fields(struct)}
-    for key, value in data.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, [name for name in known if name != "base"], n=1, cutoff=0.5)
-            hint = f"; did you mean {prefix}{near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
-            raise ConfigError(f"{source}: unknown key {prefix}{key}{hint}")
-        for nested, each in _structs_in(known[key]):
-            if each and isinstance(value, Mapping):
-                for name, item in value.items():
-                    if isinstance(item, Mapping):
-                        _refuse_unknown(item, nested, f"{prefix}{key}.{name}.", source)
-            elif isinstance(value, Mapping):
-                _refuse_unknown(value, nested, f"{prefix}{key}.", source)
-
-
-def _structs_in(kind: Any) -> list[tuple[Any, bool]]:
-    """The struct types in a field's type, each with whether the field is a mapping to it."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return [(kind, False)]
-    arguments: tuple[Any, ...] = getattr(kind, "__args__", ())
-    if getattr(kind, "__origin__", None) is not None and len(arguments) == 2 and arguments[0] is str:
-        return [(struct, True) for struct, _ in _structs_in(arguments[1])]
-    return [found for argument in arguments for found in _structs_in(argument)]
-
-
-def _readable(text: str) -> str:
-    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)
-    return f"{match[2]}: {match[1]}" if match else text
 
 
 def _span(span: str, key: str, source: str) -> None:
