@@ -115,12 +115,25 @@ def share(context: Context, number: int, viewer: Viewer, *, shared: bool) -> Non
         NotFound: no such thread that he may see.
         Refused: it is in no mailbox of his own.
     """
+    _mark(context, number, viewer, {"shared": shared} | ({"private": False} if shared else {}))
+
+
+def make_private(context: Context, number: int, viewer: Viewer, *, private: bool) -> None:
+    """Store no more mail of a thread, and close it to colleagues; or store it again.
+
+    Raises:
+        NotFound, Refused: as ``share``.
+    """
+    _mark(context, number, viewer, {"private": private} | ({"shared": False} if private else {}))
+
+
+def _mark(context: Context, number: int, viewer: Viewer, values: dict[str, bool]) -> None:
     with context.db.write() as connection:
         live = visible_thread(connection, number, viewer)
         mine = select(1).where(thread_table.c.id == live, viewer.owns_thread())
         if connection.execute(mine).first() is None:
-            raise Refused(f"thread {number} is in no mailbox of yours; only its owner shares it")
-        connection.execute(update(thread_table).where(thread_table.c.id == live).values(shared=shared))
+            raise Refused(f"thread {number} is in no mailbox of yours; its owner decides who sees it")
+        connection.execute(update(thread_table).where(thread_table.c.id == live).values(**values))
 
 
 def _addresses(pairs: Sequence[Sequence[str]]) -> list[dict[str, str]]:

@@ -40,7 +40,7 @@ COMMANDS = {
     "pipeline": ("pipeline", "Pipelines and their stages."),
     "tag": ("tag", "Tag persons."),
     "field": ("field", "Custom fields."),
-    "thread": ("thread", "Threads: list, show, split, merge, share."),
+    "thread": ("thread", "Threads: list, show, split, merge, share, private."),
     "message": ("message", "Messages: list, show."),
     "choice": ("choice", "Questions about which deal a thread belongs to."),
     "choose": ("choose", "Answer such a question."),

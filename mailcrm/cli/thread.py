@@ -1,4 +1,4 @@
-"""``mailcrm thread``: list, show, split, merge, share."""
+"""``mailcrm thread``: list, show, split, merge, share, private."""
 
 from __future__ import annotations
 
@@ -77,3 +77,14 @@ def share(
     """Open a thread to all colleagues."""
     at = desk(ctx)
     mail_shapes.share(at.context, thread, at.viewer, shared=not off)
+
+
+@app.command()
+def private(
+    ctx: typer.Context,
+    thread: ThreadArgument,
+    off: Annotated[bool, typer.Option("--off", help="Store its mail again.")] = False,
+) -> None:
+    """Store no more mail of a thread, and close it to colleagues."""
+    at = desk(ctx)
+    mail_shapes.make_private(at.context, thread, at.viewer, private=not off)

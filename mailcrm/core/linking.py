@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mailcrm.core.addresses import without_dots, without_tag
+from mailcrm.core.addresses import normalise, without_dots, without_tag
 from mailcrm.core.model import Address, Direction, FolderRole, Kind, Message, Reading
 from mailcrm.core.ours import Ours
 
@@ -19,7 +19,7 @@ _CREATING = frozenset({Kind.HUMAN, Kind.UNSUBSCRIBE, Kind.CALENDAR})
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An outside party of a message. ``role``: from, reply_to or forwarded (incoming), to or cc (outgoing)."""
+    """An outside party of a message. ``role``: from, reply_to, forwarded or bounced (incoming), to or cc (outgoing)."""
 
     address: Address
     role: str
@@ -85,7 +85,7 @@ def has_outside_party(message: Message, reading: Reading, ours: Ours) -> bool:
 
 
 def parties(message: Message, reading: Reading, direction: Direction, ours: Ours, *, forwarded: bool) -> list[Party]:
-    """The outside parties, each once.
+    """The outside parties, each once; of a bounce, whom the mail did not reach.
 
     Args:
         forwarded: a rep handed this in as a forward: its author is the sender that it quotes.
@@ -103,6 +103,8 @@ def parties(message: Message, reading: Reading, direction: Direction, ours: Ours
             add(address, "to")
         for address in (*message.cc, *message.bcc):
             add(address, "cc")
+    elif reading.bounce is not None:
+        add(Address("", normalise(reading.bounce.recipient or "")), "bounced")
     else:
         add(message.from_, "from")
         if not found:

@@ -290,6 +290,10 @@ def test_mail_is_seen_by_its_owner_and_members_until_it_is_shared(run: Run, conf
     assert run("thread", "share", "1", who="jan")[0] == 1
     assert run("thread", "share", "1", "--off")[0] == 0
     assert subjects("jan") == {"To Jan", "To us"}
+    assert run("thread", "share", "1")[0] == 0
+    assert run("thread", "private", "1", who="jan")[0] == 1
+    assert run("thread", "private", "1")[0] == 0
+    assert subjects("jan") == {"To Jan", "To us"}
 
 
 # DATA-18

@@ -17,6 +17,7 @@ from mailcrm.core.model import (
     Address,
     Arrival,
     Attachment,
+    Bounce,
     Cursor,
     FolderRole,
     Forward,
@@ -526,3 +527,16 @@ def test_text_that_databases_refuse_is_cleaned(house: Context) -> None:
     ingest(house, batch(mail(1, subject="a\0b", text="x\0\ud800y", sender="E\0wa <ewa@klient.example>")))
     stored = rows(house, tables.message)[0]
     assert (stored.subject, stored.text) == ("ab", "x?y")
+
+
+def test_bounce_is_linked_to_whom_it_did_not_reach(house: Context) -> None:
+    ewa = add_person(house, "ewa@klient.example")
+    ingest(house, batch(mail(1, sender="anna@firma.example", to="ewa@klient.example"), role=FolderRole.SENT))
+    back = mail(2, sender="MAILER-DAEMON@firma.example", subject="Undelivered", message_id="2@mx.example")
+    reading = Reading(
+        Kind.BOUNCE, "", bounce=Bounce("Ewa@Klient.example", "5.1.1", True, "no such user", "1@test.example")
+    )
+    ingest(house, replace(batch(), arrivals=(Arrival(None, NOW, (back, reading)),)))
+    assert count(house, tables.thread) == 1
+    (event,) = [row for row in rows(house, tables.event) if row.kind == "mail.bounced"]
+    assert (event.person_id, count(house, tables.person)) == (ewa, 1)

@@ -34,6 +34,8 @@ thread = table(
     Column("private", Boolean, nullable=False, server_default=false()),
     to("merged_into", "thread"),
 )
+_joined = thread.c.merged_into.is_not(None)
+Index("ix_thread_joined", thread.c.merged_into, sqlite_where=_joined, postgresql_where=_joined)
 thread_reference = Table(
     "thread_reference",  # every message id known or announced, and server thread ids ("gm:…", "oid:…")
     metadata,
@@ -83,7 +85,7 @@ participant = Table(
     metadata,
     to("message_id", "message", primary_key=True),
     Column("address", String(320), primary_key=True),
-    Column("role", String(10), nullable=False),  # from | reply_to | forwarded (incoming); to | cc (outgoing)
+    Column("role", String(10), nullable=False),  # from | reply_to | forwarded | bounced; outgoing: to | cc
     Column("name", Text, nullable=False),
     to("person_id", "person", index=True),
     Index("ix_participant_address", "address", "message_id"),
