@@ -287,7 +287,7 @@ def _jan(write: _Writer) -> Iterator[Scene]:
         raw,
         "Undelivered Mail Returned to Sender",
         "MAILER-DAEMON <mailer-daemon@mx.firma.example>",
-        Becomes("bounce"),
+        Becomes("bounce", ("Robert Szulc",)),
         remark="r.szulc@meblostyl.example does not exist; in the thread of the letter that was lost",
     )
     write.ago -= 30
