@@ -64,14 +64,7 @@ class ChoiceFolders:
 
     def _wanted(self, people: Iterable[str]) -> set[str]:
         with self._context.db.read() as connection:
-            asked = choices.listed(connection, "open")
-        return {
-            folder_name(candidate.deal, candidate.title)
-            for question in asked
-            if question.user in set(people)
-            for candidate in question.candidates
-            if candidate.open
-        }
+            return {folder_name(*found) for found in choices.asked_deals(connection, people).items()}
 
 
 def _make(talk: Talk, names: Iterable[str]) -> int:

@@ -186,6 +186,20 @@ def unasked(connection: Connection) -> dict[int, list[int]]:
     return found
 
 
+def asked_deals(connection: Connection, users: Iterable[str]) -> dict[int, str]:
+    """Id -> title of the open deals that open questions to these users (keys) offer."""
+    query = (
+        select(deal.c.id, deal.c.title)
+        .distinct()
+        .join(choice_deal, choice_deal.c.deal_id == deal.c.id)
+        .join(choice, choice.c.id == choice_deal.c.choice_id)
+        .join(user, user.c.id == choice.c.user_id)
+        .where(choice.c.state == "open", user.c.key.in_(list(users)))
+        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def mark_asked(connection: Connection, ids: Sequence[int], now: datetime) -> None:
     """Note that the question is in the outbox; in that same transaction."""
     for piece in slices(ids):
