@@ -113,6 +113,7 @@ def item_of(
     forwarded = answers.is_forward(context, batch, message, reading)
     direction = Direction.IN if forwarded else linking.direction_of(message, batch.role, context.ours)
     parties = linking.parties(message, reading, direction, context.ours, forwarded=forwarded)
+    hint = arrival.thread_hint and f"{arrival.thread_hint} {batch.mailbox}"  # it means something in this mailbox alone
     plugin = None
     if context.plugins.has("choose_person"):
         answer = context.plugins.choose("choose_person", message=message)
@@ -129,7 +130,7 @@ def item_of(
         members=_members(context, setting, batch, message),
         parties=parties,
         recipients=linking.outside_recipients(message, context.ours),
-        keys=keys_of(message, reading, arrival.thread_hint),
+        keys=keys_of(message, reading, hint),
         plugin=plugin,
     )
 

@@ -116,7 +116,8 @@ class Linker:
         if state.deal is not None:
             self.rows.link(message_id, "deal", Match(state.deal, "thread", f"thread {state.id} is linked to it"))
             return state.deal
-        if not self._deals or state.decided or item.reading.kind in _NO_DEAL:
+        wakes = state.question == "open" and state.silent and not item.historic
+        if not self._deals or (state.decided and not wakes) or item.reading.kind in _NO_DEAL:
             return None
         found, rule = self._deals.candidates(
             persons,
@@ -124,6 +125,11 @@ class Linker:
             organization_deals=self.context.config.linking.organization_deals,
             opened_before=item.at if item.historic else None,
         )
+        if wakes:
+            whom = self._whom(item, state, found)
+            if whom is not None:
+                self.threads.wake(state, whom)
+            return None
         decision = linking.decide_deal(
             found,
             rule,
@@ -142,15 +148,18 @@ class Linker:
         return None
 
     def _ask(self, item: Item, state: ThreadState, deals: Sequence[OpenDeal]) -> None:
-        first = self.setting.users.get(self.context.ours.user(state.writer or "") or "")
         question = NewChoice(
             thread_id=state.id,
-            user_id=None if item.historic else linking.whom_to_ask(item.members, first, deals),
+            user_id=None if item.historic else self._whom(item, state, deals),
             deals=tuple(deal.id for deal in deals),
             created_at=self.now,
             historic=item.historic,
         )
         self.threads.ask(state, question)
+
+    def _whom(self, item: Item, state: ThreadState, deals: Sequence[OpenDeal]) -> int | None:
+        first = self.setting.users.get(self.context.ours.user(state.writer or "") or "")
+        return linking.whom_to_ask(item.members, first, deals)
 
     def _write(self, message_id: int, item: Item, state: ThreadState) -> None:
         self.rows.message(

@@ -35,6 +35,7 @@ class ThreadBook:
     _new_keys: dict[str, int] = field(default_factory=dict)
     _apart: set[tuple[int, int]] = field(default_factory=set)
     _into: dict[int, int] = field(default_factory=dict)
+    _woken: dict[int, int] = field(default_factory=dict)
     _gone: list[ThreadState] = field(default_factory=list)
     _fresh_ids: Iterator[int] = field(default_factory=lambda: iter(()))
 
@@ -108,6 +109,15 @@ class ThreadBook:
         """Open a choice about a thread when it is written."""
         self.questions[state.id] = question
         state.question, state.link, state.changed = "open", "choice", True
+        state.silent = question.historic
+
+    def wake(self, state: ThreadState, user: int) -> None:
+        """Old mail raised a choice silently; now that the thread goes on, somebody is asked."""
+        state.silent = False
+        if state.id in self.questions:
+            self.questions[state.id] = replace(self.questions[state.id], user_id=user, historic=False)
+        else:
+            self._woken[state.id] = user
 
     def live(self, thread: int) -> int:
         """The thread, or the one that it was joined into."""
@@ -128,6 +138,7 @@ class ThreadBook:
         keys = {key: self.live(thread) for key, thread in self._new_keys.items()}
         messages.write_references(self.connection, keys)
         choices.open_choices(self.connection, list(self.questions.values()))
+        choices.wake(self.connection, {self.live(thread): user for thread, user in self._woken.items()})
 
     def _load(self, ids: Iterable[int]) -> None:
         self._states |= lookup.thread_states(self.connection, set(ids) - self._states.keys())
@@ -170,6 +181,7 @@ class ThreadBook:
         ]
         question = next(filter(None, pending), None)
         into.question = max(stored, key=QUESTIONS.index, default="")
+        into.silent = into.silent or lost.silent
         if question is not None and not stored and into.deal is None:
             self.questions[into.id] = replace(question, thread_id=into.id)
             into.question = "open"

@@ -200,6 +200,13 @@ def asked_deals(connection: Connection, users: Iterable[str]) -> dict[int, str]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def wake(connection: Connection, asked: Mapping[int, int]) -> None:
+    """Put the open choices of these threads, so far silent since they came from old mail: thread -> who is asked."""
+    for thread_id, user_id in asked.items():
+        silent = (choice.c.thread_id == thread_id) & (choice.c.state == "open") & choice.c.historic
+        connection.execute(update(choice).where(silent).values(user_id=user_id, historic=False))
+
+
 def mark_asked(connection: Connection, ids: Sequence[int], now: datetime) -> None:
     """Note that the question is in the outbox; in that same transaction."""
     for piece in slices(ids):

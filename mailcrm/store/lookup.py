@@ -36,6 +36,7 @@ class ThreadState:
 
     Args:
         question: the state of the choice about it: open, answered or withdrawn; "" if there never was one.
+        silent: nobody was asked about that choice by mail, since it came from old mail.
         outgoing: one of ours has written in it.
         writer: the address of ours that wrote in it first, where that was looked up.
     """
@@ -49,6 +50,7 @@ class ThreadState:
     link: str = "none"
     private: bool = False
     question: str = ""
+    silent: bool = False
     outgoing: bool = False
     writer: str | None = None
     is_new: bool = False
@@ -107,9 +109,11 @@ def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, Threa
         .with_for_update(key_share=True)
     )
     states = {row[0]: ThreadState(*row) for row in _rows(connection, query, thread.c.id, wanted)}
-    for row in _rows(connection, select(choice.c.thread_id, choice.c.state), choice.c.thread_id, states):
+    asked = select(choice.c.thread_id, choice.c.state, choice.c.historic)
+    for row in _rows(connection, asked, choice.c.thread_id, states):
         state = states[row[0]]
         state.question = max(state.question, row[1], key=QUESTIONS.index)
+        state.silent = state.silent or (row[1] == "open" and row[2])
     return states
 
 

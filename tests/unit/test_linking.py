@@ -247,3 +247,25 @@ def test_a_place_that_is_taken_is_given_to_the_newcomer(house: Context) -> None:
     ingest(house, imap(at(5, mail(2))))
     assert count(house, tables.message) == 2
     assert {(row.message_id, row.uid) for row in rows(house, tables.location)} == {(1, None), (2, 5)}
+
+
+def test_a_servers_thread_id_means_nothing_in_another_mailbox(house: Context) -> None:  # DATA-18
+    for number, mailbox in ((1, "anna"), (2, "jan"), (3, "anna")):
+        arrival = replace(at(number, mail(number)), thread_hint="oid:1")
+        ingest(house, imap(arrival, mailbox=mailbox))
+    assert thread_of(house, 1) == thread_of(house, 3) != thread_of(house, 2)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "later"])
+def test_a_question_of_old_mail_is_put_when_the_thread_goes_on(house: Context, together: bool) -> None:  # DATA-22
+    person = add_person(house, "ewa@klient.example")
+    for title in ("A", "B"):
+        add_deal(house, title, person=person, age=timedelta(days=300))
+    old = [mail(1, age=OLD), mail(2, age=OLD, subject="inny")]
+    fresh = mail(3, replies_to=(1,))
+    for each in [[*old, fresh]] if together else [old, [fresh]]:
+        ingest(house, batch(*each))
+    anna = next(row.id for row in rows(house, tables.user) if row.key == "anna")
+    asked = {row.thread_id: (row.user_id, row.historic) for row in rows(house, tables.choice)}
+    assert asked == {thread_of(house, 1): (anna, False), thread_of(house, 2): (None, True)}
+    assert {row.state for row in rows(house, tables.choice)} == {"open"}
