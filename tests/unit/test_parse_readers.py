@@ -115,7 +115,7 @@ def test_noise_on_standard_output_does_no_harm(awkward: Readers) -> None:
 def test_a_child_ended_by_others_costs_no_message(tmp_path: Path) -> None:
     with Readers(tmp_path, config.Parsing()) as readers:
         readers.read_many([numbered(1)])
-        for child in psutil.Process().children():
+        for child in reading_children():
             child.kill()
         assert subjects(readers.read_many([numbered(2), numbered(3)])) == ["2", "3"]
 
@@ -142,6 +142,11 @@ def test_storage_that_fails_is_no_message_s_fault(tmp_path: Path) -> None:
         assert subjects(readers.read_many([numbered(2)])) == ["2"]
 
 
+def reading_children() -> list[psutil.Process]:
+    """Our reading processes, not the servers that other tests have started."""
+    return [child for child in psutil.Process().children() if "mailcrm.mail.reader_child" in child.cmdline()]
+
+
 def test_several_threads_share_the_children(tmp_path: Path) -> None:
     results: dict[int, list[str]] = {}
 
@@ -155,7 +160,7 @@ def test_several_threads_share_the_children(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert results == {number: [str(number * 100 + n) for n in range(50)] for number in range(4)}
-    assert psutil.Process().children() == []
+    assert reading_children() == []
     with pytest.raises(Permanent, match="closed"):
         readers.read_many([numbered(1)])
 
