@@ -25,7 +25,7 @@ _LINKS = ("none", "person", "choice", "linked")
 
 @dataclass(slots=True)
 class ThreadBook:
-    """``read``, then for each message ``place``, ``enter`` and ``announce``; then ``write`` and ``join``."""
+    """``read``, then for each message ``place`` and ``enter``; then ``write`` and ``join``."""
 
     connection: Connection
     now: datetime
@@ -68,15 +68,17 @@ class ThreadBook:
         self._fresh_ids = iter(reserve(self.connection, tables.thread, len(items)))
 
     def place(self, item: Item) -> Placement | None:
-        """Where the message goes; None if into a private thread, of which nothing is stored any more."""
+        """Where the message goes; None if into a private thread, of which nothing but the ids is stored any more."""
         keys = item.keys
         if item.forwarded and not any(key in self._known for key in keys):
             keys = (*keys, *self._original(item))
         known = {key: self.live(self._known[key]) for key in keys if key in self._known}
         placement = place(keys, known, self._apart)
-        if any(self._states[each].private for each in known.values()):
-            return None
-        return placement
+        private = next((each for each in known.values() if self._states[each].private), None)
+        if private is None:
+            return placement
+        self._announce(item, private)
+        return None
 
     def enter(self, item: Item, placement: Placement) -> ThreadState:
         """The thread of a message that is stored there: a new one, or with what it joins and the message changes."""
@@ -91,9 +93,7 @@ class ThreadBook:
                 state.last_at, state.changed = item.at, True
             if item.at < state.first_at:
                 state.first_at, state.subject, state.changed = item.at, item.message.subject, True
-        for key in item.keys:
-            if key not in self._known:
-                self._known[key] = self._new_keys[key] = state.id
+        self._announce(item, state.id)
         return state
 
     def wrote(self, item: Item, state: ThreadState) -> bool:
@@ -139,6 +139,11 @@ class ThreadBook:
         messages.write_references(self.connection, keys)
         choices.open_choices(self.connection, list(self.questions.values()))
         choices.wake(self.connection, {self.live(thread): user for thread, user in self._woken.items()})
+
+    def _announce(self, item: Item, thread: int) -> None:
+        for key in item.keys:
+            if key not in self._known:
+                self._known[key] = self._new_keys[key] = thread
 
     def _load(self, ids: Iterable[int]) -> None:
         self._states |= lookup.thread_states(self.connection, set(ids) - self._states.keys())

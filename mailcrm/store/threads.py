@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from mailcrm.core.threads import key_of
 from mailcrm.errors import NotFound
 from mailcrm.store.messages import insert_new
 from mailcrm.store.tables import link, message, thread, thread_apart, thread_reference
@@ -23,13 +24,13 @@ def live(connection: Connection, thread_id: int) -> int:
 def find_message(connection: Connection, name: str) -> int:
     """The id of the message with this number or Message-ID (with or without ``<>``). Raises NotFound."""
     wanted = name.strip().strip("<>")
-    if wanted.isdecimal():
+    if wanted.isdecimal() and len(wanted) < 19:
         found = connection.scalar(select(message.c.id).where(message.c.id == int(wanted)))
     else:
         found = connection.scalar(
             select(message.c.id)
             .join(thread_reference, thread_reference.c.thread_id == message.c.thread_id)
-            .where(thread_reference.c.reference == wanted, message.c.message_id == wanted)
+            .where(thread_reference.c.reference == key_of(wanted), message.c.message_id == wanted)
             .order_by(message.c.id)
             .limit(1)
         ) or connection.scalar(select(message.c.id).where(message.c.message_id == wanted).limit(1))
@@ -58,7 +59,7 @@ def split(connection: Connection, messages: Sequence[int], now: datetime) -> int
     connection.execute(update(message).where(message.c.id.in_(messages)).values(thread_id=fresh))
     connection.execute(
         update(thread_reference)
-        .where(thread_reference.c.reference.in_([row.message_id for row in rows if row.message_id]))
+        .where(thread_reference.c.reference.in_([key_of(row.message_id) for row in rows if row.message_id]))
         .values(thread_id=fresh)
     )
     connection.execute(

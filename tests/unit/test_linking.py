@@ -14,6 +14,7 @@ from mailcrm.app.ingest import ingest
 from mailcrm.app.threads import merge, split
 from mailcrm.core.addresses import normalise
 from mailcrm.core.model import Address, Arrival, FolderRole, Forward, Kind, Message, Reading
+from mailcrm.errors import NotFound
 from mailcrm.store import people, tables, unwanted
 from mailcrm.store.db import Database
 from tests.house import NOW, batch, build, mail
@@ -223,6 +224,27 @@ def test_a_thread_of_which_the_rep_said_none_is_left_alone(house: Context) -> No
         connection.execute(update(tables.choice).values(state="answered"))
     ingest(house, batch(mail(2, replies_to=(1,))))
     assert rows(house, tables.thread)[0].deal_id is None
+
+
+def test_a_private_thread_stays_private_however_it_goes_on(house: Context) -> None:  # DATA-15
+    ingest(house, batch(mail(1), mail(9)))
+    with house.db.write() as connection:
+        private = tables.thread.c.id == thread_of(house, 1)
+        connection.execute(update(tables.thread).where(private).values(private=True))
+    ingest(house, batch(mail(2, replies_to=(1,)), mail(3, replies_to=(2,))))
+    ingest(house, batch(mail(4, replies_to=(3,)), mail(5, replies_to=(9, 4))))
+    assert count(house, tables.message) == 2
+    assert len(live(house)) == 2
+
+
+def test_a_message_with_an_endless_id_is_found_and_split(house: Context) -> None:  # DATA-18
+    long = "ż" * 900
+    ingest(house, batch(mail(1), mail(2, message_id=long, replies_to=(1,)), mail(3, replies_to=(1,))))
+    fresh = split(house, [f"<{long}>"])
+    ingest(house, batch(mail(4, in_reply_to=(long,))))
+    assert thread_of(house, 4) == fresh
+    with pytest.raises(NotFound):
+        split(house, ["9" * 30])
 
 
 # --- what databases refuse ----------------------------------------------------------------------------------------
