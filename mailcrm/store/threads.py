@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from mailcrm.core.threads import key_of
 from mailcrm.errors import NotFound
 from mailcrm.store.messages import insert_new
-from mailcrm.store.tables import link, message, thread, thread_apart, thread_reference
+from mailcrm.store.tables import choice, link, message, thread, thread_apart, thread_reference
 
 
 def live(connection: Connection, thread_id: int) -> int:
@@ -86,9 +86,11 @@ def settle(connection: Connection, thread_id: int) -> None:
             .group_by(link.c.record)
         ).all()
     )
-    current = connection.execute(select(thread.c.link, thread.c.deal_id).where(thread.c.id == thread_id)).one()
+    current = connection.execute(select(thread.c.deal_id).where(thread.c.id == thread_id)).one()
     deal = current.deal_id if current.deal_id is not None and "deal" in records else records.get("deal")
-    state = "linked" if deal else "choice" if current.link == "choice" else "person" if "person" in records else "none"
+    open_ = select(choice.c.id).where(choice.c.thread_id == thread_id, choice.c.state == "open")
+    asked = connection.execute(open_).first() is not None
+    state = "linked" if deal else "choice" if asked else "person" if "person" in records else "none"
     values = {"deal_id": deal, "organization_id": records.get("organization"), "link": state}
     if times[0] is not None:
         values |= {"first_at": times[0], "last_at": times[1]}

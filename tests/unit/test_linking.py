@@ -192,6 +192,16 @@ def test_merging_a_linked_thread_with_an_asked_one_by_hand_asks_no_more(house: C
     assert [row.state for row in rows(house, tables.choice)] == ["withdrawn"]
 
 
+def test_merging_a_thread_with_an_asked_one_by_hand_leaves_the_question(house: Context) -> None:  # DATA-22
+    ewa = add_person(house, "ewa@klient.example")
+    add_deal(house, "B", person=ewa)
+    add_deal(house, "C", person=ewa)
+    ingest(house, batch(mail(1, sender="ola@klient.example"), mail(2)))
+    merge(house, thread_of(house, 1), [thread_of(house, 2)])
+    assert [row.link for row in rows(house, tables.thread) if row.merged_into is None] == ["choice"]
+    assert [(row.thread_id, row.state) for row in rows(house, tables.choice)] == [(thread_of(house, 1), "open")]
+
+
 def test_a_bridge_between_two_questions_of_one_batch_leaves_one(house: Context) -> None:  # DATA-22
     for name in ("ewa", "ola"):
         person = add_person(house, f"{name}@klient.example")
