@@ -71,7 +71,6 @@ class Program:
         self._faults: dict[str, str] = {}
         self._readers = Readers(context.config.data / "files", context.config.parsing)
         self._ownership = Ownership(context.db, context.config.data / "locks")
-        self._owned: frozenset[str] = frozenset()
         self._watcher: Watcher | None = None
         self._supervisor: Supervisor | None = None
 
@@ -123,23 +122,20 @@ class Program:
     def _threads(self) -> list[threading.Thread]:
         found = []
         if "watch" in self._roles:
-            watched = {key for key, mailbox in self._context.config.mailboxes.items() if mailbox.host}
-            self._owned = frozenset(key for key in watched if self._ownership.take(key))
-            for key in sorted(watched - self._owned):
-                log.warning("the mailbox %s is read by another process", key)
+            watched = frozenset(key for key, mailbox in self._context.config.mailboxes.items() if mailbox.host)
             self._watcher = Watcher(
                 self._context.config,
                 StoreIntake(self._context),
                 self._readers,
                 self._context.blobs,
                 may_read=self._may_read,
-                mailboxes=self._owned,
             )
             dialer = Dialer(self._context.config)
             self._supervisor = Supervisor(
                 self._context,
                 self._watcher,
-                self._owned,
+                watched,
+                self._ownership,
                 look=partial(self._look, dialer),
                 offer=ChoiceFolders(self._context, dialer).offer,
             )
@@ -219,7 +215,7 @@ class Program:
         return server, self._thread("web", partial(server.run, [listener]))
 
     def _wake(self, key: str) -> bool:
-        if self._watcher is None or key not in self._owned:
+        if self._watcher is None or self._supervisor is None or key not in self._supervisor.owned:
             return False
         self._watcher.wake(key)
         return True

@@ -13,10 +13,12 @@ from mailcrm.app.context import Context
 from mailcrm.errors import MailcrmError
 from mailcrm.mail.imap_account import State
 from mailcrm.store import mailboxes
+from mailcrm.store.ownership import Ownership
 
 _ROUND = 1.0  # seconds between two looks at the mailboxes' states
 _PAUSE = 60.0  # seconds after a first look that failed
 _AT_ONCE = 4
+_TAKE = 10.0  # seconds between two tries to take over mailboxes that another process reads
 log = logging.getLogger("mailcrm")
 
 
@@ -37,7 +39,9 @@ class Supervisor:
     """Follows the states that the database holds; to be closed.
 
     Args:
-        owned: the mailboxes that are watched here.
+        watched: the mailboxes that the watcher knows. Those that another process reads are paused here, and taken
+            over when it ends.
+        ownership: which of them are read here.
         look: makes the first look into a mailbox. It is asked for once the watcher is connected, so that a refused
             login is met, counted and told by the watcher alone.
         offer: makes the folders for answers in a mailbox, where they are turned on.
@@ -48,7 +52,8 @@ class Supervisor:
         self,
         context: Context,
         watcher: Watched,
-        owned: Collection[str],
+        watched: Collection[str],
+        ownership: Ownership,
         *,
         look: Callable[[str], None],
         offer: Callable[[str], object],
@@ -56,7 +61,9 @@ class Supervisor:
     ) -> None:
         self._context = context
         self._watcher = watcher
-        self._owned = owned
+        self._watched = watched
+        self._ownership = ownership
+        self._take_at = 0.0
         self._look = look
         self._offer = offer
         self._clock = clock
@@ -66,6 +73,10 @@ class Supervisor:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "first-look")
         self.faults: dict[str, str] = {}
         """Mailboxes whose first look failed, and why."""
+        self.owned: frozenset[str] = frozenset(key for key in watched if ownership.take(key))
+        for key in sorted(set(watched) - self.owned):
+            log.warning("the mailbox %s is read by another process; it is taken over when that ends", key)
+            watcher.pause(key)
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until ``stopping``."""
@@ -78,8 +89,9 @@ class Supervisor:
 
     def round(self) -> None:
         """Look once at each mailbox. Raises MailcrmError: the database is away, or one mailbox's folders failed."""
+        self._own()
         with self._context.db.read() as connection:
-            states = [state for state in mailboxes.every(connection) if state.key in self._owned]
+            states = [state for state in mailboxes.every(connection) if state.key in self.owned]
         for state in states:
             self._follow(state.key, state.state, state.reason)
         for state in states:
@@ -89,6 +101,23 @@ class Supervisor:
     def close(self) -> None:
         """Wait for first looks that have begun."""
         self._pool.shutdown(cancel_futures=True)
+
+    def _own(self) -> None:
+        """Leave alone what was lost, take over what is free."""
+        for key in self._ownership.lost():
+            log.warning("the mailbox %s is no longer ours: the database closed our connection", key)
+            self._watcher.pause(key)
+            self.owned -= {key}
+            self._take_at = 0.0
+        if self._clock() < self._take_at:
+            return
+        self._take_at = self._clock() + _TAKE
+        for key in sorted(set(self._watched) - self.owned):
+            if self._ownership.take(key):
+                log.info("the mailbox %s is ours now", key)
+                self.owned |= {key}
+                self._states.pop(key, None)
+                self._watcher.resume(key)
 
     def _follow(self, key: str, state: str, reason: str | None) -> None:
         before, self._states[key] = self._states.get(key), state

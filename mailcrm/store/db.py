@@ -85,7 +85,7 @@ class Database:
         Raises:
             Temporary: the database is away.
         """
-        with _temporary(), self.engine.connect() as connection:
+        with temporary(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -96,10 +96,10 @@ class Database:
             Temporary: the database is locked or away; nothing was written.
         """
         if not self.is_sqlite:
-            with _temporary(), self.engine.begin() as connection:
+            with temporary(), self.engine.begin() as connection:
                 yield connection
             return
-        with self._writer, _temporary(), self.engine.connect() as connection:
+        with self._writer, temporary(), self.engine.connect() as connection:
             connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
@@ -114,7 +114,7 @@ class Database:
             with self._copy() as copy, copy.write() as connection:
                 yield connection
             return
-        with _temporary(), self.engine.connect() as connection:
+        with temporary(), self.engine.connect() as connection:
             transaction = connection.begin()
             try:
                 yield connection
@@ -172,7 +172,8 @@ def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
 
 
 @contextmanager
-def _temporary() -> Iterator[None]:
+def temporary() -> Iterator[None]:
+    """What the database can't do just now is raised as Temporary; other faults are raised as they are."""
     try:
         yield
     except DBAPIError as error:

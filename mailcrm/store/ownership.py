@@ -6,11 +6,13 @@ import fcntl
 import hashlib
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from mailcrm.store.db import Database
+from mailcrm.store.db import Database, temporary
 
 
 class Ownership:
@@ -29,14 +31,31 @@ class Ownership:
         self._lock = threading.Lock()
 
     def take(self, mailbox: str) -> bool:
-        """Own a mailbox. False if another process does."""
-        with self._lock:
+        """Own a mailbox. False if another process does. Raises Temporary: the database is away."""
+        with self._lock, temporary():
             if mailbox in self._held:
                 return True
             taken = self._lock_file(mailbox) if self._database.is_sqlite else self._lock_row(mailbox)
             if taken:
                 self._held.add(mailbox)
             return taken
+
+    def lost(self) -> frozenset[str]:
+        """The mailboxes that were owned until the connection broke that held them (PostgreSQL); owned no more."""
+        with self._lock:
+            if self._connection is None:
+                return frozenset()
+            try:
+                self._connection.execute(text("SELECT 1"))
+                self._connection.commit()
+            except SQLAlchemyError:
+                self._connection.invalidate()
+                self._connection.close()
+                self._connection = None
+                gone = frozenset(self._held)
+                self._held.clear()
+                return gone
+            return frozenset()
 
     def release(self, mailbox: str) -> None:
         """Own it no more."""
@@ -47,15 +66,17 @@ class Ownership:
             if mailbox in self._files:
                 os.close(self._files.pop(mailbox))
             elif self._connection is not None:
-                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _key(mailbox)})
-                self._connection.commit()
+                with suppress(SQLAlchemyError):  # a connection that broke holds nothing
+                    self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _key(mailbox)})
+                    self._connection.commit()
 
     def close(self) -> None:
         """Own nothing."""
         for mailbox in list(self._held):
             self.release(mailbox)
         if self._connection is not None:
-            self._connection.close()
+            with suppress(SQLAlchemyError):
+                self._connection.close()
 
     def _lock_file(self, mailbox: str) -> bool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from mailcrm.app.context import Context
 from mailcrm.errors import LoginFailed
@@ -15,6 +16,7 @@ from mailcrm.mail.imap_account import State
 from mailcrm.store import mailboxes
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
+from mailcrm.store.ownership import Ownership
 from mailcrm.supervise import Supervisor
 from tests.house import build
 from tests.servers.process import wait_until
@@ -50,8 +52,15 @@ class Office:
 
     def __post_init__(self) -> None:
         self.going_on.set()
+        self.ownership = Ownership(self.context.db, self.context.config.data / "locks")
         self.supervisor = Supervisor(
-            self.context, self.watcher, {"anna"}, look=self.look, offer=lambda _: 0, clock=lambda: self.now
+            self.context,
+            self.watcher,
+            {"anna"},
+            self.ownership,
+            look=self.look,
+            offer=lambda _: 0,
+            clock=lambda: self.now,
         )
 
     def look(self, key: str) -> None:
@@ -73,6 +82,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     office = Office(build(database, tmp_path))
     yield office
     office.supervisor.close()
+    office.ownership.close()
     database.close()
 
 
@@ -131,3 +141,43 @@ def test_a_mailbox_that_was_paused_before_the_start_is_left_alone(office: Office
     office.set("paused")
     office.supervisor.round()
     assert office.watcher.told == ["pause anna"]
+
+
+def test_a_mailbox_of_another_process_is_taken_over_when_that_ends(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    upgrade(database)
+    context = build(database, tmp_path)
+    other = Ownership(database, context.config.data / "locks")
+    assert other.take("anna")
+    office = Office(context)
+    office.set("active")
+    office.supervisor.round()
+    assert (office.watcher.told, office.supervisor.owned) == (["pause anna"], frozenset())
+    other.close()
+    office.now += 11
+    office.supervisor.round()
+    assert (office.watcher.told, office.supervisor.owned) == (["pause anna", "resume anna"], frozenset({"anna"}))
+    office.supervisor.close()
+    office.ownership.close()
+    database.close()
+
+
+def test_what_a_broken_connection_held_is_lost_and_taken_again(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    database = Database(request.getfixturevalue("_postgres_copy"))
+    office = Office(build(database, tmp_path))
+    office.set("active")
+    office.supervisor.round()
+    with database.write() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+    assert wait_until(lambda: not held(database))
+    office.supervisor.round()
+    assert office.watcher.told == ["pause anna", "resume anna"]
+    assert held(database)
+    office.supervisor.close()
+    office.ownership.close()
+    database.close()
+
+
+def held(database: Database) -> bool:
+    with database.read() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")))
