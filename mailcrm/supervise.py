@@ -127,7 +127,7 @@ class Supervisor:
             return
         if state == "paused":
             self._watcher.pause(key)
-        elif state != "new" and before is not None:
+        elif before is not None:
             self._watcher.resume(key)
         if state in ("paused", "waiting"):
             log.warning("mailbox %s is %s: %s", key, state, reason)

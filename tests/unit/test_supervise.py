@@ -137,6 +137,17 @@ def test_pause_and_resume_of_another_process_are_carried_out_once(office: Office
     assert office.watcher.told == ["pause anna", "resume anna", "pause anna"]
 
 
+def test_a_mailbox_that_was_paused_before_it_was_looked_into_is_looked_into(office: Office) -> None:
+    office.watcher.state = State.PAUSED
+    for state in ("new", "paused", "new"):
+        office.set(state)
+        office.supervisor.round()
+    assert (office.looks, office.watcher.told) == ([], ["pause anna", "resume anna"])
+    office.watcher.state = State.WATCHING
+    office.supervisor.round()
+    assert wait_until(lambda: office.looks == ["anna"])
+
+
 def test_a_mailbox_that_was_paused_before_the_start_is_left_alone(office: Office) -> None:
     office.set("paused")
     office.supervisor.round()
