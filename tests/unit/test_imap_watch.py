@@ -416,7 +416,7 @@ def test_paused_from_the_start(plain: Watch) -> None:
 def test_pause_and_resume(watch: Watch) -> None:
     watcher = watch.start()
     watcher.pause("anna")
-    wait_until(lambda: not watch.server.connections)
+    wait_until(lambda: not watch.server.connections and watch.state() is State.PAUSED)
     watch.arrive()
     watcher.wake("anna")
     assert watch.state() is State.PAUSED
