@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailcrm.core.addresses import domain_of, is_role, parent_domains
 
@@ -32,8 +33,7 @@ class Ours:
         """True for our users, our domains and the CRM's own addresses."""
         if email in self.users or email in self.addresses:
             return True
-        domain = domain_of(email)
-        return domain in self.domains or any(parent in self.domains for parent in parent_domains(domain))
+        return _is_within(domain_of(email), self.domains)
 
     def is_outside_party(self, email: str) -> bool:
         """True for an address that may be a customer's: a real one, not ours, not technical, not blocked."""
@@ -43,3 +43,9 @@ class Ours:
         """True if the operator's blocklist names the address or its domain."""
         domain = domain_of(email)
         return email in self.blocklist or domain in self.blocklist or f"@{domain}" in self.blocklist
+
+
+@lru_cache(20_000)
+def _is_within(domain: str, domains: frozenset[str]) -> bool:
+    """True if the domain or one that it is part of is among these."""
+    return domain in domains or any(parent in domains for parent in parent_domains(domain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 import threading
@@ -13,7 +14,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Table,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
@@ -162,6 +178,14 @@ def reserve(connection: Connection, table: Table, count: int) -> Sequence[int]:
         text("UPDATE sqlite_sequence SET seq = :n WHERE name = :t"), {"t": table.name, "n": last + count}
     )
     return range(last + 1, last + count + 1)
+
+
+def among(connection: Connection, column: Column[Any], values: Sequence[object]) -> ColumnElement[bool]:
+    """The column's value is one of these, however many: one parameter, so that the statement is always the same."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:

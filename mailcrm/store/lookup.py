@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
 
 from mailcrm.core.linking import Card, OpenDeal
-from mailcrm.store.db import slices
+from mailcrm.store.db import among
 from mailcrm.store.tables import (
     choice,
     deal,
@@ -67,12 +68,10 @@ QUESTIONS = ("", "withdrawn", "answered", "open")
 
 
 def _rows(
-    connection: Connection, query: Select[tuple[object, ...]], column: object, values: Iterable[object]
+    connection: Connection, query: Select[tuple[object, ...]], column: Column[Any], values: Iterable[object]
 ) -> list[Row]:  # type: ignore[type-arg]
-    found: list[Row] = []  # type: ignore[type-arg]
-    for piece in slices(values):
-        found.extend(connection.execute(query.where(column.in_(piece))))  # type: ignore[attr-defined]
-    return found
+    wanted = list(values)
+    return list(connection.execute(query.where(among(connection, column, wanted)))) if wanted else []
 
 
 def messages(connection: Connection, identities: Iterable[str]) -> dict[str, tuple[int, int]]:
