@@ -26,7 +26,7 @@ demo: $(VENV)/demo.stamp  ## watch three mailboxes being linked (ARGS=--once end
 	@$(BIN)/python -m tests.demo $(ARGS)
 
 test: $(VENV)/test.stamp  ## the fast suite, on SQLite and on PostgreSQL from a wheel
-	$(BIN)/pytest -n 2 -m "not servers and not torture"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not servers and not torture"
 
 check: $(VENV)/test.stamp  ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
