@@ -17,10 +17,10 @@ import msgspec
 from sqlalchemy import (
     ARRAY,
     Column,
-    ColumnElement,
     Connection,
     Dialect,
     Engine,
+    Select,
     Table,
     any_,
     bindparam,
@@ -180,12 +180,27 @@ def reserve(connection: Connection, table: Table, count: int) -> Sequence[int]:
     return range(last + 1, last + count + 1)
 
 
-def among(connection: Connection, column: Column[Any], values: Sequence[object]) -> ColumnElement[bool]:
-    """The column's value is one of these, however many: one parameter, so that the statement is always the same."""
-    if connection.dialect.name == "postgresql":
-        return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
-    listed = func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(select(listed.c.value))
+class Lookup:
+    """A query for many values of one column. They are one parameter, so the statement is made once and stays the same.
+
+    Args:
+        query: without the condition.
+        column: what the values are compared with; to be indexed.
+    """
+
+    def __init__(self, query: Select[Any], column: Column[Any]) -> None:
+        listed = func.json_each(bindparam("among", type_=String)).table_valued("value")
+        self._sqlite = query.where(column.in_(select(listed.c.value)))
+        self._postgresql = query.where(column == any_(bindparam("among", type_=ARRAY(column.type))))
+
+    def rows(self, connection: Connection, values: Iterable[object], **others: object) -> Sequence[Any]:
+        """The rows for these values, however many; ``others`` are further parameters of the query."""
+        wanted = list(values)
+        if not wanted:
+            return ()
+        if connection.dialect.name == "postgresql":
+            return connection.execute(self._postgresql, {"among": wanted, **others}).all()
+        return connection.execute(self._sqlite, {"among": json.dumps(wanted), **others}).all()
 
 
 def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:

@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from mailcrm.core.linking import Card, OpenDeal
-from mailcrm.store.db import among
+from mailcrm.store.db import Lookup
 from mailcrm.store.tables import (
     choice,
     deal,
@@ -67,32 +66,10 @@ QUESTIONS = ("", "withdrawn", "answered", "open")
 """States of a thread's choice: of several, the last one here counts."""
 
 
-def _rows(
-    connection: Connection, query: Select[tuple[object, ...]], column: Column[Any], values: Iterable[object]
-) -> list[Row]:  # type: ignore[type-arg]
-    wanted = list(values)
-    return list(connection.execute(query.where(among(connection, column, wanted)))) if wanted else []
-
-
-def messages(connection: Connection, identities: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Identity -> (message id, thread id) of those that are stored."""
-    query = select(message.c.identity, message.c.id, message.c.thread_id)
-    return {row[0]: (row[1], row[2]) for row in _rows(connection, query, message.c.identity, identities)}
-
-
-def threads_by_reference(connection: Connection, references: Iterable[str]) -> dict[str, int]:
-    """Message id or server thread id -> thread, of those known or announced."""
-    query = select(thread_reference.c.reference, thread_reference.c.thread_id)
-    return {row[0]: row[1] for row in _rows(connection, query, thread_reference.c.reference, references)}
-
-
-def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, ThreadState]:
-    """The threads themselves, but for those that were joined into others.
-
-    They are locked: until the transaction ends no other changes them.
-    """
-    wanted = sorted(ids)
-    query = (
+_MESSAGES = Lookup(select(message.c.identity, message.c.id, message.c.thread_id), message.c.identity)
+_REFERENCES = Lookup(select(thread_reference.c.reference, thread_reference.c.thread_id), thread_reference.c.reference)
+_THREADS = Lookup(
+    (
         select(
             thread.c.id,
             thread.c.subject,
@@ -106,10 +83,106 @@ def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, Threa
         .where(thread.c.merged_into.is_(None))
         .order_by(thread.c.id)
         .with_for_update(key_share=True)
+    ),
+    thread.c.id,
+)
+_CHOICES = Lookup(select(choice.c.thread_id, choice.c.state, choice.c.historic), choice.c.thread_id)
+_APART = Lookup(select(thread_apart.c.thread_id, thread_apart.c.other_id), thread_apart.c.thread_id)
+_APART_OTHER = Lookup(select(thread_apart.c.thread_id, thread_apart.c.other_id), thread_apart.c.other_id)
+_CARD = (
+    select(
+        person_address.c.address,
+        person_address.c.canonical,
+        person.c.id,
+        person.c.organization_id,
+        person_address.c.valid_from,
+        person_address.c.valid_to,
     )
-    states = {row[0]: ThreadState(*row) for row in _rows(connection, query, thread.c.id, wanted)}
-    asked = select(choice.c.thread_id, choice.c.state, choice.c.historic)
-    for row in _rows(connection, asked, choice.c.thread_id, states):
+    .join(person, person.c.id == person_address.c.person_id)
+    .where(person.c.removed_at.is_(None))
+    .order_by(person_address.c.valid_to.desc(), person_address.c.id)
+)
+_CARDS = Lookup(_CARD, person_address.c.address)
+_CARDS_CANONICAL = Lookup(_CARD, person_address.c.canonical)
+_UNWANTED = Lookup(select(unwanted_address.c.hash), unwanted_address.c.hash)
+_DOMAINS = Lookup(
+    (
+        select(organization_domain.c.domain, organization_domain.c.organization_id)
+        .join(organization, organization.c.id == organization_domain.c.organization_id)
+        .where(organization.c.removed_at.is_(None))
+    ),
+    organization_domain.c.domain,
+)
+_OFFICES = Lookup(
+    (
+        select(organization_address.c.address, organization_address.c.organization_id)
+        .join(organization, organization.c.id == organization_address.c.organization_id)
+        .where(organization.c.removed_at.is_(None))
+    ),
+    organization_address.c.address,
+)
+_DEAL = (
+    select(
+        deal.c.id,
+        deal.c.title,
+        deal.c.person_id,
+        deal.c.organization_id,
+        deal.c.owner_id,
+        stage.c.name,
+        deal.c.created_at,
+    )
+    .join(stage, stage.c.id == deal.c.stage_id)
+    .where(deal.c.status == "open", deal.c.removed_at.is_(None))
+)
+_DEALS_OF_PERSONS = Lookup(_DEAL, deal.c.person_id)
+_DEALS_OF_ORGANIZATIONS = Lookup(_DEAL, deal.c.organization_id)
+_DEALS = Lookup(_DEAL, deal.c.id)
+_STANDING = Lookup(
+    (
+        select(standing_choice.c.person_id, standing_choice.c.deal_id)
+        .join(deal, deal.c.id == standing_choice.c.deal_id)
+        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
+    ),
+    standing_choice.c.person_id,
+)
+_WRITTEN_TO = Lookup(
+    (
+        select(participant.c.address)
+        .distinct()
+        .join(message, message.c.id == participant.c.message_id)
+        .where(message.c.direction == "out", message.c.date >= bindparam("since"))
+    ),
+    participant.c.address,
+)
+_OUTGOING = Lookup(select(message.c.thread_id).distinct().where(message.c.direction == "out"), message.c.thread_id)
+_FIRST_WRITERS = Lookup(
+    (
+        select(message.c.thread_id, message.c.from_email)
+        .where(message.c.direction == "out", message.c.from_email.is_not(None))
+        .order_by(message.c.date.desc())
+    ),
+    message.c.thread_id,
+)
+
+
+def messages(connection: Connection, identities: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Identity -> (message id, thread id) of those that are stored."""
+    return {row[0]: (row[1], row[2]) for row in _MESSAGES.rows(connection, identities)}
+
+
+def threads_by_reference(connection: Connection, references: Iterable[str]) -> dict[str, int]:
+    """Message id or server thread id -> thread, of those known or announced."""
+    return {row[0]: row[1] for row in _REFERENCES.rows(connection, references)}
+
+
+def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, ThreadState]:
+    """The threads themselves, but for those that were joined into others.
+
+    They are locked: until the transaction ends no other changes them.
+    """
+    wanted = sorted(ids)
+    states = {row[0]: ThreadState(*row) for row in _THREADS.rows(connection, wanted)}
+    for row in _CHOICES.rows(connection, states):
         state = states[row[0]]
         state.question = max(state.question, row[1], key=QUESTIONS.index)
         state.silent = state.silent or (row[1] == "open" and row[2])
@@ -118,10 +191,9 @@ def thread_states(connection: Connection, ids: Iterable[int]) -> dict[int, Threa
 
 def apart(connection: Connection, ids: Iterable[int]) -> set[tuple[int, int]]:
     """Pairs of threads that were split by hand, in both orders."""
-    query = select(thread_apart.c.thread_id, thread_apart.c.other_id)
     wanted = list(ids)
-    pairs = {(row[0], row[1]) for row in _rows(connection, query, thread_apart.c.thread_id, wanted)}
-    pairs |= {(row[0], row[1]) for row in _rows(connection, query, thread_apart.c.other_id, wanted)}
+    pairs = {(row[0], row[1]) for row in _APART.rows(connection, wanted)}
+    pairs |= {(row[0], row[1]) for row in _APART_OTHER.rows(connection, wanted)}
     return pairs | {(other, one) for one, other in pairs}
 
 
@@ -129,74 +201,38 @@ def cards(connection: Connection, addresses: Iterable[str]) -> dict[str, list[Ca
     """Address -> whose it is and was. A key that begins with ``~`` is looked up as canonical form."""
     wanted = list(addresses)
     found: dict[str, list[Card]] = defaultdict(list)
-    query = (
-        select(
-            person_address.c.address,
-            person_address.c.canonical,
-            person.c.id,
-            person.c.organization_id,
-            person_address.c.valid_from,
-            person_address.c.valid_to,
-        )
-        .join(person, person.c.id == person_address.c.person_id)
-        .where(person.c.removed_at.is_(None))
-        .order_by(person_address.c.valid_to.desc(), person_address.c.id)
-    )
     exact = [address for address in wanted if not address.startswith("~")]
-    for row in _rows(connection, query, person_address.c.address, exact):
+    for row in _CARDS.rows(connection, exact):
         found[row[0]].append(Card(row[2], row[3], row[4], row[5]))
     dotless = [address[1:] for address in wanted if address.startswith("~")]
-    for row in _rows(connection, query, person_address.c.canonical, dotless):
+    for row in _CARDS_CANONICAL.rows(connection, dotless):
         found[f"~{row[1]}"].append(Card(row[2], row[3], row[4], row[5]))
     return found
 
 
 def unwanted(connection: Connection, hashes: Iterable[str]) -> set[str]:
     """Those of the keyed hashes whose address is never to be taken in again."""
-    return {row[0] for row in _rows(connection, select(unwanted_address.c.hash), unwanted_address.c.hash, hashes)}
+    return {row[0] for row in _UNWANTED.rows(connection, hashes)}
 
 
 def organizations_by_domain(connection: Connection, domains: Iterable[str]) -> dict[str, int]:
     """Domain -> organization."""
-    query = (
-        select(organization_domain.c.domain, organization_domain.c.organization_id)
-        .join(organization, organization.c.id == organization_domain.c.organization_id)
-        .where(organization.c.removed_at.is_(None))
-    )
-    return {row[0]: row[1] for row in _rows(connection, query, organization_domain.c.domain, domains)}
+    return {row[0]: row[1] for row in _DOMAINS.rows(connection, domains)}
 
 
 def organizations_by_address(connection: Connection, addresses: Iterable[str]) -> dict[str, int]:
     """Address -> the organization that has it as its own (office@…)."""
-    query = (
-        select(organization_address.c.address, organization_address.c.organization_id)
-        .join(organization, organization.c.id == organization_address.c.organization_id)
-        .where(organization.c.removed_at.is_(None))
-    )
-    return {row[0]: row[1] for row in _rows(connection, query, organization_address.c.address, addresses)}
+    return {row[0]: row[1] for row in _OFFICES.rows(connection, addresses)}
 
 
 def open_deals(
     connection: Connection, persons: Iterable[int], organizations: Iterable[int], ids: Iterable[int] = ()
 ) -> list[OpenDeal]:
     """The open deals of these persons and organizations, and those with these ids."""
-    query = (
-        select(
-            deal.c.id,
-            deal.c.title,
-            deal.c.person_id,
-            deal.c.organization_id,
-            deal.c.owner_id,
-            stage.c.name,
-            deal.c.created_at,
-        )
-        .join(stage, stage.c.id == deal.c.stage_id)
-        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
-    )
     rows = [
-        *_rows(connection, query, deal.c.person_id, persons),
-        *_rows(connection, query, deal.c.organization_id, organizations),
-        *_rows(connection, query, deal.c.id, ids),
+        *_DEALS_OF_PERSONS.rows(connection, persons),
+        *_DEALS_OF_ORGANIZATIONS.rows(connection, organizations),
+        *_DEALS.rows(connection, ids),
     ]
     return list({row[0]: OpenDeal(*row) for row in rows}.values())
 
@@ -217,39 +253,22 @@ def addresses_with_several_deals(connection: Connection) -> set[str]:
 
 def standing_choices(connection: Connection, persons: Iterable[int]) -> dict[int, int]:
     """Person -> the open deal that was said to be always meant."""
-    query = (
-        select(standing_choice.c.person_id, standing_choice.c.deal_id)
-        .join(deal, deal.c.id == standing_choice.c.deal_id)
-        .where(deal.c.status == "open", deal.c.removed_at.is_(None))
-    )
-    return {row[0]: row[1] for row in _rows(connection, query, standing_choice.c.person_id, persons)}
+    return {row[0]: row[1] for row in _STANDING.rows(connection, persons)}
 
 
 def written_to(connection: Connection, addresses: Iterable[str], since: datetime) -> set[str]:
     """Those of the addresses to which one of ours has written since that time."""
-    query = (
-        select(participant.c.address)
-        .distinct()
-        .join(message, message.c.id == participant.c.message_id)
-        .where(message.c.direction == "out", message.c.date >= since)
-    )
-    return {row[0] for row in _rows(connection, query, participant.c.address, addresses)}
+    return {row[0] for row in _WRITTEN_TO.rows(connection, addresses, since=since)}
 
 
 def with_outgoing(connection: Connection, threads: Iterable[int]) -> set[int]:
     """Those of the threads in which one of ours has written."""
-    query = select(message.c.thread_id).distinct().where(message.c.direction == "out")
-    return {row[0] for row in _rows(connection, query, message.c.thread_id, threads)}
+    return {row[0] for row in _OUTGOING.rows(connection, threads)}
 
 
 def first_writers(connection: Connection, threads: Sequence[int]) -> dict[int, str]:
     """Thread -> the address of ours that wrote in it first."""
-    query = (
-        select(message.c.thread_id, message.c.from_email)
-        .where(message.c.direction == "out", message.c.from_email.is_not(None))
-        .order_by(message.c.date.desc())
-    )
-    return {row[0]: row[1] for row in _rows(connection, query, message.c.thread_id, threads)}
+    return {row[0]: row[1] for row in _FIRST_WRITERS.rows(connection, threads)}
 
 
 def forwarded_original(connection: Connection, author: str, low: datetime, high: datetime) -> list[tuple[int, str]]:
