@@ -10,12 +10,14 @@ import secrets
 import tempfile
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from mailcrm.errors import NotFound
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE = 8
+_SMALL = 1 << 20  # bytes up to which a file is put together in memory
 
 
 class Blobs:
@@ -46,24 +48,49 @@ class Blobs:
         Returns:
             Their SHA-256 in hex and their size in bytes.
         """
-        if isinstance(content, bytes):
-            name = hashlib.sha256(content).hexdigest()
-            if self.path(name).exists():
-                return name, len(content)
-            content = (content,)
+        pieces = iter((content,) if isinstance(content, bytes) else content)
+        begun: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            begun.append(piece)
+            size += len(piece)
+            if size > _SMALL:
+                return self._put_long(chain(begun, pieces))
+        whole = b"".join(begun)
+        name = hashlib.sha256(whole).hexdigest()
+        if not self.path(name).exists():
+            self._put_whole(name, whole)
+        return name, size
+
+    def _put_whole(self, name: str, content: bytes) -> None:
+        """Beside its place and then into it: within one folder that costs the file system least."""
+        target = self.path(name)
+        temporary = f"{target.parent}/.new-{secrets.token_hex(8)}"
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:  # the first one with this beginning
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.rename(temporary, target)  # noqa: PTH104 - once for every attachment
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _put_long(self, pieces: Iterable[bytes]) -> tuple[str, int]:
+        """Piece by piece, since it need not fit into memory; its name is known at the end."""
         digest, size = hashlib.sha256(), 0
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                for piece in content:
+                for piece in pieces:
                     digest.update(piece)
                     size += file.write(piece)
             target = self.path(digest.hexdigest())
-            try:
-                Path(temporary).replace(target)
-            except FileNotFoundError:  # the first one with this beginning
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                Path(temporary).replace(target)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

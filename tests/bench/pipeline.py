@@ -23,7 +23,7 @@ _ROUNDS = 3
 def rows(scale: Scale) -> Iterator[Row]:
     """Measure: all take turns, and their medians count. The loop, being slow, reads a part of the mailbox each time."""
     count = _COUNT[scale]
-    with Dovecot() as server, tempfile.TemporaryDirectory(prefix="mailcrm-bench-") as scratch:
+    with Dovecot() as server, tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as scratch:
         _fill(server, "anna", count)
         folder = Path(scratch)
         ours, mbsync, loop, peaks = [], [], [], []
