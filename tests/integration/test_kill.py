@@ -120,3 +120,11 @@ def test_running_program_survives_kills_while_mail_arrives(dovecot: Dovecot, sin
         assert counts[0][2] == 0
     finally:
         program.close()
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_hundred_kills(dovecot: Dovecot, kind: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    compare(dovecot, dovecot.new_user(), url, kills=100, count=1000, longest=3.0)
