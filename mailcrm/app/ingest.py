@@ -196,7 +196,10 @@ def _setting(connection: Connection, context: Context, batch: Batch) -> Setting:
     state = mailboxes.find(connection, batch.mailbox)
     folder_id = mailboxes.open_folder(connection, state.id, batch.folder, batch.role, batch.cursor)
     configured = context.config.mailboxes.get(batch.mailbox)
-    ids = {user.key: user.id for user in users.every(connection)}
+    people = (
+        tuple(context.config.users) if answers.is_drop_box(context, batch) else configured.people if configured else ()
+    )
+    ids = users.ids(connection, people)
     return Setting(
         mailbox_id=state.id,
         folder_id=folder_id,

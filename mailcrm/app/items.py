@@ -21,7 +21,7 @@ class Setting:
     """Whose mailbox it is and how it is to be treated.
 
     Args:
-        users: ids of our users, by key.
+        users: ids by key: the members', and for the drop-box everybody's.
         members: ids of those whose mailbox it is.
         policy: ``create_persons`` of the mailbox.
     """

@@ -41,19 +41,21 @@ def sync(connection: Connection, config: Config) -> None:
             connection.execute(insert(mailbox).values(key=key, state="new"))
 
 
+_STATES = select(mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)
+
+
 def every(connection: Connection) -> list[MailboxState]:
     """All mailboxes, by key."""
-    columns = (mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)
-    return [MailboxState(*row) for row in connection.execute(select(*columns).order_by(mailbox.c.key))]
+    return [MailboxState(*row) for row in connection.execute(_STATES.order_by(mailbox.c.key))]
 
 
 def find(connection: Connection, key: str) -> MailboxState:
     """One mailbox. Raises NotFound naming the known ones."""
-    known = every(connection)
-    for state in known:
-        if state.key == key:
-            return state
-    raise NotFound(f"no mailbox {key!r}; configured are: {', '.join(state.key for state in known)}")
+    row = connection.execute(_STATES.where(mailbox.c.key == key)).first()
+    if row is None:
+        known = ", ".join(state.key for state in every(connection))
+        raise NotFound(f"no mailbox {key!r}; configured are: {known}")
+    return MailboxState(*row)
 
 
 def set_state(

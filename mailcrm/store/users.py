@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
@@ -38,6 +39,12 @@ def every(connection: Connection) -> list[StoredUser]:
     """All users, by key."""
     rows = connection.execute(select(user).order_by(user.c.key))
     return [StoredUser(row.id, row.key, row.email, row.name, row.disabled_at is not None) for row in rows]
+
+
+def ids(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
+    """Key -> id, of those of the users that are known."""
+    rows = connection.execute(select(user.c.key, user.c.id).where(user.c.key.in_(keys)))
+    return {row.key: row.id for row in rows}
 
 
 def find(connection: Connection, name: str) -> StoredUser:
