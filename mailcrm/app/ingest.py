@@ -173,7 +173,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     linker.finish()
     if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
-    events.record_many(
+    events.record_quietly(
         connection,
         [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread))],
         context.plugins.implementers("on_event"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-_INTERVAL = 0.05
+_INTERVAL = 0.2  # seconds; looking costs the program time
 
 
 @dataclass(frozen=True, slots=True)
