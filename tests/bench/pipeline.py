@@ -90,6 +90,7 @@ def _ours(server: Dovecot, folder: Path, count: int) -> tuple[float, int]:
         f'login = "anna"\npassword = "{server.PASSWORD}"\n'
         "[linking]\nfirst_sight = 1000000\n"
     )
+    memory.run([sys.executable, "-m", "mailcrm.cli.app", "--config", str(config), "db", "upgrade"])
     run = memory.run([sys.executable, "-m", "tests.bench.ours_sync", str(config)])
     seconds, done = run.output.split()
     _demand(int(done), count, "mailcrm")
