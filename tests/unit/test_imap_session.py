@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailcrm.config import Mailbox, OAuth
-from mailcrm.errors import ConfigError, LoginFailed, Permanent
+from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent
 from mailcrm.mail.imap_faults import Away
 from mailcrm.mail.imap_session import Dialer, Untrusted
 from mailcrm.mail.imap_talk import Talk
@@ -196,4 +196,4 @@ def test_a_hostile_greeting_is_an_error_and_no_crash() -> None:
         with ScriptedImap() as server:
             server.greeting = greeting
             server.misbehave(b".", lambda c, tag, h: c.cut(b"* CAPABILITY\r\n"), 9)
-            refusal(mailbox(server.port), Exception)
+            refusal(mailbox(server.port), MailcrmError)
