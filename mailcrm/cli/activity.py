@@ -8,8 +8,8 @@ import typer
 
 from mailcrm.app import activities as verbs
 from mailcrm.app import record_shapes
-from mailcrm.cli.desk import DealOption, Json, LeadOption, OrgOption, PersonOption, Yes, desk, done
-from mailcrm.cli.output import confirm
+from mailcrm.cli.desk import desk, done
+from mailcrm.cli.options import Deal, Gone, Json, Keep, Lead, Org, Person, Yes
 from mailcrm.store import activities
 
 app = typer.Typer(no_args_is_help=True, help="Activities: calls, meetings, tasks of any type.")
@@ -23,10 +23,10 @@ Text = Annotated[str | None, typer.Option(metavar="TEXT", help="What to think of
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
     assignee: Assignee = None,
     kind: Annotated[str | None, typer.Option("--type", help="Only of this type.")] = None,
     done_: Annotated[bool | None, typer.Option("--done/--open", help="Only those done, or not.")] = None,
@@ -58,10 +58,10 @@ def show(ctx: typer.Context, activity: ActivityArgument, as_json: Json = False) 
 def add(
     ctx: typer.Context,
     kind: Annotated[str, typer.Option("--type", help="call, meeting, visit, or any other.")],
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
     due: Due = None,
     assignee: Assignee = None,
     priority: Priority = None,
@@ -88,10 +88,10 @@ def edit(
     ctx: typer.Context,
     activity: ActivityArgument,
     kind: Annotated[str | None, typer.Option("--type", help="A new type.")] = None,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
     due: Due = None,
     assignee: Assignee = None,
     priority: Priority = None,
@@ -116,25 +116,13 @@ def done_(ctx: typer.Context, activity: ActivityArgument, as_json: Json = False)
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Which stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Which becomes part of it.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
     """Make two activities one: what the first lacks it takes from the second."""
     at = desk(ctx)
-    one, two = at.find("activity", keep), at.find("activity", gone)
-    confirm(f"Merge activity {two} into activity {one}", yes, final=False)
-    verbs.merge(at.context, one, two)
-    done(at, one, as_json, record_shapes.activities_)
+    done(at, at.merge("activity", verbs.merge, keep, gone, yes), as_json, record_shapes.activities_)
 
 
 @app.command()
 def remove(ctx: typer.Context, activity: ActivityArgument, yes: Yes = False) -> None:
     """Take an activity out of every list."""
-    at = desk(ctx)
-    number = at.find("activity", activity)
-    confirm(f"Remove activity {number}", yes, final=False)
-    verbs.remove(at.context, number)
+    desk(ctx).remove("activity", verbs.remove, activity, yes)

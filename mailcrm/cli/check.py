@@ -6,7 +6,7 @@ import typer
 
 from mailcrm import config as configuration
 from mailcrm.cli.context import invocation
-from mailcrm.cli.desk import Json
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit
 from mailcrm.cli.probes import Finding, examine
 

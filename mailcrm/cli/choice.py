@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailcrm.cli.desk import Json, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 from mailcrm.app import backup as verbs
 from mailcrm.app import erasing
 from mailcrm.cli.context import context, invocation
-from mailcrm.cli.desk import Yes
+from mailcrm.cli.options import Yes
 from mailcrm.cli.output import confirm, say
 from mailcrm.main import build
 from mailcrm.store import pipelines, unwanted

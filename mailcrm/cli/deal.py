@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from mailcrm.app import deals as verbs
 from mailcrm.app import pages, record_shapes
-from mailcrm.cli.desk import Json, OrgOption, OwnerOption, PersonOption, Search, Yes, desk, done
+from mailcrm.cli.desk import desk, done
 from mailcrm.cli.filing import list_or_save
-from mailcrm.cli.output import confirm
+from mailcrm.cli.options import Currency, Gone, Json, Keep, Org, Owner, Person, Save, Search, Value, Yes
 from mailcrm.store import deals, find
-from mailcrm.store.scope import Scope
 
 app = typer.Typer(no_args_is_help=True, help="Deals.")
 DealArgument = Annotated[str, typer.Argument(metavar="DEAL", help="Title or id.")]
-Value = Annotated[str | None, typer.Option(metavar="AMOUNT", help="What it is worth: 1200.50.")]
-Currency = Annotated[str | None, typer.Option(metavar="CODE", help="Three letters: PLN.")]
 
 
 @app.command("list")
 def list_(
     ctx: typer.Context,
     status: Annotated[Literal["open", "won", "lost"] | None, typer.Option(help="Only these.")] = None,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    person: Person = None,
+    org: Org = None,
+    owner: Owner = None,
     stage: Annotated[str | None, typer.Option(help="Only in this stage.")] = None,
     search: Search = None,
     as_json: Json = False,
@@ -60,10 +56,10 @@ def show(ctx: typer.Context, deal: DealArgument, as_json: Json = False) -> None:
 def add(
     ctx: typer.Context,
     title: Annotated[str, typer.Option(help="What it is about.")],
-    person: PersonOption = None,
-    org: OrgOption = None,
+    person: Person = None,
+    org: Org = None,
     stage: Annotated[str | None, typer.Option(help="Where it starts; else the first stage.")] = None,
-    owner: OwnerOption = None,
+    owner: Owner = None,
     value: Value = None,
     currency: Currency = None,
     as_json: Json = False,
@@ -89,9 +85,9 @@ def edit(
     ctx: typer.Context,
     deal: DealArgument,
     title: Annotated[str | None, typer.Option(help="A new title.")] = None,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    person: Person = None,
+    org: Org = None,
+    owner: Owner = None,
     value: Value = None,
     currency: Currency = None,
     as_json: Json = False,
@@ -162,37 +158,19 @@ def reopen(ctx: typer.Context, deal: DealArgument, as_json: Json = False) -> Non
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Which stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Which becomes part of it.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
     """Make two deals one."""
     at = desk(ctx)
-    one, two = at.find("deal", keep), at.find("deal", gone)
-    confirm(f"Merge deal {two} into deal {one}", yes, final=False)
-    verbs.merge(at.context, one, two)
-    done(at, one, as_json, record_shapes.deals_)
+    done(at, at.merge("deal", verbs.merge, keep, gone, yes), as_json, record_shapes.deals_)
 
 
 @app.command()
 def remove(ctx: typer.Context, deal: DealArgument, yes: Yes = False) -> None:
     """Take a deal out of every list; its mail stays with the persons."""
-    at = desk(ctx)
-    number = at.find("deal", deal)
-    confirm(f"Remove deal {number}", yes, final=False)
-    verbs.remove(at.context, number)
+    desk(ctx).remove("deal", verbs.remove, deal, yes)
 
 
 @app.command()
-def files(
-    ctx: typer.Context,
-    deal: DealArgument,
-    save: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write them there.")] = None,
-    as_json: Json = False,
-) -> None:
+def files(ctx: typer.Context, deal: DealArgument, save: Save = None, as_json: Json = False) -> None:
     """List, or save, the files of its mail."""
-    at = desk(ctx)
-    list_or_save(at, Scope("deal", at.find("deal", deal)), save, as_json)
+    list_or_save(desk(ctx), "deal", deal, save, as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from sqlalchemy import Connection, Select, Table, select
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, Table, select
 from mailcrm.app.acting import Actor, viewer
 from mailcrm.app.context import Context
 from mailcrm.cli.context import actor, context, time_zone
-from mailcrm.cli.output import emit, emit_one, emit_section, mapping
+from mailcrm.cli.output import confirm, emit, emit_one, emit_section, mapping
 from mailcrm.errors import Refused
 from mailcrm.store import find, users
 from mailcrm.store.activities import About
@@ -22,15 +22,7 @@ from mailcrm.store.scope import Noun, Scope
 from mailcrm.store.tables import deal, lead, organization, person
 from mailcrm.store.visible import Viewer
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-PersonOption = Annotated[str | None, typer.Option("--person", metavar="PERSON", help="Name, e-mail or id.")]
-OrgOption = Annotated[str | None, typer.Option("--org", metavar="ORG", help="Name, domain or id.")]
-DealOption = Annotated[str | None, typer.Option("--deal", metavar="DEAL", help="Title or id.")]
-LeadOption = Annotated[str | None, typer.Option("--lead", metavar="LEAD", help="Title or id.")]
-OwnerOption = Annotated[str | None, typer.Option("--owner", metavar="USER", help="Key, e-mail or id.")]
-Search = Annotated[str | None, typer.Option("--search", metavar="TEXT", help="A part of the name or title.")]
-
+Shape = Callable[[Connection, Sequence[int]], Sequence[object]]
 _FIND: Mapping[str, Callable[[Connection, str], int]] = {
     "person": find.person_id,
     "organization": find.organization_id,
@@ -108,13 +100,20 @@ class Desk:
             raise Refused(f"{given!r} is no time; write it as 2026-03-01T09:00 (ISO 8601)") from None
         return found if found.tzinfo else found.replace(tzinfo=time_zone(self.ctx))
 
-    def list(
-        self,
-        query: Select[int],
-        shape: Callable[[Connection, Sequence[int]], Sequence[object]],
-        as_json: bool,
-        columns: Sequence[str],
-    ) -> None:
+    def merge(self, noun: str, verb: Callable[[Context, int, int], None], keep: str, gone: str, yes: bool) -> int:
+        """Make two records one, asking first unless ``yes``. Gives the id of the one that stays."""
+        one, two = self.find(noun, keep), self.find(noun, gone)
+        confirm(f"Merge {noun} {two} into {noun} {one}", yes, final=False)
+        verb(self.context, one, two)
+        return one
+
+    def remove(self, noun: str, verb: Callable[[Context, int], None], given: str, yes: bool) -> None:
+        """Take a record out of every list, asking first unless ``yes``."""
+        number = self.find(noun, given)
+        confirm(f"Remove {noun} {number}", yes, final=False)
+        verb(self.context, number)
+
+    def list(self, query: Select[int], shape: Shape, as_json: bool, columns: Sequence[str]) -> None:
         """Print the records whose ids ``query`` yields; in the table, other records stand by name."""
         with self.context.db.read() as connection:
             rows = self._rows(connection, query, shape)
@@ -134,9 +133,7 @@ class Desk:
                     rows = value if isinstance(value, list) else [value]
                     emit_section(name, list(_by_name(connection, rows)))
 
-    def _rows(
-        self, connection: Connection, query: Select[int], shape: Callable[[Connection, Sequence[int]], Sequence[object]]
-    ) -> Iterator[object]:
+    def _rows(self, connection: Connection, query: Select[int], shape: Shape) -> Iterator[object]:
         for piece in slices(list(connection.execute(query).scalars())):
             yield from shape(connection, piece)
 
@@ -146,9 +143,7 @@ def desk(ctx: typer.Context) -> Desk:
     return Desk(context(ctx), actor(ctx), ctx)
 
 
-def done(
-    desk_: Desk, number: int, as_json: bool, shape: Callable[[Connection, Sequence[int]], Sequence[object]]
-) -> None:
+def done(desk_: Desk, number: int, as_json: bool, shape: Shape) -> None:
     """Print what was made or changed: its id, or the record as JSON."""
     if not as_json:
         typer.echo(str(number))

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailcrm.app import erasing
-from mailcrm.cli.desk import Json, Yes, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Json, Yes
 from mailcrm.cli.output import confirm, emit_one
 from mailcrm.core.addresses import normalise
 from mailcrm.errors import NotFound

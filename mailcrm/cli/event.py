@@ -9,7 +9,7 @@ import typer
 
 from mailcrm.app import emit as verbs
 from mailcrm.cli.context import actor, context
-from mailcrm.cli.desk import Json, PersonOption
+from mailcrm.cli.options import Json, Person
 from mailcrm.cli.output import emit as show
 from mailcrm.cli.output import say
 from mailcrm.core.events import KINDS, type_name
@@ -39,7 +39,7 @@ def emit(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="One of `event kinds`.")],
     data: Annotated[str, typer.Option(metavar="JSON", help="Its fields, as a JSON object.")] = "{}",
-    person: PersonOption = None,
+    person: Person = None,
     key: Annotated[str | None, typer.Option(help="Makes it one and the same, however often it is emitted.")] = None,
 ) -> None:
     """Store an event, as if it had happened now."""
@@ -51,7 +51,7 @@ def emit(
 def list_(
     ctx: typer.Context,
     kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only these.")] = None,
-    person: PersonOption = None,
+    person: Person = None,
     as_json: Json = False,
 ) -> None:
     """List what happened, the newest first."""

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailcrm.app.records import text
-from mailcrm.cli.desk import DealOption, Json, LeadOption, OrgOption, PersonOption, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Deal, Json, Lead, Org, Person
 from mailcrm.cli.output import emit
 from mailcrm.errors import Refused
 from mailcrm.store import fields
@@ -28,10 +29,10 @@ def set_(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help='"" removes the field.')],
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
 ) -> None:
     """Set a field of one record."""
     at = desk(ctx)

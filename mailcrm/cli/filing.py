@@ -12,13 +12,14 @@ from mailcrm.app import pages
 from mailcrm.cli.desk import Desk
 from mailcrm.cli.output import emit
 from mailcrm.store.blobs import Blobs
-from mailcrm.store.scope import Scope
+from mailcrm.store.scope import Noun, Scope
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
-def list_or_save(desk: Desk, scope: Scope, folder: Path | None, as_json: bool) -> None:
-    """Print the files of a record's mail; with ``folder``, write them there and print where."""
+def list_or_save(desk: Desk, noun: Noun, given: str, folder: Path | None, as_json: bool) -> None:
+    """Print the files of the mail of the record that is meant; with ``folder``, write them there and print where."""
+    scope = Scope(noun, desk.find(noun, given))
     with desk.context.db.read() as connection:
         found = pages.files(connection, scope, desk.viewer)
     if folder is None:

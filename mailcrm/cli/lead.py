@@ -8,22 +8,20 @@ import typer
 
 from mailcrm.app import leads as verbs
 from mailcrm.app import pages, record_shapes
-from mailcrm.cli.desk import Json, OrgOption, OwnerOption, PersonOption, Search, Yes, desk, done
-from mailcrm.cli.output import confirm
+from mailcrm.cli.desk import desk, done
+from mailcrm.cli.options import Currency, Gone, Json, Keep, Org, Owner, Person, Search, Value, Yes
 from mailcrm.store import leads
 
 app = typer.Typer(no_args_is_help=True, help="Leads.")
 LeadArgument = Annotated[str, typer.Argument(metavar="LEAD", help="Title or id.")]
-Value = Annotated[str | None, typer.Option(metavar="AMOUNT", help="What it may be worth: 1200.50.")]
-Currency = Annotated[str | None, typer.Option(metavar="CODE", help="Three letters: PLN.")]
 
 
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    person: Person = None,
+    org: Org = None,
+    owner: Owner = None,
     search: Search = None,
     as_json: Json = False,
 ) -> None:
@@ -51,9 +49,9 @@ def show(ctx: typer.Context, lead: LeadArgument, as_json: Json = False) -> None:
 def add(
     ctx: typer.Context,
     title: Annotated[str, typer.Option(help="What it is about.")],
-    person: PersonOption = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    person: Person = None,
+    org: Org = None,
+    owner: Owner = None,
     value: Value = None,
     currency: Currency = None,
     as_json: Json = False,
@@ -78,9 +76,9 @@ def edit(
     ctx: typer.Context,
     lead: LeadArgument,
     title: Annotated[str | None, typer.Option(help="A new title.")] = None,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    person: Person = None,
+    org: Org = None,
+    owner: Owner = None,
     value: Value = None,
     currency: Currency = None,
     as_json: Json = False,
@@ -114,25 +112,13 @@ def convert(
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Which stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Which becomes part of it.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
     """Make two leads one."""
     at = desk(ctx)
-    one, two = at.find("lead", keep), at.find("lead", gone)
-    confirm(f"Merge lead {two} into lead {one}", yes, final=False)
-    verbs.merge(at.context, one, two)
-    done(at, one, as_json, record_shapes.leads_)
+    done(at, at.merge("lead", verbs.merge, keep, gone, yes), as_json, record_shapes.leads_)
 
 
 @app.command()
 def remove(ctx: typer.Context, lead: LeadArgument, yes: Yes = False) -> None:
     """Take a lead out of every list."""
-    at = desk(ctx)
-    number = at.find("lead", lead)
-    confirm(f"Remove lead {number}", yes, final=False)
-    verbs.remove(at.context, number)
+    desk(ctx).remove("lead", verbs.remove, lead, yes)

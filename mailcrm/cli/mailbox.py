@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcrm.cli.context import context, invocation
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, fault, say
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The watched mailboxes.")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Name = Annotated[str, typer.Argument(metavar="MAILBOX", help="Its name in the configuration.")]
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailcrm.app import mail_shapes
-from mailcrm.cli.desk import DealOption, Json, OrgOption, PersonOption, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Deal, Json, Org, Person
 from mailcrm.cli.output import clean, emit_one, emit_section
 from mailcrm.core.model import Direction, Kind
 from mailcrm.store import reading
@@ -18,9 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="Messages.")
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
     thread: Annotated[int | None, typer.Option(help="Only of this thread.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
     direction: Annotated[Direction | None, typer.Option(help="Only these.")] = None,

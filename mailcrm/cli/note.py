@@ -8,8 +8,8 @@ import typer
 
 from mailcrm.app import activities as verbs
 from mailcrm.app import record_shapes
-from mailcrm.cli.desk import DealOption, Json, LeadOption, OrgOption, PersonOption, Yes, desk, done
-from mailcrm.cli.output import confirm
+from mailcrm.cli.desk import desk, done
+from mailcrm.cli.options import Deal, Gone, Json, Keep, Lead, Org, Person, Yes
 from mailcrm.store import activities
 
 app = typer.Typer(no_args_is_help=True, help="Notes.")
@@ -20,10 +20,10 @@ Text = Annotated[str, typer.Option(metavar="TEXT", help="What it says.")]
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
     author: Annotated[str | None, typer.Option(metavar="USER", help="Who wrote them.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -47,10 +47,10 @@ def show(ctx: typer.Context, note: NoteArgument, as_json: Json = False) -> None:
 def add(
     ctx: typer.Context,
     text: Text,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
-    lead: LeadOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
+    lead: Lead = None,
     as_json: Json = False,
 ) -> None:
     """Write a note about records; prints the id."""
@@ -73,25 +73,13 @@ def edit(ctx: typer.Context, note: NoteArgument, text: Text, as_json: Json = Fal
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Which stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Whose text goes under it.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Make two notes one."""
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
+    """Make two notes one: the text of the second goes under that of the first."""
     at = desk(ctx)
-    one, two = at.find("note", keep), at.find("note", gone)
-    confirm(f"Merge note {two} into note {one}", yes, final=False)
-    verbs.merge_notes(at.context, one, two)
-    done(at, one, as_json, record_shapes.notes)
+    done(at, at.merge("note", verbs.merge_notes, keep, gone, yes), as_json, record_shapes.notes)
 
 
 @app.command()
 def remove(ctx: typer.Context, note: NoteArgument, yes: Yes = False) -> None:
     """Take a note out of every list."""
-    at = desk(ctx)
-    number = at.find("note", note)
-    confirm(f"Remove note {number}", yes, final=False)
-    verbs.remove_note(at.context, number)
+    desk(ctx).remove("note", verbs.remove_note, note, yes)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailcrm.app import organizations as verbs
 from mailcrm.app import pages, record_shapes
-from mailcrm.cli.desk import Json, OwnerOption, Search, Yes, desk, done
+from mailcrm.cli.desk import desk, done
 from mailcrm.cli.filing import list_or_save
-from mailcrm.cli.output import confirm
+from mailcrm.cli.options import Gone, Json, Keep, Owner, Save, Search, Yes
 from mailcrm.store import organizations
-from mailcrm.store.scope import Scope
 
 app = typer.Typer(no_args_is_help=True, help="Organizations.")
 OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Name, domain, e-mail or id.")]
@@ -21,7 +19,7 @@ Industry = Annotated[str | None, typer.Option(help="The industry.")]
 
 
 @app.command("list")
-def list_(ctx: typer.Context, search: Search = None, owner: OwnerOption = None, as_json: Json = False) -> None:
+def list_(ctx: typer.Context, search: Search = None, owner: Owner = None, as_json: Json = False) -> None:
     """List organizations."""
     at = desk(ctx)
     query = organizations.ids(search=search, owner=at.user(owner) or None)
@@ -43,7 +41,7 @@ def add(
     domain: Annotated[list[str] | None, typer.Option(help="Mail from there is its.")] = None,
     email: Annotated[list[str] | None, typer.Option(help="An address of its own, such as an office's.")] = None,
     industry: Industry = None,
-    owner: OwnerOption = None,
+    owner: Owner = None,
     as_json: Json = False,
 ) -> None:
     """Add an organization; prints the id."""
@@ -70,7 +68,7 @@ def edit(
     email: Annotated[list[str] | None, typer.Option(help="One more address.")] = None,
     remove_email: Annotated[list[str] | None, typer.Option(help="An address that is its no more.")] = None,
     industry: Industry = None,
-    owner: OwnerOption = None,
+    owner: Owner = None,
     as_json: Json = False,
 ) -> None:
     """Change an organization; an empty --industry or --owner clears it."""
@@ -111,37 +109,19 @@ def unrelate(
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Which stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Which becomes part of it.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
     """Make two organizations one."""
     at = desk(ctx)
-    one, two = at.find("organization", keep), at.find("organization", gone)
-    confirm(f"Merge organization {two} into organization {one}", yes, final=False)
-    verbs.merge(at.context, one, two)
-    done(at, one, as_json, record_shapes.organizations_)
+    done(at, at.merge("organization", verbs.merge, keep, gone, yes), as_json, record_shapes.organizations_)
 
 
 @app.command()
 def remove(ctx: typer.Context, org: OrgArgument, yes: Yes = False) -> None:
     """Take an organization out of every list; its persons and deals stay."""
-    at = desk(ctx)
-    number = at.find("organization", org)
-    confirm(f"Remove organization {number}", yes, final=False)
-    verbs.remove(at.context, number)
+    desk(ctx).remove("organization", verbs.remove, org, yes)
 
 
 @app.command()
-def files(
-    ctx: typer.Context,
-    org: OrgArgument,
-    save: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write them there.")] = None,
-    as_json: Json = False,
-) -> None:
+def files(ctx: typer.Context, org: OrgArgument, save: Save = None, as_json: Json = False) -> None:
     """List, or save, the files of its mail."""
-    at = desk(ctx)
-    list_or_save(at, Scope("organization", at.find("organization", org)), save, as_json)
+    list_or_save(desk(ctx), "organization", org, save, as_json)

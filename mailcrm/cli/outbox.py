@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcrm.cli.context import context
-from mailcrm.cli.desk import Json
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, emit_one, say
 from mailcrm.errors import Refused
 

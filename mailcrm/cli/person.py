@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailcrm.app import pages, persons, record_shapes
-from mailcrm.cli.desk import Json, OrgOption, OwnerOption, Search, Yes, desk, done
+from mailcrm.cli.desk import desk, done
 from mailcrm.cli.filing import list_or_save
-from mailcrm.cli.output import confirm
+from mailcrm.cli.options import Gone, Json, Keep, Org, Owner, Save, Search, Yes
 from mailcrm.store import people
-from mailcrm.store.scope import Scope
 
 app = typer.Typer(no_args_is_help=True, help="Persons.")
 PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="Name, e-mail or id.")]
@@ -25,8 +23,8 @@ ThoughErased = Annotated[bool, typer.Option("--though-erased", help="The owner o
 def list_(
     ctx: typer.Context,
     search: Search = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    org: Org = None,
+    owner: Owner = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,8 +50,8 @@ def add(
     name: Annotated[str, typer.Option(help="First and last name.")],
     email: Emails = None,
     phone: Phones = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    org: Org = None,
+    owner: Owner = None,
     though_erased: ThoughErased = False,
     as_json: Json = False,
 ) -> None:
@@ -82,8 +80,8 @@ def edit(
     primary: Annotated[str | None, typer.Option(metavar="EMAIL", help="His address to write to first.")] = None,
     phone: Annotated[list[str] | None, typer.Option("--phone", help="One more phone number.")] = None,
     remove_phone: Annotated[list[str] | None, typer.Option(help="A number that is his no more.")] = None,
-    org: OrgOption = None,
-    owner: OwnerOption = None,
+    org: Org = None,
+    owner: Owner = None,
     though_erased: ThoughErased = False,
     as_json: Json = False,
 ) -> None:
@@ -105,28 +103,16 @@ def edit(
 
 
 @app.command()
-def merge(
-    ctx: typer.Context,
-    keep: Annotated[str, typer.Argument(metavar="KEEP", help="Who stays.")],
-    gone: Annotated[str, typer.Argument(metavar="GONE", help="Who becomes part of him.")],
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
+def merge(ctx: typer.Context, keep: Keep, gone: Gone, yes: Yes = False, as_json: Json = False) -> None:
     """Make two persons one: addresses, deals, activities, notes, tags, fields and mail move to the first."""
     at = desk(ctx)
-    one, two = at.find("person", keep), at.find("person", gone)
-    confirm(f"Merge person {two} into person {one}", yes, final=False)
-    persons.merge(at.context, one, two)
-    done(at, one, as_json, record_shapes.persons)
+    done(at, at.merge("person", persons.merge, keep, gone, yes), as_json, record_shapes.persons)
 
 
 @app.command()
 def remove(ctx: typer.Context, person: PersonArgument, yes: Yes = False) -> None:
     """Take a person out of every list; his history stays (`mailcrm erase` deletes it)."""
-    at = desk(ctx)
-    number = at.find("person", person)
-    confirm(f"Remove person {number}", yes, final=False)
-    persons.remove(at.context, number)
+    desk(ctx).remove("person", persons.remove, person, yes)
 
 
 @app.command()
@@ -137,12 +123,6 @@ def undo(ctx: typer.Context, person: PersonArgument) -> None:
 
 
 @app.command()
-def files(
-    ctx: typer.Context,
-    person: PersonArgument,
-    save: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write them there.")] = None,
-    as_json: Json = False,
-) -> None:
+def files(ctx: typer.Context, person: PersonArgument, save: Save = None, as_json: Json = False) -> None:
     """List, or save, the files of a person's mail."""
-    at = desk(ctx)
-    list_or_save(at, Scope("person", at.find("person", person)), save, as_json)
+    list_or_save(desk(ctx), "person", person, save, as_json)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from mailcrm.app import pipelines as verbs
-from mailcrm.cli.desk import Json, Yes, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Json, Yes
 from mailcrm.cli.output import confirm, emit, say
 from mailcrm.store import pipelines
 

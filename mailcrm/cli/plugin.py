@@ -12,7 +12,7 @@ import typer
 from mailcrm import config as configuration
 from mailcrm import testing
 from mailcrm.cli.context import context, invocation
-from mailcrm.cli.desk import Json
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, say
 from mailcrm.cli.skeleton import PLUGIN, TEST
 from mailcrm.errors import NotFound, Refused

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from mailcrm.cli.context import context
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, emit_one, say
 
 app = typer.Typer(no_args_is_help=True, help="Mail that could not be read.")
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command("list")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailcrm.app import persons
-from mailcrm.cli.desk import Json, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, say
 from mailcrm.store import tags
 

@@ -8,7 +8,8 @@ import typer
 
 from mailcrm.app import mail_shapes
 from mailcrm.app import threads as verbs
-from mailcrm.cli.desk import DealOption, Json, OrgOption, PersonOption, desk
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Deal, Json, Org, Person
 from mailcrm.cli.output import emit_one, emit_section
 from mailcrm.store import reading
 
@@ -19,9 +20,9 @@ ThreadArgument = Annotated[int, typer.Argument(metavar="THREAD", help="Its id.")
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    person: PersonOption = None,
-    org: OrgOption = None,
-    deal: DealOption = None,
+    person: Person = None,
+    org: Org = None,
+    deal: Deal = None,
     link: Annotated[Literal["linked", "choice", "person", "none"] | None, typer.Option(help="Only these.")] = None,
     as_json: Json = False,
 ) -> None:

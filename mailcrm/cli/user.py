@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from mailcrm.app import passwords
 from mailcrm.cli.context import context
-from mailcrm.cli.desk import Json
+from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, say
 from mailcrm.errors import Refused
 from mailcrm.store import users
