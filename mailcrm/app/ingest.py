@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from mailcrm.app import answers
+from mailcrm.app import answers, returned
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
 from mailcrm.app.linker import Linked, Linker
@@ -38,7 +38,7 @@ class Outcome:
     Args:
         stored: new messages; ``linked`` of them went to a deal.
         known: messages that were stored already and were found in one more place.
-        skipped: mail among ourselves, answers to questions, private threads: not stored.
+        skipped: mail among ourselves, bounces of our own mail, private threads: not stored.
         quarantined: messages that could not be read or stored.
     """
 
@@ -150,9 +150,11 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     linker = Linker(context, connection, setting, now)
     relocated = _relocate(linker, places, stored)
     items: list[Item] = []
-    answered = skipped = 0
+    answered = 0
+    reports = returned.take(connection, first)
+    skipped = len(reports)
     for identity, arrival in first.items():
-        if identity in stored or not isinstance(arrival.content, tuple):
+        if identity in stored or identity in reports or not isinstance(arrival.content, tuple):
             continue
         message, reading = arrival.content
         if answers.by_mail(connection, context, batch, message, reading, now):

@@ -20,6 +20,8 @@ _NEXT_ADDRESS = re.compile(
 _RULE = re.compile(r"[-=_*~#]{4,}")
 _ANSWER = re.compile(r"\b[45]\d\d[ -][^\n]{3}|\b[45]\.\d{1,3}\.\d{1,3}\b")
 _MESSAGE_ID = re.compile(r"^(?:Original-)?Message-ID:\s{0,3}<([^<>\s]{1,500})>", re.IGNORECASE | re.MULTILINE)
+_ID = re.compile(r"<([^<>\s]{1,500})>")
+_OUR_MARK = "x-mailcrm-choice"
 _RETURNED_TEXT = re.compile(
     r"^(?:[ \t]*[-=_#*>]{2,}.{0,80}|.{0,60}\b(?:copy of (?:the|your) message|original message|message headers?"
     r"|returned message|message follows|oryginaln\w{1,3} wiadomoś\w{1,3}"
@@ -57,6 +59,21 @@ def from_text(message: Message, recipient: str | None = None) -> Bounce:
     status = found[1] if found and found[1][0] != "2" else None
     reason = _one_line(about) or _one_line(message.subject)
     return Bounce(recipient, status, is_permanent(status, about), reason, _original_id(message, ""))
+
+
+def returned_ids(message: Message, bounce: Bounce) -> tuple[str, ...]:
+    """Message ids (without ``<>``) by which we may know mail of our own that came back, the surest first.
+
+    A relay such as SES gives a new Message-ID; then our mark stands in the returned head, and the id in its References.
+    A reply to our mail names the same id in References, so that field alone proves nothing.
+    """
+    found = [bounce.original_id] if bounce.original_id else []
+    for part in message.embedded:
+        if part.type in _RETURNED:
+            head = _fields(part.text[:30_000].replace("\r\n", "\n").partition("\n\n")[0])
+            if _OUR_MARK in head and "in-reply-to" not in head:
+                found += _ID.findall(head.get("references", ""))
+    return tuple(dict.fromkeys(found[:20]))
 
 
 def _groups(message: Message) -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:

@@ -21,6 +21,11 @@ from mailcrm.store.tables import outbox
 LEASE = timedelta(seconds=30)
 """How long a claim holds. Longer than one hand-over takes; who has more to do renews it."""
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much a mail server's clock may be behind ours."""
+
+_TAKEN = ("sent", "sending")  # a process may die between the hand-over and its note
+
 
 @dataclass(frozen=True, slots=True)
 class NewMail:
@@ -157,6 +162,29 @@ def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: s
     """It is refused for good."""
     values = {"state": "failed", "claimed_at": None, "reason": reason}
     connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+
+
+def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[str, datetime]) -> set[str]:
+    """Mail that the server took came back. Safe to repeat.
+
+    Args:
+        reasons: why, by Message-ID.
+        back: when, by Message-ID. What came back before the mail was sent (again) is about an earlier try.
+
+    Returns:
+        Those of the ids that are of mail in the outbox, whatever became of it.
+    """
+    known: set[str] = set()
+    query = select(outbox.c.id, outbox.c.message_id, outbox.c.state, outbox.c.sent_at)
+    for piece in slices(reasons):
+        for row in connection.execute(query.where(outbox.c.message_id.in_(piece))).all():
+            known.add(row.message_id)
+            old = row.sent_at is not None and back[row.message_id] < row.sent_at - CLOCKS_DIFFER
+            if row.state in _TAKEN and not old:
+                gone = (outbox.c.id == row.id) & outbox.c.state.in_(_TAKEN)
+                values = {"state": "failed", "claimed_at": None, "reason": reasons[row.message_id]}
+                connection.execute(update(outbox).where(gone).values(**values))
+    return known
 
 
 def withdraw(connection: Connection, keys: Iterable[str], reason: str) -> None:

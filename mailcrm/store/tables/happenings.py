@@ -56,6 +56,7 @@ outbox = table(
     Column("created_at", Utc, nullable=False),
     Column("sent_at", Utc),
     Index("ix_outbox_due", "state", "due_at"),
+    Index("ix_outbox_message_id", "message_id"),
 )
 setting = Table(
     "setting",
