@@ -16,7 +16,7 @@ from mailcrm.plugins import PluginHost
 from mailcrm.store import mailboxes, users
 from mailcrm.store.blobs import Blobs, local_secret
 from mailcrm.store.db import Database
-from mailcrm.store.migrate import upgrade
+from mailcrm.store.migrate import ensure_current
 
 
 def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None] = lambda: None) -> Context:
@@ -32,7 +32,7 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
     """
     config = configuration.load(path)
     database = Database(config.database_url())
-    upgrade(database)
+    ensure_current(database)
     with database.write() as connection:
         users.sync(connection, config)
         mailboxes.sync(connection, config)

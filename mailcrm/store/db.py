@@ -6,6 +6,7 @@ import json
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -38,11 +39,11 @@ from mailcrm.errors import Temporary
 
 T = TypeVar("T")
 
+_BUSY = 30.0  # seconds that a writer waits for other processes
 _PRAGMAS = (
-    "journal_mode=WAL",
     "synchronous=NORMAL",
     "wal_autocheckpoint=8000",  # pages: a first pass writes the same index pages again and again
-    "busy_timeout=30000",
+    f"busy_timeout={_BUSY * 1000:.0f}",
     "foreign_keys=ON",
     "cache_size=-16384",
     "temp_store=MEMORY",
@@ -232,6 +233,7 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
+        _use_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -240,3 +242,17 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode. SQLite doesn't wait for that: beside a writer to a new database it is refused at once."""
+    deadline = time.monotonic() + _BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
