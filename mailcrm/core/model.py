@@ -82,6 +82,7 @@ class Message:
     """One parsed message. Message ids are without ``<>``; header names in ``headers`` are lower-case.
 
     ``headers`` holds the decoded values, in order, of those fields that some rule reads (``mail.headers.KEPT``).
+    ``text`` is clean (``core.text``).
     ``problems`` lists what had to be repaired, for ``mailcrm parse`` and the logs.
     """
 
@@ -98,7 +99,6 @@ class Message:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     content_type: str = "text/plain"
     text: str = ""
-    html: str | None = None
     attachments: tuple[Attachment, ...] = ()
     embedded: tuple[Embedded, ...] = ()
     size: int = 0

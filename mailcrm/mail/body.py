@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailcrm.core.model import Attachment, Embedded
+from mailcrm.core.text import clean
 from mailcrm.mail import charsets, html_text, params, transfer
 from mailcrm.mail.headers import Buffer, read_head, text
 from mailcrm.mail.mime import Leaf
 
 MAX_TEXT = 500_000  # bytes of one text part that are read as text; what is longer is kept as an attachment too
-MAX_TEXTS = 1_000_000  # characters of all text, and of all HTML
+MAX_TEXTS = 1_000_000  # characters
 MAX_EMBEDDED = 64_000  # characters
 MAX_ATTACHED_HEAD = 200_000
 _STREAMED = 1 << 20  # encoded bytes from which an attachment is decoded in pieces
@@ -48,7 +49,7 @@ class _Block:
     """One text of the message in its forms: plain, HTML, or both as alternatives."""
 
     plain: list[str] = field(default_factory=list)
-    html: list[str] = field(default_factory=list)
+    html: list[tuple[bytes, str | None]] = field(default_factory=list)  # bytes and charset: rarely needed
     exact: bool = False  # plain holds a real text/plain
 
 
@@ -119,10 +120,10 @@ class Body:
         if len(data) == MAX_TEXT:
             self.problems.append(f"text cut at {MAX_TEXT} bytes; the whole is an attachment")
             self._attach(leaf, "text/html" if kind == "text/html" else "text/plain", encoding, "", {})
-        content = charsets.body(data, leaf.params.get("charset"))
         if kind == "text/html":
-            block.html.append(content)
+            block.html.append((data, leaf.params.get("charset")))
             return
+        content = charsets.body(data, leaf.params.get("charset"))
         if leaf.group and block.plain and (block.exact or kind != "text/plain"):
             return  # a further form of a text that we have
         if leaf.params.get("format", "").lower() == "flowed":
@@ -136,7 +137,7 @@ class Body:
     def _embed(self, leaf: Leaf, kind: str, encoding: str) -> None:
         data = transfer.decoded(self.raw, leaf.start, leaf.end, encoding, MAX_EMBEDDED * 4)
         charset = leaf.params.get("charset") or ("utf-8" if kind == "text/calendar" else None)
-        content = charsets.body(data, charset)[:MAX_EMBEDDED]
+        content = clean(charsets.body(data, charset))[:MAX_EMBEDDED]
         options = {
             name: given for name in leaf.params if (given := params.param(leaf.params, name)) and len(given) < 1_000
         }
@@ -162,22 +163,15 @@ class Body:
 
     def text(self) -> str:
         """All inline text in order, plain where there is plain, else from the HTML."""
-        return _joined((_plain_of(block) for block in self.blocks), "\n\n")
-
-    def html(self) -> str | None:
-        """All inline HTML in order, or None."""
-        return _joined((part for block in self.blocks for part in block.html), "\n") or None
+        texts = map(_plain_of, self.blocks)
+        return "\n\n".join([each for each in texts if each])[:MAX_TEXTS]
 
 
 def _plain_of(block: _Block) -> str:
     plain = "\n".join(block.plain).rstrip().lstrip("\n")
     if plain.strip() or not block.html:
         return plain
-    return html_text.text_of("\n".join(block.html))
-
-
-def _joined(texts: Iterable[str], between: str) -> str:
-    return between.join([each for each in texts if each])[:MAX_TEXTS]
+    return html_text.text_of("\n".join(charsets.body(*each) for each in block.html))
 
 
 def unflowed(content: str, *, delsp: bool) -> str:

@@ -8,9 +8,11 @@ from datetime import UTC
 from typing import Any
 
 from mailcrm.core.model import Address, Attachment, Message
+from mailcrm.core.text import clean
 from mailcrm.mail import headers, params
 from mailcrm.mail.address_list import addresses
 from mailcrm.mail.body import MAX_TEXTS, Sink
+from mailcrm.mail.html_text import text_of
 from mailcrm.mail.mime import Unparsable
 
 MAX_BYTES = 5_000_000  # it takes seconds for more
@@ -43,8 +45,7 @@ def _converted(mail: Any, blobs: Sink, size: int, why: str) -> Message:
         to=tuple(_people(mail.to)),
         cc=tuple(_people(mail.cc)),
         subject=headers.clean(str(mail.subject or ""))[:2_000],
-        text="\n".join(mail.text_plain)[:MAX_TEXTS].replace("\0", ""),
-        html="\n".join(mail.text_html)[:MAX_TEXTS].replace("\0", "") or None,
+        text=clean("\n".join(mail.text_plain) or text_of("\n".join(mail.text_html)))[:MAX_TEXTS],
         attachments=tuple(_files(mail.attachments, blobs)),
         size=size,
         problems=(f"read by mail-parser ({why})",),

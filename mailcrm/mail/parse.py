@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mailcrm import config
 from mailcrm.core.model import Address, Message
+from mailcrm.core.text import clean
 from mailcrm.mail import address_list, dates, fallback, headers, params
 from mailcrm.mail.body import Body, Sink
 from mailcrm.mail.headers import Buffer, Fields
@@ -79,8 +80,7 @@ def _read(raw: Buffer, blobs: Sink, limits: config.Parsing) -> Message:
         references=headers.message_ids(fields.get("references", []), MAX_REFERENCES),
         headers=headers.kept(fields, charset),
         content_type=params.content_type(kind, "text/plain"),
-        text=body.text(),
-        html=body.html(),
+        text=clean(body.text()),
         attachments=tuple(body.attachments),
         embedded=tuple(body.embedded),
         size=end,

@@ -21,10 +21,10 @@ _SMALL = 1 << 20  # bytes up to which a file is put together in memory
 
 
 class Blobs:
-    """A folder of files named by content. Safe for several processes; a file appears whole or not at all.
+    """A folder of files named by content. Safe for several processes.
 
     A transaction names a blob only after ``put`` and ``settle`` returned, so a crash leaves at most an unnamed file,
-    never a row without its bytes.
+    perhaps a short one that is written anew when its content comes again; never a row without its bytes.
 
     Args:
         folder: made with mode 0700 if missing.
@@ -58,26 +58,20 @@ class Blobs:
                 return self._put_long(chain(begun, pieces))
         whole = b"".join(begun)
         name = hashlib.sha256(whole).hexdigest()
-        if not self.path(name).exists():
-            self._put_whole(name, whole)
+        self._put_whole(name, whole)
         return name, size
 
     def _put_whole(self, name: str, content: bytes) -> None:
-        """Beside its place and then into it: within one folder that costs the file system least."""
-        target = self.path(name)
-        temporary = f"{target.parent}/.new-{secrets.token_hex(8)}"
+        """Straight into its place, which costs half as much as a rename; one cut short is told by its size."""
+        target = f"{self.folder}/{name[:2]}/{name}"
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write_new(target, content)
         except FileNotFoundError:  # the first one with this beginning
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.rename(temporary, target)  # noqa: PTH104 - once for every attachment
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            self.path(name).parent.mkdir(mode=0o700, exist_ok=True)
+            self._put_whole(name, content)
+        except FileExistsError:
+            if os.stat(target).st_size != len(content):  # noqa: PTH116 - once for every attachment
+                self._put_long((content,))
 
     def _put_long(self, pieces: Iterable[bytes]) -> tuple[str, int]:
         """Piece by piece, since it need not fit into memory; its name is known at the end."""
@@ -118,6 +112,17 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Delete a blob that nothing names any more; nothing happens if there is none."""
         self.path(sha256).unlink(missing_ok=True)
+
+
+def _write_new(path: str, content: bytes) -> None:
+    """Raises FileExistsError if there is one."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
 
 
 def _settle(paths: Iterable[str]) -> None:

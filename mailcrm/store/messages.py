@@ -96,8 +96,6 @@ class Rows:
         without: Collection[str] = (),
     ) -> None:
         """A message and its attachments; its recipients but for those ``without`` whom it is to be stored."""
-        kept = clean(text)
-        reply = clean(reply_text)
         self.tables[message].append(
             (
                 message_id,
@@ -115,8 +113,8 @@ class Rows:
                 received_at,
                 self.now,
                 content.size,
-                kept,
-                None if reply == kept else reply,
+                text,
+                None if reply_text == text else reply_text,
                 historic,
                 details,
             )

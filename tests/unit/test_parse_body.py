@@ -18,10 +18,10 @@ PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n\r\nDzie\xc5\x84 dobry"
 PDF = b"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJDRA=="
 
 
-def test_alternatives_give_one_text_and_the_html() -> None:
+def test_alternatives_give_one_text() -> None:
     html = b"Content-Type: text/html; charset=iso-8859-2\r\n\r\n<p>Dzie\xf1 dobry"
     found = read(multipart(PLAIN, html, kind=b"alternative"))
-    assert (found.text, found.html, found.attachments) == ("Dzień dobry", "<p>Dzień dobry", ())
+    assert (found.text, found.attachments) == ("Dzień dobry", ())
     assert found.content_type == "multipart/alternative"
 
 
@@ -272,7 +272,6 @@ def test_text_files_do_not_leak_into_the_text() -> None:
     csv = b"Content-Type: text/csv; name=a.csv\r\n\r\nsecret"
     found = read(multipart(PLAIN, log, page, csv))
     assert found.text == "Dzień dobry"
-    assert found.html is None
     assert [each.name for each in found.attachments] == ["log.txt", "part-3.html", "a.csv"]
 
 
@@ -280,7 +279,7 @@ def test_an_attached_message_is_a_file_and_no_text() -> None:
     inner = b"From: Ewa <ewa@x.example>\r\nSubject: =?utf-8?Q?Stara_spraw=C4=99?= / 2\r\n\r\ninner secret"
     kept = Kept()
     found = read(multipart(PLAIN, b"Content-Type: message/rfc822\r\n\r\n" + inner), kept)
-    assert (found.text, found.html) == ("Dzień dobry", None)
+    assert found.text == "Dzień dobry"
     assert found.attachments[0].name == "Stara sprawę - 2.eml"
     assert kept.files[found.attachments[0].sha256] == inner
     assert [each.type for each in found.embedded] == ["message/rfc822"]

@@ -246,7 +246,7 @@ def _whole(raw: bytes) -> None:
     if found is None:
         return
     assert not any("mail-parser" in problem for problem in found.problems)
-    (found.text + (found.html or "") + found.subject).encode()
+    (found.text + found.subject).encode()
     assert "\0" not in found.text
     assert "\n" not in found.subject
     for values in found.headers.values():
