@@ -18,7 +18,7 @@ from mailcrm.errors import ConfigError, LoginFailed, Permanent
 from mailcrm.mail.imap_faults import Away, Declined, Garbled, pause_asked, printable
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Wire
-from mailcrm.mail.oauth import Tokens
+from mailcrm.mail.oauth import Tokens, bearer
 
 
 class Untrusted(Permanent):
@@ -181,7 +181,8 @@ class Dialer:
         try:
             if mailbox.oauth is not None:
                 mechanism = mailbox.oauth.mechanism.upper()
-                client.sasl_login(mechanism, _once(_bearer(mechanism, mailbox, secret)))
+                first = bearer(mechanism, mailbox.login, mailbox.host or "", mailbox.port, secret)
+                client.sasl_login(mechanism, _once(first))
             elif "AUTH=PLAIN" in able:
                 client.sasl_login("PLAIN", _once(f"\0{mailbox.login}\0{secret}"))
             elif "LOGINDISABLED" in able:
@@ -211,14 +212,6 @@ class Dialer:
 def _place(mailbox: Mailbox) -> tuple[str | None, int, str | None]:
     """A TLS session belongs to one server and to the context that trusts it."""
     return mailbox.host, mailbox.port, mailbox.tls_ca
-
-
-def _bearer(mechanism: str, mailbox: Mailbox, token: str) -> str:
-    """The client's first word: Google's XOAUTH2, or OAUTHBEARER (RFC 7628)."""
-    if mechanism == "XOAUTH2":
-        return f"user={mailbox.login}\1auth=Bearer {token}\1\1"
-    name = mailbox.login.replace("=", "=3D").replace(",", "=2C")
-    return f"n,a={name},\1host={mailbox.host}\1port={mailbox.port}\1auth=Bearer {token}\1\1"
 
 
 def _once(first: str) -> Callable[[bytes], str]:

@@ -85,6 +85,14 @@ def token(oauth: OAuth, config: Config, key: str) -> AccessToken:
         return _refresh(oauth, config, key)
 
 
+def bearer(mechanism: str, login: str, host: str, port: int, token: str) -> str:
+    """The client's first word, before base64: Google's XOAUTH2, or OAUTHBEARER (RFC 7628 section 3.1)."""
+    if mechanism == "XOAUTH2":
+        return f"user={login}\1auth=Bearer {token}\1\1"
+    name = login.replace("=", "=3D").replace(",", "=2C")
+    return f"n,a={name},\1host={host}\1port={port}\1auth=Bearer {token}\1\1"
+
+
 def mailbox_of(key: str) -> str:
     """``mailboxes.anna.oauth`` and ``mailboxes.anna.submission.oauth`` -> ``anna``: one login serves both."""
     return key.removeprefix("mailboxes.").removesuffix(".oauth").removesuffix(".submission")

@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from mailcrm.app.dispatch import Unreachable
 from mailcrm.config import Config, Submission
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
 from mailcrm.mail.oauth import Tokens
+from mailcrm.mail.smtp_oauth import NotOffered, log_in
 
 T = TypeVar("T")
 
@@ -54,7 +55,8 @@ class SmtpTransport:
                 "[smarthost] is missing in the configuration, so mail waits in the outbox; set smarthost.host"
             )
         with asyncio.Runner() as runner:
-            session = SmtpSession(runner, settings, self._key, self._client)
+            token = self._token if settings.oauth else None
+            session = SmtpSession(runner, settings, self._key, self._client, token)
             try:
                 session.connect()
                 yield session
@@ -62,18 +64,9 @@ class SmtpTransport:
                 session.close()
 
     def _client(self, settings: Submission) -> aiosmtplib.SMTP:
-        """A client that is not connected yet. Raises ConfigError, LoginFailed, Temporary (no token to be had)."""
+        """A client that is not connected yet; it will log in with the password, if there is one. Raises ConfigError."""
         login: dict[str, Any] = {}
-        if settings.oauth is not None:
-            if settings.oauth.mechanism != "xoauth2":
-                raise ConfigError(f'{self._key}.oauth.mechanism: only "xoauth2" works for sending')
-            token = self._tokens.token(settings.oauth, f"{self._key}.oauth").value
-
-            async def generate() -> str:
-                return token
-
-            login = {"username": settings.login, "oauth_token_generator": generate}
-        elif settings.login:
+        if settings.login and settings.oauth is None:
             if settings.password is None:
                 raise ConfigError(f'{self._key}.password is missing; set it to {{env = "NAME"}}')
             secret = self._config.secret(settings.password, f"{self._key}.password")
@@ -89,6 +82,16 @@ class SmtpTransport:
             **login,
         )
 
+    def _token(self, refused: str | None = None) -> str:
+        """An access token, another than the ``refused`` one if there is another. Raises what ``Tokens.token`` does."""
+        settings = self._config.smarthost
+        if settings is None or settings.oauth is None or not settings.login:
+            raise ConfigError(f"{self._key}.login is missing; it is the account that the access token is for")
+        key = f"{self._key}.oauth"
+        if refused:
+            self._tokens.forget(key)
+        return self._tokens.token(settings.oauth, key).value
+
     def _tls(self, settings: Submission) -> ssl.SSLContext:
         path = self._config.path(settings.tls_ca) if settings.tls_ca else None
         try:
@@ -102,23 +105,58 @@ class SmtpTransport:
 
 
 class SmtpSession:
-    """See ``dispatch.Session``. The library's coroutines run on a loop of the calling thread's own."""
+    """See ``dispatch.Session``. The library's coroutines run on a loop of the calling thread's own.
 
-    def __init__(self, runner: asyncio.Runner, settings: Submission, key: str, client: Any) -> None:
+    Args:
+        client: makes a client for the settings.
+        token: gives an access token, another one where one was refused; None where a password does, or nothing.
+    """
+
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        settings: Submission,
+        key: str,
+        client: Callable[[Submission], aiosmtplib.SMTP],
+        token: Callable[[str | None], str] | None,
+    ) -> None:
         self._runner = runner
         self._settings = settings
         self._key = key
         self._make = client
+        self._token = token
         self._client: aiosmtplib.SMTP | None = None
 
     def connect(self) -> None:
-        """Connect and log in."""
-        client: aiosmtplib.SMTP = self._make(self._settings)
+        """Connect and log in. A token that is refused is replaced once: the server knows first that it is void."""
+        if self._token is None:
+            self._client = self._open(None)
+            return
+        token = self._token(None)
+        try:
+            self._client = self._open(token)
+        except LoginFailed:
+            other = self._token(token)
+            if other == token:
+                raise
+            self._client = self._open(other)
+
+    def _open(self, token: str | None) -> aiosmtplib.SMTP:
+        client = self._make(self._settings)
         try:
             self._run(client.connect())
+            if token is not None:
+                self._run(log_in(client, self._settings, token))
+        except NotOffered as error:
+            client.close()
+            raise ConfigError(
+                f"{self._where} takes no access tokens (OAUTHBEARER, XOAUTH2) on this connection, but "
+                f"{_shown(str(error))}; check {self._key}.host, port and tls, or set {self._key}.password"
+            ) from error
         except (SMTPException, OSError, TimeoutError) as error:
+            client.close()
             raise self._not_connected(error) from error
-        self._client = client
+        return client
 
     def send(self, sender: str, recipient: str, content: bytes) -> str:
         """See ``dispatch.Session``; a connection that broke is opened anew."""
@@ -171,7 +209,7 @@ class SmtpSession:
                 return Unreachable(f"{self._where} can't check our login now: {text}")
             return LoginFailed(
                 f"{self._where} refused the login {self._settings.login!r}: {text}; "
-                f"check {self._key}.login and {self._key}.password"
+                f"check {self._key}.login and {self._key}.{'oauth' if self._token else 'password'}"
             )
         if isinstance(cause, ssl.SSLCertVerificationError):
             return ConfigError(
