@@ -16,7 +16,7 @@ from mailcrm.core.linking import Match, OpenDeals
 from mailcrm.core.model import Kind
 from mailcrm.store import choices, lookup
 from mailcrm.store.choices import NewChoice
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new
 from mailcrm.store.tables import link, message, participant, thread
 
 _PAGE = 300

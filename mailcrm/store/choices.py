@@ -24,8 +24,7 @@ from sqlalchemy import (
 
 from mailcrm.core.questions import Candidate, Question, extract_of
 from mailcrm.errors import NotFound
-from mailcrm.store.db import slices
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import (
     choice,
     choice_deal,

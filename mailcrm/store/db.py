@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
@@ -179,6 +180,19 @@ def reserve(connection: Connection, table: Table, count: int) -> Sequence[int]:
         text("UPDATE sqlite_sequence SET seq = :n WHERE name = :t"), {"t": table.name, "n": last + count}
     )
     return range(last + 1, last + count + 1)
+
+
+def insert_new(connection: Connection, table: Table, key: Sequence[str] | None = None) -> Any:
+    """An INSERT that leaves rows alone that are there already.
+
+    Args:
+        key: the columns of the unique constraint that may be met; None for any.
+    """
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # here, since it takes 2 MB and 30 ms that SQLite has no use for
+
+        return postgresql.insert(table).on_conflict_do_nothing(index_elements=key)
+    return sqlite.insert(table).on_conflict_do_nothing(index_elements=key)
 
 
 class Lookup:

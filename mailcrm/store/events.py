@@ -10,10 +10,10 @@ from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.events import Event, check
 from mailcrm.store.bulk import insert_new_rows
+from mailcrm.store.db import insert_new
 from mailcrm.store.tables import event, plugin_delivery
 
 _KEY = 200
@@ -82,8 +82,7 @@ def record_many(
         }
         for row in rows
     ]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(event).on_conflict_do_nothing(index_elements=["key"]).returning(event.c.id)
+    statement = insert_new(connection, event, ["key"]).returning(event.c.id)
     ids = sorted(connection.execute(statement, values).scalars())
     if ids and plugins:
         connection.execute(

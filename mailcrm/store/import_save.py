@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select, update
 
 from mailcrm.core.book import Book, Entry, Organization, Person, Trade
-from mailcrm.store.db import reserve, slices
+from mailcrm.store.db import insert_new, reserve, slices
 from mailcrm.store.import_load import TRADES, Trading
-from mailcrm.store.messages import adopt, canonical, insert_new
+from mailcrm.store.messages import adopt, canonical
 from mailcrm.store.tables import (
     field_value,
     note,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from mailcrm.config import Config
 from mailcrm.core.model import Cursor, FolderRole
 from mailcrm.errors import NotFound
-from mailcrm.store.db import slices
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import folder, location, mailbox
 
 DROP_BOX = "drop-box"
@@ -38,7 +38,7 @@ def sync(connection: Connection, config: Config) -> None:
     known = set(connection.scalars(select(mailbox.c.key)))
     for key in (*config.mailboxes, DROP_BOX):
         if key not in known:
-            connection.execute(insert(mailbox).values(key=key, state="new"))
+            connection.execute(insert_new(connection, mailbox).values(key=key, state="new"))  # another may be first
 
 
 _STATES = select(mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)

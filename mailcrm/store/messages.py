@@ -10,14 +10,13 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
 from mailcrm.core.model import Address, Attachment, Direction, Message, Reading, Unreadable
 from mailcrm.core.text import clean
 from mailcrm.store.bulk import insert_rows
-from mailcrm.store.db import slices
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.lookup import ThreadState
 from mailcrm.store.tables import (
     attachment,
@@ -337,12 +336,6 @@ def vacate(connection: Connection, folder_id: int, uids: Iterable[int], now: dat
     for piece in slices(uids):
         taken = (location.c.folder_id == folder_id) & location.c.uid.in_(piece)
         connection.execute(update(location).where(taken).values(uid=None, gone_at=now))
-
-
-def insert_new(connection: Connection, table: Table) -> Any:
-    """An INSERT that leaves rows alone that are there already."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def _pairs(addresses: Iterable[Address], without: Collection[str]) -> list[tuple[str, str]]:

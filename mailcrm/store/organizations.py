@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
 
 from mailcrm.errors import Refused
-from mailcrm.store.db import slices
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import (
     organization,
     organization_address,

@@ -14,8 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from mailcrm.errors import NotFound
-from mailcrm.store.db import slices
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import outbox
 
 LEASE = timedelta(seconds=30)

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from mailcrm.errors import Refused
-from mailcrm.store.db import slices
-from mailcrm.store.messages import adopt, canonical, insert_new
+from mailcrm.store.db import insert_new, slices
+from mailcrm.store.messages import adopt, canonical
 from mailcrm.store.tables import person, person_address, person_phone, person_tag, tag
 
 AnyRow = Row[*tuple[Any, ...]]

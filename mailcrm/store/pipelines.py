@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from mailcrm.errors import Refused
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new
 from mailcrm.store.tables import deal, pipeline, stage
 
 DEFAULT_PIPELINE = "Sales"

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
-from mailcrm.store.db import slices
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import person, person_tag, tag
 
 

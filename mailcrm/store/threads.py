@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from mailcrm.core.threads import key_of
 from mailcrm.errors import NotFound
-from mailcrm.store.messages import insert_new
+from mailcrm.store.db import insert_new
 from mailcrm.store.tables import choice, link, message, thread, thread_apart, thread_reference
 
 

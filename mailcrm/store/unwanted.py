@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, select
 
 from mailcrm.core.addresses import without_tag
 from mailcrm.core.tokens import keyed_hash
-from mailcrm.store.db import slices
-from mailcrm.store.messages import canonical, insert_new
+from mailcrm.store.db import insert_new, slices
+from mailcrm.store.messages import canonical
 from mailcrm.store.tables import unwanted_address
 
 

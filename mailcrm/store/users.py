@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from mailcrm.config import Config
 from mailcrm.core.addresses import normalise
 from mailcrm.errors import NotFound
+from mailcrm.store.db import insert_new
 from mailcrm.store.tables import user
 
 
@@ -30,7 +31,7 @@ def sync(connection: Connection, config: Config) -> None:
     for key, entry in config.users.items():
         values = {"email": normalise(entry.email) or entry.email, "name": entry.name or key}
         if key not in stored:
-            connection.execute(insert(user).values(key=key, **values))
+            connection.execute(insert_new(connection, user).values(key=key, **values))  # another may be first
         elif any(getattr(stored[key], name) != value for name, value in values.items()):
             connection.execute(update(user).where(user.c.key == key).values(**values))
 
