@@ -61,12 +61,13 @@ class Secret(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """One of ours: a sales rep."""
+    """One of ours: a sales rep. ``language`` is what he is written in; None goes by his time zone."""
 
     email: str
     name: str = ""
     aliases: tuple[str, ...] = ()
     time_zone: str = "Europe/Warsaw"
+    language: Literal["en", "pl"] | None = None
     signature: str = ""
     permissions: tuple[str, ...] = ()
 

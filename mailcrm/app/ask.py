@@ -73,7 +73,7 @@ def notify(context: Context, connection: Connection, question: Question, reason:
     user = context.config.users.get(question.user or "")
     if user is None:
         return False
-    language = questions.language(user.time_zone)
+    language = questions.language(user.language, user.time_zone)
     letter = questions.notice_mail(_localised(question, user), page_of(context, question), reason, language)
     sender = _sender(context.config, user)
     message_id = question_id(context.secret, question.id, question.nonce, domain_of(sender), label=reason)
@@ -95,7 +95,7 @@ def tell_unreadable_forward(connection: Connection, context: Context, message: M
         return False
     if outbox.put_since(connection, user_id, "notice", now - timedelta(days=1)) >= NOTICES_A_DAY:
         return False
-    letter = questions.forward_mail(message.subject, questions.language(user.time_zone))
+    letter = questions.forward_mail(message.subject, questions.language(user.language, user.time_zone))
     sender = _sender(context.config, user)
     seed = f"{user_id} {message.message_id} {message.date} {message.subject}"
     name = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
@@ -136,7 +136,7 @@ def question_key(choice_id: int) -> str:
 
 def _question(context: Context, user_id: int, user: User, question: Question, now: datetime) -> NewMail:
     sender = _sender(context.config, user)
-    language = questions.language(user.time_zone)
+    language = questions.language(user.language, user.time_zone)
     ways = _ways(context.config, question.user or "", page_of(context, question))
     letter = questions.question_mail(_localised(question, user), user.name, ways, language)
     message_id = question_id(context.secret, question.id, question.nonce, domain_of(sender))
@@ -146,7 +146,7 @@ def _question(context: Context, user_id: int, user: User, question: Question, no
 def _digest(context: Context, user_id: int, user: User, asked: Sequence[Question], now: datetime) -> NewMail:
     sender = _sender(context.config, user)
     pages = [(_localised(question, user), page_of(context, question)) for question in asked]
-    letter = questions.digest_mail(pages, user.name, questions.language(user.time_zone))
+    letter = questions.digest_mail(pages, user.name, questions.language(user.language, user.time_zone))
     ids = [question.id for question in asked]
     message_id = digest_id(context.secret, user_id, ids, domain_of(sender))
     return _mail(f"digest:{user_id}:{ids[0]}", "digest", user_id, message_id, sender, user, letter, now)

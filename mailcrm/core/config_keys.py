@@ -52,8 +52,9 @@ def misfit(value: object, kind: Any, key: str = "") -> str:
             for name, item in value.items():
                 if name in inner and (found := misfit(item, inner[name], f"{key}.{name}".removeprefix("."))):
                     return found
-        if get_origin(kind) is Literal:
-            return f"{key}: {value!r} is not one of {', '.join(map(repr, get_args(kind)))}"
+        words = [word for each in (kind, *get_args(kind)) if get_origin(each) is Literal for word in get_args(each)]
+        if words:
+            return f"{key}: {value!r} is not one of {', '.join(map(repr, words))}"
         return f"{key}: {str(error).partition(' - at ')[0]}".removeprefix(": ")
     return ""
 

@@ -79,9 +79,9 @@ class Letter:
     html: str
 
 
-def language(time_zone: str) -> Language:
-    """The language a rep is written to: Polish in Poland's time zone, else English."""
-    return "pl" if time_zone in ("Europe/Warsaw", "Poland") else "en"
+def language(chosen: Language | None, time_zone: str) -> Language:
+    """The language a rep is written to: the one he chose, else Polish in Poland's time zone, else English."""
+    return chosen or ("pl" if time_zone in ("Europe/Warsaw", "Poland") else "en")
 
 
 def words(given: Language) -> Mapping[str, str]:

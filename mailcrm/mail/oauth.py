@@ -117,7 +117,7 @@ def _refresh(oauth: OAuth, config: Config, key: str) -> AccessToken:
     file = TokenFile(config, mailbox)
     current = file.read(configured) or configured
     if current is None:
-        raise LoginFailed(f"{key}: nobody has logged in yet; run: mailcrm mailbox login {mailbox}")
+        raise LoginFailed(f"{key}: nobody has logged in yet; {_mend(key)}")
     form = {"grant_type": "refresh_token", "refresh_token": current, "scope": oauth.scope}
     answer = post(oauth.token_url, client_of(oauth, config, key) | form, f"{key}.token_url")
     if answer.error:
@@ -133,8 +133,7 @@ def refusal(error: str, key: str) -> Exception:
     """The error that stands for a code of RFC 6749 section 5.2."""
     match error:
         case "invalid_grant":
-            mailbox = mailbox_of(key)
-            return LoginFailed(f"{key}: the login has expired or was withdrawn; run: mailcrm mailbox login {mailbox}")
+            return LoginFailed(f"{key}: the login has expired or was withdrawn; {_mend(key)}")
         case "invalid_client" | "unauthorized_client":
             return ConfigError(
                 f"{key}: the provider does not accept client_id or client_secret ({error}); correct them"
@@ -145,6 +144,12 @@ def refusal(error: str, key: str) -> Exception:
             return Temporary(f"{key}: the provider asks to try again later ({error})")
         case _:
             return ConfigError(f"{key}: the provider refused the request ({error}); check the section's settings")
+
+
+def _mend(key: str) -> str:
+    if key.startswith("mailboxes."):
+        return f"run: mailcrm mailbox login {mailbox_of(key)}"
+    return f"set {key}.refresh_token to a new one"
 
 
 def _printed(command: tuple[str, ...], config: Config, key: str) -> str:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from mailcrm.app.choose import choose
 from mailcrm.app.context import Context
+from mailcrm.config import User
 from mailcrm.core import questions
 from mailcrm.core.choices import read_page_token
 from mailcrm.core.questions import Language, Question
@@ -101,7 +102,7 @@ def _page(
 ) -> Template:
     context: Context = state.context
     user = context.config.users.get(question.user or "") if question else None
-    language = _language(request.headers.get("accept-language", ""), user.time_zone if user else "")
+    language = _language(user, request.headers.get("accept-language", ""))
     say = questions.words(language)
     candidates = []
     if question:
@@ -124,10 +125,11 @@ def _page(
     )
 
 
-def _language(accepted: str, time_zone: str) -> Language:
-    """What the browser asks for first (RFC 9110 section 12.5.4), else the rep's."""
-    for tag in accepted.lower().split(",")[:10]:
-        primary = tag.strip().partition(";")[0].partition("-")[0]
-        if primary in ("pl", "en"):
-            return "pl" if primary == "pl" else "en"
-    return questions.language(time_zone)
+def _language(user: User | None, accepted: str) -> Language:
+    """What the rep chose, else what the browser asks for first (RFC 9110 section 12.5.4), else by his time zone."""
+    if user is None or user.language is None:
+        for tag in accepted.lower().split(",")[:10]:
+            primary = tag.strip().partition(";")[0].partition("-")[0]
+            if primary in ("pl", "en"):
+                return "pl" if primary == "pl" else "en"
+    return questions.language(user.language if user else None, user.time_zone if user else "")

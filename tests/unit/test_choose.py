@@ -186,6 +186,18 @@ def test_an_english_rep_is_asked_in_english(make: Callable[..., House]) -> None:
     assert "12,000.00 PLN" in question.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("zone", "chosen", "which"), [("Europe/Warsaw", "en", "Which"), ("Asia/Tokyo", "pl", "Która")])
+def test_a_rep_who_chose_a_language_is_asked_in_it(
+    make: Callable[..., House], zone: str, chosen: str, which: str
+) -> None:
+    anna = {"email": "anna@firma.example", "name": "Anna", "time_zone": zone, "language": chosen}
+    house = make(users={"anna": anna}, mailboxes={"anna": {"user": "anna"}})
+    house.deals("Roof", "Garage")
+    house.take(mail(1))
+    (question,) = house.ask()
+    assert question["Subject"].startswith(f"{which} ")
+
+
 def test_what_strangers_wrote_is_only_text(house: House) -> None:
     house.deals("<b>Dach</b>", "Garaż\r\nBcc: x@evil.example")
     house.take(mail(1, subject="Oferta\r\nBcc: evil@evil.example <script>", text="<script>alert(1)</script>\0"))

@@ -131,6 +131,8 @@ def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
         ("[users.anna]\nemial = 'a@b.example'", "unknown key users.anna.emial; did you mean users.anna.email?"),
         ("[users.anna]\nemail = 'nobody'", "users.anna.email: 'nobody' is no e-mail address"),
         ("[users.a]\nemail = 'a@b.example'\ntime_zone = 'Europe/Warszawa'", "no time zone 'Europe/Warszawa'"),
+        ("[users.a]\nemail = 'a@b.example'\nlanguage = 'fr'", "users.a.language: 'fr' is not one of 'en', 'pl'"),
+        ("[users.a]\nemail = 'a@b.example'\nlanguage = 7", "users.a.language: 7 is not one of 'en', 'pl'"),
         ("[limits]\nper_person_day = 'one'", "limits.per_person_day: Expected `int | null`, got `str`"),
         ("[mailboxes.b]\nuser = 'a'\nport = 'x'", "mailboxes.b.port: Expected `int`, got `str`"),
         (

@@ -189,7 +189,7 @@ def test_a_command_that_prints_the_same_token_again_is_asked_no_further(tmp_path
 
 def test_a_refresh_token_that_is_void_names_the_mend(provider: Provider, tmp_path: Path) -> None:
     provider.refresh_token = "another"
-    with Both() as server, pytest.raises(LoginFailed, match=r"smarthost\.oauth"):
+    with Both() as server, pytest.raises(LoginFailed, match=r"set smarthost\.oauth\.refresh_token"):
         send(transport(server, tmp_path, **refreshed(provider)))
 
 

@@ -19,6 +19,7 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy import insert, select, update
 
+from mailcrm import config as configuration
 from mailcrm.app.ask import page_of
 from mailcrm.app.choose import deal_closed
 from mailcrm.app.context import Context
@@ -26,7 +27,7 @@ from mailcrm.store import choices, tables
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
 from mailcrm.web.app import create
-from tests.house import NOW, build
+from tests.house import NOW, SETTINGS, build
 
 SECRET = b"not so secret"
 
@@ -146,6 +147,14 @@ def test_the_page_speaks_the_browsers_language(site: Site, accepted: str, langua
     text = site.client.get(site.page(), headers={"accept-language": accepted}).text
     assert f'<html lang="{language}">' in text
     assert words in text
+
+
+def test_the_language_that_the_rep_chose_comes_before_the_browsers(site: Site) -> None:
+    chosen = {**SETTINGS["users"], "anna": {**SETTINGS["users"]["anna"], "language": "en"}}
+    config = configuration.parse({**SETTINGS, "users": chosen}, base=Path(site.context.config.base))
+    with TestClient(create(replace(site.context, config=config), site.wake, dict)) as client:
+        text = client.get(site.page(), headers={"accept-language": "pl"}).text
+    assert '<html lang="en">' in text
 
 
 # DATA-22
