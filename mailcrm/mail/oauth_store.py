@@ -10,15 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mailcrm.config import Config
 from mailcrm.errors import LoginFailed
 from mailcrm.store.blobs import local_secret
+
+if TYPE_CHECKING:  # and where it is used, since it takes 2 MB that mailboxes with a password have no use for
+    from cryptography.fernet import Fernet
 
 
 class TokenFile:
@@ -55,6 +55,8 @@ class TokenFile:
             sealed = self._path.read_bytes()
         except FileNotFoundError:
             return None
+        from cryptography.fernet import InvalidToken
+
         try:
             origin, _, token = self._cipher().decrypt(sealed).decode().partition("\n")
         except InvalidToken:
@@ -89,6 +91,10 @@ class TokenFile:
             secret = local_secret(self._config.data)
         else:
             secret = self._config.secret(configured, "web.secret").encode()
+        from cryptography.fernet import Fernet
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         key = HKDF(SHA256(), 32, salt=None, info=b"mailcrm refresh tokens").derive(secret)
         return Fernet(base64.urlsafe_b64encode(key))
 
