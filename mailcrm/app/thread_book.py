@@ -60,8 +60,8 @@ class ThreadBook:
         if len(wanted) > 1:
             self._apart = lookup.apart(self.connection, wanted)
         if wanted and not all(item.historic for item in items):
-            for number in lookup.with_outgoing(self.connection, wanted):
-                self._states[number].outgoing = True
+            for number, at in lookup.first_written(self.connection, wanted).items():
+                self._states[number].written_at = at
         if shared:
             for number, writer in lookup.first_writers(self.connection, sorted(wanted)).items():
                 self._states[number].writer = writer
@@ -97,10 +97,10 @@ class ThreadBook:
         return state
 
     def wrote(self, item: Item, state: ThreadState) -> bool:
-        """Note whose message it is. True if it is an answer: incoming, where one of ours has written before."""
+        """Note whose message it is. True if it is an answer: one that came after one of ours wrote."""
         if item.direction is Direction.IN:
-            return state.outgoing
-        state.outgoing = True
+            return state.written_at is not None and state.written_at <= item.arrival.received_at
+        state.written_at = _earlier(state.written_at, item.at)
         if item.message.from_ and state.writer is None:
             state.writer = item.message.from_.email
         return False
@@ -168,7 +168,7 @@ class ThreadBook:
         into.first_at, into.last_at = min(into.first_at, lost.first_at), max(into.last_at, lost.last_at)
         into.deal = into.deal or lost.deal
         into.organization = into.organization or lost.organization
-        into.outgoing = into.outgoing or lost.outgoing
+        into.written_at = _earlier(into.written_at, lost.written_at)
         into.writer = into.writer or lost.writer
         into.changed = True
         self._join_questions(lost, into)
@@ -194,3 +194,7 @@ class ThreadBook:
         if any(each.link == "choice" for each in (into, lost)):
             links.add("choice" if into.question == "open" else "person")
         into.link = "linked" if into.deal is not None else max(links, key=_LINKS.index)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(filter(None, (one, other)), default=None)

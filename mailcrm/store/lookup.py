@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from mailcrm.core.linking import Card, OpenDeal
-from mailcrm.store.db import Lookup
+from mailcrm.store.db import Lookup, Utc
 from mailcrm.store.tables import (
     choice,
     deal,
@@ -37,7 +37,7 @@ class ThreadState:
     Args:
         question: the state of the choice about it: open, answered or withdrawn; "" if there never was one.
         silent: nobody was asked about that choice by mail, since it came from old mail.
-        outgoing: one of ours has written in it.
+        written_at: when one of ours first wrote in it; None: never, or it was not looked up.
         writer: the address of ours that wrote in it first, where that was looked up.
     """
 
@@ -51,7 +51,7 @@ class ThreadState:
     private: bool = False
     question: str = ""
     silent: bool = False
-    outgoing: bool = False
+    written_at: datetime | None = None
     writer: str | None = None
     is_new: bool = False
     changed: bool = False
@@ -154,7 +154,14 @@ _WRITTEN_TO = Lookup(
     ),
     participant.c.address,
 )
-_OUTGOING = Lookup(select(message.c.thread_id).distinct().where(message.c.direction == "out"), message.c.thread_id)
+_FIRST_WRITTEN = Lookup(
+    (
+        select(message.c.thread_id, func.min(message.c.date, type_=Utc))
+        .where(message.c.direction == "out")
+        .group_by(message.c.thread_id)
+    ),
+    message.c.thread_id,
+)
 _FIRST_WRITERS = Lookup(
     (
         select(message.c.thread_id, message.c.from_email)
@@ -261,9 +268,9 @@ def written_to(connection: Connection, addresses: Iterable[str], since: datetime
     return {row[0] for row in _WRITTEN_TO.rows(connection, addresses, since=since)}
 
 
-def with_outgoing(connection: Connection, threads: Iterable[int]) -> set[int]:
-    """Those of the threads in which one of ours has written."""
-    return {row[0] for row in _OUTGOING.rows(connection, threads)}
+def first_written(connection: Connection, threads: Iterable[int]) -> dict[int, datetime]:
+    """Thread -> when one of ours first wrote in it; without those in which none did."""
+    return {row[0]: row[1] for row in _FIRST_WRITTEN.rows(connection, threads)}
 
 
 def first_writers(connection: Connection, threads: Sequence[int]) -> dict[int, str]:

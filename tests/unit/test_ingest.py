@@ -12,7 +12,9 @@ from sqlalchemy import func, insert, select, update
 
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import Outcome, ingest, preview
+from mailcrm.app.relink import relink
 from mailcrm.app.why import why
+from mailcrm.config import Parsing
 from mailcrm.core.model import (
     Address,
     Arrival,
@@ -29,6 +31,7 @@ from mailcrm.core.model import (
 )
 from mailcrm.core.threads import identity_of
 from mailcrm.core.tokens import keyed_hash
+from mailcrm.mail.read import read
 from mailcrm.store import mailboxes, tables
 from mailcrm.store.db import Database
 from tests.house import NOW, addresses, batch, build, mail
@@ -419,6 +422,71 @@ def test_deal_opened_later_is_taken_by_newer_mail_of_the_thread(house: Context) 
     assert "deal" not in why_of(house, 1)
 
 
+# --- mail that does not say who wrote it -----------------------------------------------------------------------------
+
+NO_SENDER = [
+    b"", b"From:", b"From: <>", b"From: MAILER DAEMON", b"From: undisclosed-recipients:;", b"From: ,,,;", b"From: @",
+    b"From: \x00\x01", b"From: =?utf-8?B?????=", b"From: Anna <anna firma.example>", b"From: (ewa@klient.example)",
+    b"From: " + b"<" * 3000, b'From: "\x1b[2J" <@>', b"From: ewa@klient.example@firma.example", b"From: \xff\xfe",
+    b"Sender: anna@firma.example", b"Sender: anna@firma.example\r\nFrom:\r\nFrom: ",
+]  # fmt: skip
+
+
+def raw(house: Context, head: bytes, *, to: bytes = b"anna@firma.example", number: int = 1) -> Arrival:
+    head = head + b"\r\n" if head else b""
+    ids = f"Message-ID: <{number}@test.example>\r\n".encode()
+    text = (
+        head
+        + b"To: "
+        + to
+        + b"\r\nSubject: Oferta\r\nDate: Sun, 22 Nov 2026 08:55:00 +0000\r\n"
+        + ids
+        + b"\r\nhello\r\n"
+    )
+    return Arrival(None, NOW, read(text, house.blobs, Parsing()))
+
+
+@pytest.mark.parametrize("head", NO_SENDER)
+def test_mail_without_a_sender_is_kept_and_explained(house: Context, head: bytes) -> None:
+    outcome = ingest(house, batch(arrivals=(raw(house, head),)))
+    assert (outcome.stored, outcome.skipped, outcome.quarantined) == (1, 0, 0)
+    assert (count(house, tables.message), count(house, tables.person), count(house, tables.participant)) == (1, 0, 0)
+    assert rows(house, tables.thread)[0].link == "none"
+    with house.db.read() as connection:
+        found = why(connection, "1@test.example")
+    assert [(link.to.partition(":")[0], link.rule) for link in found.links] == [
+        ("thread", "new thread"),
+        ("none", "no sender"),
+    ]
+    assert "From" in found.links[1].evidence
+    assert found.links[1].evidence.isprintable()
+    assert ingest(house, batch(arrivals=(raw(house, head),))).known == 1
+    assert list(relink(house, dry_run=True)) == []
+
+
+def test_mail_without_a_sender_goes_on_in_its_thread_and_deal(house: Context) -> None:
+    deal = add_deal(house, person=add_person(house, "ewa@klient.example"))
+    ingest(house, batch(mail(1)))
+    ingest(house, batch(mail(2, sender=None, replies_to=(1,))))
+    assert why_of(house, 2) == {"thread": "reference", "none": "no sender", "deal": "thread"}
+    assert {row.deal_id for row in rows(house, tables.thread)} == {deal}
+
+
+def test_mail_without_a_sender_from_one_who_wants_replies_is_his(house: Context) -> None:
+    ewa = add_person(house, "ewa@klient.example")
+    ingest(house, batch(arrivals=(raw(house, b"Reply-To: ewa@klient.example"),)))
+    assert [row.person_id for row in rows(house, tables.participant)] == [ewa]
+    assert "none" not in why_of(house, 1)
+
+
+def test_what_we_wrote_to_ourselves_is_not_stored_with_or_without_a_sender(house: Context) -> None:
+    own = raw(house, b"From: anna@firma.example", to=b"jan@firma.example")
+    assert ingest(house, batch(arrivals=(own,))).skipped == 1
+    sent = raw(house, b"", to=b"jan@firma.example", number=2)
+    assert ingest(house, batch(arrivals=(sent,), role=FolderRole.SENT)).skipped == 1
+    assert count(house, tables.message) == 0
+
+
 # --- the same message, places, cursor ------------------------------------------------------------------------------
 
 
@@ -523,10 +591,17 @@ def test_events_of_fresh_mail(house: Context) -> None:
     assert {row.person_id for row in rows(house, tables.event)} == {rows(house, tables.person)[0].id}
 
 
+def test_mail_from_before_we_wrote_is_no_answer_in_whatever_order_it_is_found(house: Context) -> None:
+    ours = mail(2, sender="anna@firma.example", to="ewa@klient.example", replies_to=(1,))
+    ingest(house, batch(ours, role=FolderRole.SENT))
+    ingest(house, batch(mail(1, age=timedelta(minutes=9)), mail(3, age=timedelta(minutes=1), replies_to=(1, 2))))
+    answers = [row.data["message"] for row in rows(house, tables.event) if row.kind == "mail.replied"]
+    assert answers == ["3@test.example"]
+
+
 def test_text_that_databases_refuse_is_cleaned(house: Context) -> None:
-    ingest(house, batch(mail(1, subject="a\0b", text="x\0\ud800y", sender="E\0wa <ewa@klient.example>")))
-    stored = rows(house, tables.message)[0]
-    assert (stored.subject, stored.text) == ("ab", "x?y")
+    ingest(house, batch(mail(1, subject="a\0b\ud800", sender="E\0wa <ewa@klient.example>")))
+    assert rows(house, tables.message)[0].subject == "ab?"
 
 
 def test_bounce_is_linked_to_whom_it_did_not_reach(house: Context) -> None:
