@@ -6,7 +6,7 @@ import email.utils
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from pathlib import Path
@@ -74,6 +74,9 @@ class MemoryBlobs:
         name = hashlib.sha256(content).hexdigest()
         self.kept[name] = content
         return name, len(content)
+
+    def settle_ahead(self, names: Collection[str]) -> None:
+        assert set(names) <= self.kept.keys()
 
 
 class SqliteIntake:

@@ -155,7 +155,7 @@ class Desk:
         waiting: deque[tuple[Group, Future[list[Arrival]]]] = deque()
         source = iter(groups)
         fault: Exception | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix=f"read-{self.key}") as pool:
+        with ThreadPoolExecutor(AHEAD, thread_name_prefix=f"read-{self.key}") as pool:
             while True:
                 try:
                     group = next(source)
@@ -186,6 +186,9 @@ class Desk:
             if f.problem
         ]
         group.found = {}
+        self.blobs.settle_ahead(
+            {file.sha256 for content in contents if isinstance(content, tuple) for file in content[0].attachments}
+        )
         return sorted((*known, *read, *lost), key=lambda arrival: arrival.uid or 0)
 
     def sort_out(self, talk: Talk, group: Group) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -48,7 +48,10 @@ class Readers(Protocol):
 
 
 class Blobs(Protocol):
-    """Where the bytes of unreadable mail are kept."""
+    """Where attachments and the bytes of unreadable mail are kept."""
 
     def put(self, content: bytes | Iterable[bytes]) -> tuple[str, int]:
         """Store; returns SHA-256 in hex and the size."""
+
+    def settle_ahead(self, names: Collection[str]) -> None:
+        """These are about to be named in a transaction: have them survive a power cut by then."""

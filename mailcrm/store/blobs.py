@@ -34,6 +34,7 @@ class Blobs:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
         self.durable = durable
+        self._ahead: set[str] = set()  # settled, and not asked for since
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
@@ -90,11 +91,17 @@ class Blobs:
             raise
         return target.name, size
 
+    def settle_ahead(self, names: Collection[str]) -> None:
+        """``settle`` while others are busy: the next ``settle`` of these names finds it done."""
+        self.settle(names)
+        self._ahead.update(names)
+
     def settle(self, names: Collection[str]) -> None:
         """Have blobs survive a power cut, by fsync; many at once, since the disk then does them together."""
-        if not self.durable or not names:
+        paths = [str(self.path(name)) for name in names if name not in self._ahead]
+        self._ahead.difference_update(names)
+        if not self.durable or not paths:
             return
-        paths = [str(self.path(name)) for name in names]
         lanes = [paths[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(paths)))]
         if len(lanes) == 1:
             _settle(paths)
