@@ -161,7 +161,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
             answered += 1
             continue
         item = item_of(context, setting, batch, arrival, message, reading, identity)
-        if item.forwarded or linking.has_outside_party(message, reading, context.ours):
+        if item.forwarded or linking.has_outside_party(message, reading, item.direction, context.ours):
             items.append(item)
         else:
             skipped += 1

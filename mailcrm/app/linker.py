@@ -92,6 +92,8 @@ class Linker:
                 if state.organization is None:
                     state.organization, state.changed = match.record, True
             deal = self._deal(message_id, item, state, persons, [match.record for match in organizations])
+            if not parties and not linking.has_sender(item.message):
+                self.rows.link(message_id, "nobody", Match(0, "no sender", _sender_shown(item)))
             if persons and state.link == "none":
                 state.link, state.changed = "person", True
         answers = self.threads.wrote(item, state)
@@ -178,3 +180,8 @@ class Linker:
             without=self.people.erased,
         )
         self.rows.location(message_id, self.setting.folder_id, item.arrival.uid, item.arrival.flags)
+
+
+def _sender_shown(item: Item) -> str:
+    sender = item.message.from_
+    return f"From names no address: {sender.name or sender.email}" if sender else "there is no From"

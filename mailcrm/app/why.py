@@ -10,11 +10,12 @@ from mailcrm.store import threads
 from mailcrm.store.tables import choice, link, message
 
 _ORDER = case({"thread": 0, "person": 1, "organization": 2, "deal": 3}, value=link.c.record, else_=4)
+_NONE = ("veto", "nobody")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link and its evidence. ``to`` is ``person:3``, or ``none`` for a plugin's refusal."""
+    """One link and its evidence. ``to`` is ``person:3``, or ``none`` where there is nobody, or a plugin refused."""
 
     to: str
     rule: str
@@ -60,7 +61,7 @@ def why(connection: Connection, name: str) -> Why:
         kind=row.kind,
         kind_rule=row.kind_rule,
         links=[
-            Link("none" if each.record == "veto" else f"{each.record}:{each.record_id}", each.rule, each.evidence)
+            Link("none" if each.record in _NONE else f"{each.record}:{each.record_id}", each.rule, each.evidence)
             for each in links
         ],
         choice=connection.scalar(asked),

@@ -47,10 +47,10 @@ class Tally:
     def add(self, message: Message, role: FolderRole, received_at: datetime) -> None:
         """Count one message, of which only the headers were read."""
         reading = classify(message)
-        if not linking.has_outside_party(message, reading, self.ours):
+        direction = linking.direction_of(message, role, self.ours)
+        if not linking.has_outside_party(message, reading, direction, self.ours):
             return
         self.messages += 1
-        direction = linking.direction_of(message, role, self.ours)
         parties = linking.parties(message, reading, direction, self.ours, forwarded=False)
         emails = {party.address.email for party in parties}
         historic = self.now - received_at > self.history

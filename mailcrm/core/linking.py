@@ -76,9 +76,17 @@ def direction_of(message: Message, role: FolderRole, ours: Ours) -> Direction:
     return Direction.IN
 
 
-def has_outside_party(message: Message, reading: Reading, ours: Ours) -> bool:
-    """False for mail among ourselves, which is not stored. Reports of mail systems concern outside mail."""
-    if reading.kind in (Kind.BOUNCE, Kind.COMPLAINT):
+def has_sender(message: Message) -> bool:
+    """True if From names an address. One with two ``@`` is none, and its domain, which may look like ours, no proof."""
+    return message.from_ is not None and message.from_.email.count("@") == 1
+
+
+def has_outside_party(message: Message, reading: Reading, direction: Direction, ours: Ours) -> bool:
+    """False for mail among ourselves, which is not stored.
+
+    Reports of mail systems concern outside mail; and what came in without a sender may be anybody's.
+    """
+    if reading.kind in (Kind.BOUNCE, Kind.COMPLAINT) or (direction is Direction.IN and not has_sender(message)):
         return True
     everyone = (message.from_, *message.to, *message.cc, *message.bcc, *message.reply_to)
     return any(address is not None and address.email and not ours.is_ours(address.email) for address in everyone)

@@ -103,7 +103,7 @@ link = Table(
     "link",  # why a message belongs where it belongs
     metadata,
     to("message_id", "message", primary_key=True),
-    Column("record", String(20), primary_key=True),  # thread | person | organization | deal
+    Column("record", String(20), primary_key=True),  # thread | person | organization | deal; or veto | nobody: why not
     Column("record_id", Id, primary_key=True),
     Column("rule", String(60), nullable=False),
     Column("evidence", Text, nullable=False),
