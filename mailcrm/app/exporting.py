@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from mailcrm.app import mail_shapes, pages, record_shapes
-from mailcrm.app.shapes import iso
 from mailcrm.store import activities, erasing, people, reading
 from mailcrm.store.scope import Scope
 from mailcrm.store.tables import event
@@ -30,10 +29,10 @@ def export(connection: Connection, person: int) -> dict[str, Any]:
     return {
         **record,
         "addresses": [
-            {"address": row.address, "from": iso(row.valid_from), "to": iso(row.valid_to)}
+            {"address": row.address, "from": row.valid_from, "to": row.valid_to}
             for row in people.addresses_ever(connection, person)
         ],
         "notes": record_shapes.notes(connection, notes),
-        "events": [{"kind": row.kind, "at": iso(row.at), "source": row.source, "data": row.data} for row in happened],
+        "events": [{"kind": row.kind, "at": row.at, "source": row.source, "data": row.data} for row in happened],
         "messages": mail_shapes.messages(connection, mail),
     }

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from mailcrm.app.context import Context
-from mailcrm.app.shapes import iso
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store import reading
 from mailcrm.store import threads as stored
@@ -74,7 +73,7 @@ def messages(connection: Connection, ids: Sequence[int]) -> list[dict[str, Any]]
                 "to": _addresses(row.recipients.get("to", [])),
                 "cc": _addresses(row.recipients.get("cc", [])),
                 "subject": row.subject,
-                "date": iso(row.date),
+                "date": row.date,
                 "text": row.text,
                 "reply_text": row.text if row.reply_text is None else row.reply_text,
                 "attachments": [

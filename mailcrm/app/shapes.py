@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from mailcrm.core.model import Address, Direction, Message, Reading
@@ -35,7 +34,7 @@ def message_shape(
         "cc": [_address(each) for each in message.cc],
         "reply_to": [_address(each) for each in message.reply_to],
         "subject": message.subject,
-        "date": iso(message.date),
+        "date": message.date,
         "text": message.text,
         "reply_text": reading.reply_text,
         "attachments": [
@@ -59,11 +58,6 @@ def message_shape(
         "rule": reading.rule,
         "problems": list(message.problems),
     }
-
-
-def iso(time: datetime | None) -> str | None:
-    """ISO 8601 in UTC, as everything outside is told times."""
-    return time.isoformat().replace("+00:00", "Z") if time else None
 
 
 def _address(address: Address | None) -> dict[str, str] | None:

@@ -57,9 +57,16 @@ def try_(
     from mailcrm.mail.imap_session import Dialer
 
     config = configuration.load(invocation(ctx).config)
+    tested = names or [key for key, each in config.mailboxes.items() if each.host]
+    fed = [] if names else [key for key, each in config.mailboxes.items() if not each.host]
+    if fed:
+        say(f"not tested: {', '.join(fed)} (no host: fed by `mailcrm ingest` or LMTP alone)")
+    if not tested:
+        say("no mailbox is read from a server; to have one read, set host, login and password in [mailboxes.NAME]")
+        return
     dialer = Dialer(config, timeout=20.0)
     rows, faults = [], []
-    for name in names or [key for key, each in config.mailboxes.items() if each.host]:
+    for name in tested:
         row: dict[str, object] = {"mailbox": name, "ok": False, "folders": None, "read": None, "extensions": []}
         try:
             mailbox = _on_server(config, name)

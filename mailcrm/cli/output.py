@@ -16,6 +16,7 @@ from mailcrm.errors import Refused
 # C0, C1 and the marks that turn text around: stored names come from strangers and must not steer a terminal.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BREAKS = re.compile(r"\s*[\t\n]\s*")
+_SHORT = 17  # characters: a time
 
 
 def clean(text: str) -> str:
@@ -55,7 +56,7 @@ def emit(rows: Iterable[object], as_json: bool, columns: Sequence[str]) -> None:
     if as_json:
         _json(rows)
         return
-    _table([[cell(mapping(row).get(name)) for name in columns] for row in rows], columns)
+    _table([[mapping(row).get(name) for name in columns] for row in rows], columns)
 
 
 def emit_one(row: object, as_json: bool) -> None:
@@ -74,7 +75,7 @@ def emit_section(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print what belongs to a record: a title and a table of those columns in which something stands."""
     columns = [name for name in rows[0] if any(cell(row[name]) for row in rows)]
     typer.echo(f"\n{title.replace('_', ' ')}")
-    _table([[cell(row[name]) for name in columns] for row in rows], columns)
+    _table([[row[name] for name in columns] for row in rows], columns)
 
 
 def say(text: str) -> None:
@@ -126,23 +127,30 @@ def _json(rows: Iterable[object]) -> None:
         typer.echo(encoder.encode(row).decode())
 
 
-def _table(table: list[list[str]], columns: Sequence[str]) -> None:
+def _table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:
     headings = [name.replace("_", " ") for name in columns]
+    lines = [headings, *(["no" if value is False else cell(value) for value in row] for row in rows)]
+    amounts = [any(isinstance(row[at], Decimal) for row in rows) for at in range(len(columns))]
     if sys.stdout.isatty():
-        _rich(table, headings)
+        _rich(lines, amounts)
         return
-    widths = [max(len(line[at]) for line in [headings, *table]) for at in range(len(headings))]
-    for line in [headings, *table]:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = zip(line, widths, amounts, strict=True)
+        padded = [text.rjust(width) if amount else text.ljust(width) for text, width, amount in cells]
+        typer.echo("  ".join(padded).rstrip())
 
 
-def _rich(table: list[list[str]], headings: list[str]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _rich(lines: list[list[str]], amounts: list[bool]) -> None:
+    """A table as wide as the terminal: what is long goes on in the next line, what is short stays whole."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
-    for line in table:
-        drawn.add_row(*(Text(text) for text in line))
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, amount in zip(zip(*lines, strict=True), amounts, strict=True):
+        short = max(map(len, column)) <= _SHORT
+        drawn.add_column(Text(column[0]), no_wrap=short, overflow="fold", justify="right" if amount else "left")
+    for line in lines[1:]:
+        drawn.add_row(*map(Text, line))
     Console().print(drawn)

@@ -36,14 +36,12 @@ def parse(
     Exit code 0 if every file got a row (also one with an error), 1 if a path could not be read.
     """
     faults: list[tuple[str, str]] = []
-    output.emit(_rows(ctx, paths, faults, as_json=as_json), as_json, COLUMNS)
+    output.emit(_rows(ctx, paths, faults), as_json, COLUMNS)
     if any(not path.exists() for path in paths):
         raise typer.Exit(1)
 
 
-def _rows(
-    ctx: typer.Context, paths: list[Path], faults: list[tuple[str, str]], *, as_json: bool
-) -> Iterator[dict[str, Any]]:
+def _rows(ctx: typer.Context, paths: list[Path], faults: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     from mailcrm.mail.files import messages
     from mailcrm.mail.readers import Readers
 
@@ -62,11 +60,11 @@ def _rows(
                     running.append((labels, readers.submit(raws)))
                     labels, raws, size = [], [], 0
                 while len(running) > 2:
-                    yield from _batch(*running.popleft(), ours, as_json=as_json)
+                    yield from _batch(*running.popleft(), ours)
         if raws:
             running.append((labels, readers.submit(raws)))
         for each in running:
-            yield from _batch(*each, ours, as_json=as_json)
+            yield from _batch(*each, ours)
     for label, reason in faults:
         yield _failed(label, reason)
 
@@ -81,7 +79,7 @@ def _surroundings(ctx: typer.Context) -> tuple[Config, Ours]:
     return config, ours(config)
 
 
-def _batch(labels: list[str], future: Future[list[Content]], ours: Ours, *, as_json: bool) -> Iterator[dict[str, Any]]:
+def _batch(labels: list[str], future: Future[list[Content]], ours: Ours) -> Iterator[dict[str, Any]]:
     from mailcrm.app.shapes import message_shape
     from mailcrm.core.model import Direction
 
@@ -92,8 +90,6 @@ def _batch(labels: list[str], future: Future[list[Content]], ours: Ours, *, as_j
         message, reading = content
         own = message.from_ is not None and ours.is_ours(message.from_.email)
         row = message_shape(message, reading, direction=Direction.OUT if own else Direction.IN)
-        if not as_json and message.from_:
-            row["from"] = f"{message.from_.name} <{message.from_.email}>".strip()
         yield {"file": label, "error": None, **row}
 
 

@@ -222,6 +222,47 @@ def test_at_a_terminal_a_table_shows_what_is_stored_to_the_letter(
     assert "[red]Ewa[/red]" in run("person", "list")[1]
 
 
+def test_a_table_is_as_wide_as_the_terminal_and_loses_nothing(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_mail(config)
+    emails = [f"ewa.zielinska.wisniewska.{number}@klient.example" for number in range(3)]
+    run("person", "add", "--name", "Ewa", *(part for email in emails for part in ("--email", email)))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    table = re.sub(r"\x1b\[\d+m", "", run("person", "list")[1]).splitlines()
+    assert max(map(len, table)) <= 60
+    column = slice(table[0].index("emails"), table[0].index("organization"))
+    assert ",".join(emails) in "".join(line[column].replace(" ", "") for line in table)
+    assert run("message", "list")[1].count("2026-11-22 08:55Z") == 2
+
+
+def test_lists_tell_times_amounts_and_states_alike(run: Run, config: Path) -> None:
+    bring_mail(config)
+    for noun in ("message", "thread"):
+        assert run(noun, "list")[1].count("2026-11-22 08:55Z") == 2
+    assert {each["date"] for each in rows(run("message", "list", "--json")[1])} == {"2026-11-22T08:55:00Z"}
+    for value in ("90", "1234567.5"):
+        run("deal", "add", "--title", "Dach", "--person", "1", "--value", value, "--currency", "PLN")
+    ends = {line.index(" PLN") for line in run("deal", "list")[1].splitlines()[1:]}
+    assert len(ends) == 1
+    assert run("deal", "list")[1].count(" 90.00  PLN") == 1
+    assert run("user", "list")[1].splitlines()[1].split()[-3:] == ["no", "yes", "no"]
+
+
+def test_mailbox_test_says_where_nothing_is_to_be_tested(run: Run, config: Path) -> None:
+    for more in ([], ["--json"]):
+        code, output, errors = run("mailbox", "test", *more)
+        assert (code, output) == (0, "")
+        assert "not tested: anna, jan, office" in errors
+        assert "set host, login and password in [mailboxes.NAME]" in errors
+    config.write_text('domains = ["firma.example"]', encoding="utf-8")
+    code, output, errors = run("mailbox", "test", who=None)
+    assert (code, output) == (0, "")
+    assert errors.startswith("no mailbox is read from a server")
+
+
 def test_a_time_without_zone_is_the_acting_users(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for who, hour in (("anna", "09"), ("jan", "15")):
         line = [
