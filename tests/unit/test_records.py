@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -180,41 +181,111 @@ def test_a_closed_deal_is_no_candidate_any_more(house: Context, anna: Actor) -> 
     assert deal_of(house, one).lost_reason == "price"
 
 
-# DATA-14, DATA-11
-def test_a_deals_activity_is_also_its_persons_and_organizations(house: Context, anna: Actor) -> None:
-    company = organizations.add(house, anna, "Klient")
-    ewa = persons.add(house, anna, "Ewa", organization=company)
+@dataclass(frozen=True)
+class Client:
+    """A company, its Ewa, her deal, and an activity or note about each; the deal is with the company through her."""
+
+    company: int
+    ewa: int
+    deal: int
+    visit: int
+    note: int
+    call: int
+
+
+@pytest.fixture
+def client(house: Context, anna: Actor) -> Client:
+    company = organizations.add(house, anna, "Klient", industry="roofs")
+    ewa = persons.add(house, anna, "Ewa", emails=["ewa@klient.example"], organization=company)
     deal = deals.add(house, anna, "Dach", person=ewa)
-    due = datetime(2026, 12, 1, 8, tzinfo=UTC)
-    number = activities.add(
-        house, anna, "wizyta", About(deal_id=deal), due=due, priority="high", note="Ask about the budget"
+    stranger = persons.add(house, anna, "Olaf")
+    activities.add(house, anna, "call", About(person_id=stranger), due=NOW)
+    activities.add_note(house, anna, "Likes blue", About(person_id=stranger))
+    return Client(
+        company=company,
+        ewa=ewa,
+        deal=deal,
+        visit=activities.add(house, anna, "visit", About(deal_id=deal), due=NOW + timedelta(days=9)),
+        note=activities.add_note(house, anna, "Likes red", About(person_id=ewa)),
+        call=activities.add(house, anna, "call", About(organization_id=company), due=NOW + timedelta(days=8)),
     )
-    note = activities.add_note(house, anna, "Likes red", About(person_id=ewa))
+
+
+def moments(page: pages.PersonPage | pages.OrganizationPage | pages.DealPage) -> list[tuple[str, int | str]]:
+    return [(moment.kind, moment.id) for moment in page.timeline]
+
+
+# DATA-2
+def test_everything_about_a_person_is_one_timeline(house: Context, anna: Actor, client: Client) -> None:
+    ingest(house, batch(mail(1)))
+    with house.db.read() as connection:
+        page = pages.person(connection, client.ewa, viewer(house.config, anna))
+    assert moments(page) == [("activity", client.visit), ("note", client.note), ("message", "1@test.example")]
+    assert [deal.id for deal in page.deals] == [client.deal]
+
+
+# DATA-4
+def test_an_organization_shows_what_its_persons_and_deals_have(house: Context, anna: Actor, client: Client) -> None:
+    with house.db.read() as connection:
+        page = pages.organization(connection, client.company, viewer(house.config, anna))
+    assert page.persons == [person_of(house, client.ewa)]
+    assert moments(page) == [("activity", client.visit), ("activity", client.call), ("note", client.note)]
+    assert {each.id for each in page.activities} == {client.visit, client.call}
+
+
+# DATA-10
+def test_a_deal_shows_its_persons_and_organizations_data_as_they_are_now(
+    house: Context, anna: Actor, client: Client
+) -> None:
+    persons.edit(house, client.ewa, persons.PersonEdit(add_phones=["+48 600 100 200"]))
+    organizations.edit(house, client.company, organizations.OrganizationEdit(industry="walls"))
+    with house.db.read() as connection:
+        page = pages.deal(connection, client.deal, viewer(house.config, anna))
+    assert page.person_record == person_of(house, client.ewa)
+    assert page.person_record.phones == ["+48 600 100 200"]
+    assert page.organization_record is not None
+    assert (page.organization_record.name, page.organization_record.industry) == ("Klient", "walls")
+
+
+# DATA-11
+def test_a_deals_activity_is_also_its_persons_and_organizations(house: Context, anna: Actor, client: Client) -> None:
     see = viewer(house.config, anna)
     with house.db.read() as connection:
-        one, all_of_it, of_deal = (
-            pages.person(connection, ewa, see),
-            pages.organization(connection, company, see),
-            pages.deal(connection, deal, see),
-        )
-    for page in (one, all_of_it, of_deal):
-        assert [(each.id, each.type, each.due, each.assignee) for each in page.activities] == [
-            (number, "wizyta", due, "anna")
-        ]
-    # DATA-2, DATA-4
-    assert [(moment.kind, moment.id) for moment in all_of_it.timeline] == [("activity", number), ("note", note)]
-    assert [(moment.kind, moment.id) for moment in of_deal.timeline] == [("activity", number)]
-    # DATA-10
-    assert of_deal.person_record == person_of(house, ewa)
-    assert of_deal.organization_record is not None
-    assert of_deal.organization_record.name == "Klient"
-    assert all_of_it.persons == [person_of(house, ewa)]
+        of_deal = pages.deal(connection, client.deal, see)
+        of_person = pages.person(connection, client.ewa, see)
+        of_organization = pages.organization(connection, client.company, see)
+    assert [each.id for each in of_deal.activities] == [client.visit]
+    assert moments(of_deal) == [("activity", client.visit)]
+    assert [each.id for each in of_person.activities] == [client.visit]
+    assert [each.id for each in of_organization.activities] == [client.call, client.visit]
 
-    assert activities.done(house, anna, number)
-    assert not activities.done(house, anna, number)
-    assert told(house)[-1] == ("activity.done", ewa, {"activity": number, "type": "wizyta"})
+
+# DATA-14
+def test_an_activity_of_any_type_belongs_to_any_record(house: Context, anna: Actor, client: Client) -> None:
+    lead = leads.add(house, anna, "Okno", person=client.ewa)
+    due = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    abouts = {
+        "person": About(person_id=client.ewa),
+        "organization": About(organization_id=client.company),
+        "deal": About(deal_id=client.deal),
+        "lead": About(lead_id=lead),
+    }
+    for noun, about in abouts.items():
+        number = activities.add(house, anna, f"wizyta: {noun}", about, due=due, priority="high", note="The budget")
+        with house.db.read() as connection:
+            (stored,) = record_shapes.activities_(connection, [number])
+        assert (stored.type, stored.due, stored.assignee) == (f"wizyta: {noun}", due, "anna")
+        assert (stored.priority, stored.note, stored.done_at) == ("high", "The budget", None)
+        belongs = {name: getattr(stored, name) for name in abouts}
+        assert belongs == {name: getattr(abouts[name], f"{name}_id") if name == noun else None for name in abouts}
     with pytest.raises(Refused, match="no priority"):
         activities.add(house, anna, "call", About(), priority="urgent")
+
+
+def test_an_activity_is_done_once_and_that_is_told(house: Context, anna: Actor, client: Client) -> None:
+    assert activities.done(house, anna, client.visit)
+    assert not activities.done(house, anna, client.visit)
+    assert told(house)[-1] == ("activity.done", client.ewa, {"activity": client.visit, "type": "visit"})
 
 
 # DATA-3, DATA-6
