@@ -37,7 +37,7 @@ class Outcome:
 
     Args:
         stored: new messages; ``linked`` of them went to a deal.
-        known: messages that were stored already and were found in one more place.
+        known: places where a message was found that is stored already, or from another place of the same batch.
         skipped: mail among ourselves, bounces of our own mail, private threads: not stored.
         quarantined: messages that could not be read or stored.
     """
@@ -182,10 +182,11 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         now,
     )
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
+    fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(
         stored=len(linker.linked),
         linked=sum(linked.deal is not None for linked in linker.linked),
-        known=len(relocated),
+        known=sum(identity in stored or identity in fresh for identity, _ in places) - len(fresh),
         skipped=skipped + linker.skipped,
         quarantined=quarantined,
         persons=len(linker.people.created),

@@ -551,6 +551,17 @@ def test_message_twice_in_a_folder_has_two_places(house: Context) -> None:
     assert (count(house, tables.message), count(house, tables.location)) == (1, 2)
 
 
+def test_every_copy_beyond_the_first_is_known(house: Context) -> None:
+    copies = [mail(1), mail(2), mail(1), mail(1, text="with a banner"), mail(2)]
+    without_server = batch(*copies)
+    assert preview(house, [without_server]) == Outcome(stored=2, known=3, persons=1)
+    assert ingest(house, without_server) == Outcome(stored=2, known=3, persons=1)
+    assert count(house, tables.location) == 2
+    assert ingest(house, without_server) == Outcome(known=5)
+    on_server = imap(at(5, mail(3)), at(6, mail(3)), at(7, mail(1)))
+    assert ingest(house, on_server) == Outcome(stored=1, known=2)
+
+
 def test_poison_goes_to_quarantine_and_the_rest_in(house: Context) -> None:
     sha, size = house.blobs.put(b"poison")
     poison = Arrival(7, NOW, Unreadable("nested too deep", sha, size))
