@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,13 +30,20 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
 
     Raises:
         ConfigError: the configuration is wrong.
+        Refused, Temporary, Permanent: the database can't be used; see ``ensure_current``.
     """
     config = configuration.load(path)
     database = Database(config.database_url())
-    ensure_current(database)
-    with database.write() as connection:
-        users.sync(connection, config)
-        mailboxes.sync(connection, config)
+    try:
+        ensure_current(database)
+        with database.write() as connection:
+            users.sync(connection, config)
+            mailboxes.sync(connection, config)
+    except BaseException:
+        database.close()
+        raise
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)  # mail leaves no cycles behind, so looking for them is wasted on it
     return Context(
         config=config,
         db=database,
