@@ -97,39 +97,47 @@ def list_folders(talk: Talk) -> list[Folder]:
 def chosen(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
     """The folders to read, in the order of a first pass: Sent first, so that whom we wrote to is known.
 
-    All personal folders but Trash, Drafts and Junk, then the mailbox's ``include`` and ``exclude`` patterns. Where one
-    folder holds all mail (Gmail), that one alone, unless ``include`` names others.
+    All personal folders but Trash, Drafts and Junk, then the mailbox's ``include`` and ``exclude`` patterns. A pattern
+    of ``include`` reaches one of those three only if it begins with its name. Where one folder holds all mail (Gmail),
+    that one alone, unless ``include`` names others.
     """
     usable = [f for f in folders if f.selectable]
+    skipped = [f for f in folders if f.role in _SKIPPED]
     if mailbox.include:
-        usable = [f for f in usable if _named(f, mailbox.include)]
+        usable = [f for f in usable if _named(f, _reaching(f, skipped, mailbox.include))]
     else:
         whole = [f for f in usable if f.role is FolderRole.ALL]
-        trees = [f for f in usable if not any(_inside(f.name, skipped) for skipped in _skipped_trees(folders))]
-        usable = whole[:1] or [f for f in trees if f.role not in _SKIPPED]
+        usable = whole[:1] or [f for f in usable if _skipped_by(f, skipped) is None]
     usable = [f for f in usable if not _named(f, mailbox.exclude)]
     return sorted(usable, key=lambda f: (_ORDER.get(f.role, 9), f.name.casefold()))
 
 
-def _skipped_trees(folders: Sequence[Folder]) -> list[str]:
-    """Deleting a folder moves it under Trash: what lies there is as good as deleted."""
-    return [f.name + f.delimiter for f in folders if f.role in _SKIPPED and f.delimiter]
+def _skipped_by(folder: Folder, skipped: Iterable[Folder]) -> Folder | None:
+    """Which one it is, or lies under: deleting a folder moves it under Trash, where it is as good as deleted."""
+    return next(
+        (s for s in skipped if s is folder or (s.delimiter and folder.name.startswith(s.name + s.delimiter))), None
+    )
+
+
+def _reaching(folder: Folder, skipped: Iterable[Folder], patterns: Iterable[str]) -> list[str]:
+    """The patterns that may mean the folder: ``*`` means no Junk, ``Junk`` and ``Junk/*`` do."""
+    root = _skipped_by(folder, skipped)
+    if root is None:
+        return list(patterns)
+    names = {_folded(root.name), _folded(root.name, root.delimiter)}
+    return [each for each in patterns if any(re.split(r"[*?]", _folded(each))[0].startswith(name) for name in names)]
 
 
 def _named(folder: Folder, patterns: Iterable[str]) -> bool:
-    name = folder.name.casefold()
-    for pattern in patterns:
-        wanted = pattern.casefold()
-        if fnmatch.fnmatchcase(name, wanted) or (folder.delimiter != "/" and _slashed(folder, wanted)):
-            return True
-    return False
-
-
-def _slashed(folder: Folder, pattern: str) -> bool:
     """``Archive/*`` also fits where the server's delimiter is another one."""
-    return bool(folder.delimiter) and fnmatch.fnmatchcase(
-        folder.name.casefold().replace(folder.delimiter, "/"), pattern
-    )
+    names = {_folded(folder.name), _folded(folder.name, folder.delimiter)}
+    # brackets stand for themselves: "[Gmail]/Spam"
+    wanted = [_folded(pattern).replace("[", "[[]") for pattern in patterns]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in wanted)
+
+
+def _folded(name: str, delimiter: str = "") -> str:
+    return (name.replace(delimiter, "/") if delimiter else name).casefold()
 
 
 def _inside(name: str, prefix: str) -> bool:

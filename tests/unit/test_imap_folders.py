@@ -125,6 +125,39 @@ def test_include_and_exclude() -> None:
     assert not chosen(dotted, mailbox(1, exclude=("INBOX/Klienci/*",)))
 
 
+@pytest.mark.parametrize(
+    ("include", "read"),
+    [
+        (("*",), ["Sent", "INBOX", "Klienci"]),
+        (("INBOX", "spam"), ["INBOX", "Spam"]),
+        (("*", "Spam"), ["Sent", "INBOX", "Klienci", "Spam"]),
+        (("*", "Spam*"), ["Sent", "INBOX", "Klienci", "Spam", "Spam/2025"]),
+        (("Spam/*",), ["Spam/2025"]),
+        (("*/2025", "?pam", "S*"), ["Sent"]),
+        (("INBOX", "Trash"), ["INBOX", "Trash"]),
+    ],
+)
+def test_junk_is_read_only_where_include_says_so_by_name(include: tuple[str, ...], read: list[str]) -> None:
+    """DATA-15: the user decides, but not by accident."""
+    folders = [folder(n) for n in ("INBOX", "Sent", "Klienci", "Spam", "Spam/2025", "Trash", "Trash/Old", "Drafts")]
+    assert [f.name for f in chosen(folders, mailbox(1, include=include))] == read
+    assert "Spam" not in [f.name for f in chosen(folders, mailbox(1, include=include, exclude=("Spam",)))]
+
+
+def test_junk_by_whatever_name_can_be_named() -> None:
+    """DATA-15, with other delimiters, names and brackets."""
+    gmail = [folder("INBOX"), folder("[Gmail]/All Mail", "\\All"), folder("[Gmail]/Spam", "\\Junk")]
+    both = ("[Gmail]/All Mail", "[Gmail]/Spam")
+    assert [f.name for f in chosen(gmail, mailbox(1, include=both))] == list(both)
+    dotted = [
+        Folder("INBOX", b'"INBOX"', FolderRole.INBOX, delimiter="."),
+        Folder("INBOX.Śmieci", b'"x"', FolderRole.JUNK, delimiter="."),
+    ]
+    for name in ("INBOX.śmieci", "inbox/Śmieci"):
+        assert [f.role for f in chosen(dotted, mailbox(1, include=(name,)))] == [FolderRole.JUNK], name
+    assert [f.name for f in chosen(dotted, mailbox(1, include=("INBOX*",)))] == ["INBOX"]
+
+
 def test_where_one_folder_holds_all_mail_it_is_read_once() -> None:
     folders = [
         folder("INBOX"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailcrm.config import Mailbox
-from mailcrm.core.model import Batch
+from mailcrm.core.model import Batch, FolderRole
 from mailcrm.errors import Temporary
 from mailcrm.mail import imap_windows
 from mailcrm.mail.imap_desk import Counts
@@ -83,6 +83,17 @@ def test_a_whole_mailbox_sent_first_then_newest_first(bench: Bench) -> None:
     assert seen[-1] == (253, 253)
     assert bench.intake.living == ["anna"]
     assert bench.sync() == Counts()
+
+
+def test_junk_is_read_where_it_is_named(plain: Bench) -> None:  # DATA-15
+    plain.server.boxes["Mist"] = Box(attributes="\\Junk")
+    plain.fill(2)
+    plain.fill(3, "Mist", first=1000)
+    assert plain.sync().stored == 2
+    port = plain.server.port
+    assert plain.sync(mailbox(port, include=("*",))).stored == 0
+    assert plain.sync(mailbox(port, include=("*", "mist"))).stored == 3
+    assert {b.role for b in plain.intake.batches if b.folder == "Mist"} == {FolderRole.JUNK}
 
 
 def test_more_groups_than_are_fetched_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -422,6 +422,13 @@ def test_deal_opened_later_is_taken_by_newer_mail_of_the_thread(house: Context) 
     assert "deal" not in why_of(house, 1)
 
 
+def test_junk_makes_nobody_and_is_linked_to_whom_we_know(house: Context) -> None:  # DATA-15
+    ewa = add_person(house, "ewa@klient.example")
+    junk = batch(mail(1), mail(2, sender="stranger@elsewhere.example"), role=FolderRole.JUNK)
+    assert ingest(house, junk) == Outcome(stored=2)
+    assert [row.person_id for row in rows(house, tables.participant)] == [ewa, None]
+
+
 # --- mail that does not say who wrote it -----------------------------------------------------------------------------
 
 NO_SENDER = [
