@@ -49,7 +49,7 @@ class _Block:
     """One text of the message in its forms: plain, HTML, or both as alternatives."""
 
     plain: list[str] = field(default_factory=list)
-    html: list[tuple[bytes, str | None]] = field(default_factory=list)  # bytes and charset: rarely needed
+    html: list[tuple[Leaf, str]] = field(default_factory=list)  # with its encoding; decoded only where needed
     exact: bool = False  # plain holds a real text/plain
 
 
@@ -116,12 +116,15 @@ class Body:
         if encoding == "base64" and transfer.is_really_plain(self.raw[leaf.start : min(leaf.end, leaf.start + 300)]):
             self.problems.append("text that is called base64 and is not")
             encoding = ""
+        if kind == "text/html":
+            block.html.append((leaf, encoding))
+            if leaf.end - leaf.start < MAX_TEXT:
+                return
         data = transfer.decoded(self.raw, leaf.start, leaf.end, encoding, MAX_TEXT)
         if len(data) == MAX_TEXT:
             self.problems.append(f"text cut at {MAX_TEXT} bytes; the whole is an attachment")
             self._attach(leaf, "text/html" if kind == "text/html" else "text/plain", encoding, "", {})
         if kind == "text/html":
-            block.html.append((data, leaf.params.get("charset")))
             return
         content = charsets.body(data, leaf.params.get("charset"))
         if leaf.group and block.plain and (block.exact or kind != "text/plain"):
@@ -163,15 +166,18 @@ class Body:
 
     def text(self) -> str:
         """All inline text in order, plain where there is plain, else from the HTML."""
-        texts = map(_plain_of, self.blocks)
+        texts = map(self._plain_of, self.blocks)
         return "\n\n".join([each for each in texts if each])[:MAX_TEXTS]
 
+    def _plain_of(self, block: _Block) -> str:
+        plain = "\n".join(block.plain).rstrip().lstrip("\n")
+        if plain.strip() or not block.html:
+            return plain
+        return html_text.text_of("\n".join(self._html(leaf, encoding) for leaf, encoding in block.html))
 
-def _plain_of(block: _Block) -> str:
-    plain = "\n".join(block.plain).rstrip().lstrip("\n")
-    if plain.strip() or not block.html:
-        return plain
-    return html_text.text_of("\n".join(charsets.body(*each) for each in block.html))
+    def _html(self, leaf: Leaf, encoding: str) -> str:
+        data = transfer.decoded(self.raw, leaf.start, leaf.end, encoding, MAX_TEXT)
+        return charsets.body(data, leaf.params.get("charset"))
 
 
 def unflowed(content: str, *, delsp: bool) -> str:
