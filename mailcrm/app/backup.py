@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from mailcrm.app.context import Context
 from mailcrm.errors import Refused
-from mailcrm.store import snapshot
+from mailcrm.store import migrate, snapshot
 from mailcrm.store.db import Database
 from mailcrm.store.tables import message, person
 
@@ -52,8 +52,11 @@ def write(database: Database, data: Path, target: Path, now: datetime) -> int:
         with os.fdopen(handle, "wb") as file, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             copy = Path(folder) / _DATABASE
             snapshot.dump(database, copy)
+            with database.read() as connection:
+                schema = migrate.applied(connection)
+            kind = snapshot.kind(database)
             with tarfile.open(fileobj=file, mode="w") as tar:
-                _add_label(tar, {"format": 1, "database": snapshot.kind(database), "at": now.isoformat()}, now)
+                _add_label(tar, {"format": 1, "database": kind, "schema": schema, "at": now.isoformat()}, now)
                 tar.add(copy, _DATABASE)
                 for path in _files(data, database):
                     try:
@@ -128,8 +131,8 @@ def _check_label(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], kind
         raise Refused(f"{source} is no backup of ours; name a file that `mailcrm db backup` wrote")
     file = tar.extractfile(members[_LABEL])
     label = json.loads(file.read()) if file else {}
-    if label.get("format") != 1:
-        raise Refused(f"{source} was written by a newer version; update first")
+    if label.get("format") != 1 or label.get("schema") not in (None, *migrate.known()):
+        raise Refused(f"{source} was written by a newer version of mailcrm; install that version first")
     if label.get("database") != kind:
         raise Refused(f"{source} is a backup of {label.get('database')}, and database is {kind}; set database to match")
 

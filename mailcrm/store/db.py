@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,13 +75,19 @@ class Utc(TypeDecorator[datetime]):
             raise ValueError(f"a time without zone: {value!r}")
         if value.tzinfo is not UTC:
             value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+        return value if dialect.name == "postgresql" else _iso(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """From the database."""
         if value is None:
             return None
         return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
+
+
+@lru_cache(1000)
+def _iso(value: datetime) -> str:
+    """Mail brings the same few times again and again: a message's own, and now."""
+    return value.isoformat(timespec="microseconds")
 
 
 class Database:
@@ -228,12 +235,18 @@ def temporary() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        too_much = (getattr(error.orig, "sqlstate", None) or "").startswith("54")  # PostgreSQL: program limit exceeded
-        if error.connection_invalidated or (isinstance(error, OperationalError) and not too_much):
+        if error.connection_invalidated or (isinstance(error, OperationalError) and not _is_wrong(error.orig)):
             raise Temporary(f"the database can't be used just now: {error.orig}") from error
         raise
     except PoolTimeout as error:
         raise Temporary("the database can't be used just now: every connection is taken") from error
+
+
+def _is_wrong(error: BaseException | None) -> bool:
+    """Whether the statement itself is at fault: beyond a limit of PostgreSQL, or an error in it to SQLite."""
+    return (getattr(error, "sqlstate", None) or "").startswith("54") or (
+        getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    )
 
 
 def _engine(url: str) -> Engine:

@@ -38,7 +38,8 @@ def sync(connection: Connection, config: Config) -> None:
     known = set(connection.scalars(select(mailbox.c.key)))
     for key in (*config.mailboxes, DROP_BOX):
         if key not in known:
-            connection.execute(insert_new(connection, mailbox).values(key=key, state="new"))  # another may be first
+            # Another process may be first.
+            connection.execute(insert_new(connection, mailbox, ["key"]).values(key=key, state="new"))
 
 
 _STATES = select(mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)

@@ -21,7 +21,7 @@ from mailcrm.errors import MailcrmError, Permanent, Refused, Temporary
 from mailcrm.store.db import Database
 
 _FOLDER = Path(__file__).parent / "migrations"
-_LOCK = 0x6D61696C63726D  # names our advisory lock on PostgreSQL
+LOCK = 0x6D61696C63726D  # names our advisory lock on PostgreSQL
 _COMMAND = (sys.executable, "-P", "-m", "mailcrm.store.migrate")
 
 
@@ -54,7 +54,7 @@ def upgrade(database: Database) -> None:
     try:
         with database.write() as connection:  # on SQLite there is no other writer then
             if not database.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             if not _is_current(connection):  # another process may have been first
                 _run(connection)
     except DBAPIError as error:

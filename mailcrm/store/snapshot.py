@@ -1,12 +1,12 @@
-"""A database into one file and back: SQLite by its online backup, PostgreSQL by pg_dump and pg_restore."""
+"""A database into one file and back: SQLite by its online backup, PostgreSQL by pg_dump, pg_restore and psql."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from mailcrm.errors import Permanent, Refused, Temporary
 from mailcrm.store.db import Database
+from mailcrm.store.tables import metadata
 
 Kind = Literal["sqlite", "postgresql"]
 
@@ -32,7 +33,7 @@ def dump(database: Database, target: Path) -> None:
         Permanent: it failed.
     """
     if not database.is_sqlite:
-        _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"], database)
+        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", database=database)
         return
     with closing(sqlite3.connect(_file(database))) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
@@ -43,12 +44,12 @@ def load(database: Database, source: Path) -> None:
 
     Raises:
         Temporary: somebody else is writing to it.
-        Refused: the file is damaged, or pg_restore is not installed.
+        Refused: the file is damaged, or PostgreSQL's client programs are not installed.
         Permanent: it failed.
     """
     database.close()
     if not database.is_sqlite:
-        _run("pg_restore", ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(source)], database)
+        _load_postgresql(database, source)
         return
     _check(source)
     try:
@@ -80,16 +81,37 @@ def _file(database: Database) -> Path:
     return Path(name)
 
 
-def _run(program: str, arguments: Sequence[str], database: Database) -> None:
+def _load_postgresql(database: Database, source: Path) -> None:
+    """In one transaction, with psql: pg_restore drops what it brings, but not tables that are newer than the file."""
+    brought = set(
+        re.findall(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", _run("pg_restore", "--list", str(source)), re.MULTILINE)
+    )
+    newer = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables if table.name not in brought)
+    script = source.with_name(f"{source.name}.sql")
+    _run("pg_restore", "--clean", "--if-exists", "--no-owner", f"--file={script}", str(source))
+    drop = [f"--command=DROP TABLE IF EXISTS {newer}"] if newer else []
+    options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
+    _run("psql", *options, *drop, f"--file={script}", database=database)
+
+
+def _run(program: str, *arguments: str, database: Database | None = None) -> str:
+    """Run one of PostgreSQL's client programs; what it printed."""
     path = shutil.which(program)
     if path is None:
         raise Refused(f"{program} is not installed; install PostgreSQL's client programs (Debian: postgresql-client)")
-    url = make_url(database.url)
-    target = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+    environment, target = {**os.environ, "PGOPTIONS": "--client-min-messages=warning"}, ""
+    if database is not None:
+        url = make_url(database.url)
+        target = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+        environment |= {"PGPASSWORD": str(url.password)} if url.password else {}
     done = subprocess.run(  # noqa: S603 - our own arguments, no shell
-        [path, *arguments, f"--dbname={target}"], env=environment, capture_output=True, text=True, check=False
+        [path, *arguments, *([f"--dbname={target}"] if target else [])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines()[:1] or ["no reason given"]
         raise Permanent(f"{program} failed: {reason[0]}; nothing was changed")
+    return done.stdout

@@ -31,7 +31,8 @@ def sync(connection: Connection, config: Config) -> None:
     for key, entry in config.users.items():
         values = {"email": normalise(entry.email) or entry.email, "name": entry.name or key}
         if key not in stored:
-            connection.execute(insert_new(connection, user).values(key=key, **values))  # another may be first
+            # Another process may be first.
+            connection.execute(insert_new(connection, user, ["key"]).values(key=key, **values))
         elif any(getattr(stored[key], name) != value for name, value in values.items()):
             connection.execute(update(user).where(user.c.key == key).values(**values))
 

@@ -67,6 +67,7 @@ def test_a_backup_brings_everything_back_but_the_erased(run: Run, tmp_path: Path
     [
         ({}, "no backup of ours"),
         ({"mailcrm-backup.json": b'{"format": 2}', "database": b""}, "newer version"),
+        ({"mailcrm-backup.json": b'{"format": 1, "schema": "9999"}', "database": b""}, "newer version"),
         ({"mailcrm-backup.json": b'{"format": 1, "database": "mysql"}', "database": b""}, "is a backup of mysql"),
         ({"mailcrm-backup.json": b'{"format": 1, "database": "KIND"}', "database": b"x" * 999}, "damaged|failed"),
         (
