@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -16,7 +16,10 @@ from mailcrm.errors import Refused
 # C0, C1 and the marks that turn text around: stored names come from strangers and must not steer a terminal.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BREAKS = re.compile(r"\s*[\t\n]\s*")
-_SHORT = 17  # characters: a time
+_GAP = "  "
+_SHORT = 17  # characters: a time; what is no longer is never broken
+_NARROWEST = 12  # characters: a column of longer texts that can still be read
+_ASIDE = {"created_by", "created_at", "pipeline", "fields", "sha256"}  # what the record's own page or --json tells
 
 
 def clean(text: str) -> str:
@@ -64,16 +67,12 @@ def emit_one(row: object, as_json: bool) -> None:
     if as_json:
         _json([row])
         return
-    values = {name: cell(value) for name, value in mapping(row).items()}
-    width = max((len(name) for name, text in values.items() if text), default=0) + 1
-    for name, text in values.items():
-        if text:
-            typer.echo(f"{name.replace('_', ' ') + ':':<{width}} {text}")
+    _block({name.replace("_", " "): cell(value) for name, value in mapping(row).items()})
 
 
 def emit_section(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what belongs to a record: a title and a table of those columns in which something stands."""
-    columns = [name for name in rows[0] if any(cell(row[name]) for row in rows)]
+    """Print what belongs to a record: a title and a table of the main columns in which something stands."""
+    columns = [name for name in rows[0] if name not in _ASIDE and any(cell(row[name]) for row in rows)]
     typer.echo(f"\n{title.replace('_', ' ')}")
     _table([[row[name] for name in columns] for row in rows], columns)
 
@@ -138,19 +137,37 @@ def _table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:
     for line in lines:
         cells = zip(line, widths, amounts, strict=True)
         padded = [text.rjust(width) if amount else text.ljust(width) for text, width, amount in cells]
-        typer.echo("  ".join(padded).rstrip())
+        typer.echo(_GAP.join(padded).rstrip())
 
 
 def _rich(lines: list[list[str]], amounts: list[bool]) -> None:
-    """A table as wide as the terminal: what is long goes on in the next line, what is short stays whole."""
+    """A table as wide as the terminal: what is short stays whole, what is long goes on in the next line.
+
+    Where the long columns would become too narrow to read, the rows stand one under the other instead.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column, amount in zip(zip(*lines, strict=True), amounts, strict=True):
-        short = max(map(len, column)) <= _SHORT
-        drawn.add_column(Text(column[0]), no_wrap=short, overflow="fold", justify="right" if amount else "left")
+    console, widths = Console(), [max(map(len, column)) for column in zip(*lines, strict=True)]
+    needed = sum(width if width <= _SHORT else _NARROWEST for width in widths) + len(_GAP) * (len(widths) - 1)
+    if needed > console.width:
+        for line in lines[1:]:
+            _block(dict(zip(lines[0], line, strict=True)))
+            typer.echo()
+        return
+    drawn = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
+    for heading, width, amount in zip(lines[0], widths, amounts, strict=True):
+        justify: Literal["left", "right"] = "right" if amount else "left"
+        drawn.add_column(Text(heading), no_wrap=width <= _SHORT, overflow="fold", justify=justify)
     for line in lines[1:]:
         drawn.add_row(*map(Text, line))
-    Console().print(drawn)
+    console.print(drawn)
+
+
+def _block(values: Mapping[str, str]) -> None:
+    """One ``heading: value`` a line, without the empty ones."""
+    width = max((len(heading) for heading, text in values.items() if text), default=0) + 1
+    for heading, text in values.items():
+        if text:
+            typer.echo(f"{heading + ':':<{width}} {text}")

@@ -236,6 +236,8 @@ def test_a_table_is_as_wide_as_the_terminal_and_loses_nothing(
     column = slice(table[0].index("emails"), table[0].index("organization"))
     assert ",".join(emails) in "".join(line[column].replace(" ", "") for line in table)
     assert run("message", "list")[1].count("2026-11-22 08:55Z") == 2
+    monkeypatch.setenv("COLUMNS", "40")  # too narrow for columns: one record under the other
+    assert re.search(f"^emails: +{', '.join(emails)}$", run("person", "list")[1], re.MULTILINE)
 
 
 def test_lists_tell_times_amounts_and_states_alike(run: Run, config: Path) -> None:
