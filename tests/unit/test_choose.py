@@ -200,7 +200,7 @@ def test_a_rep_who_chose_a_language_is_asked_in_it(
 
 def test_what_strangers_wrote_is_only_text(house: House) -> None:
     house.deals("<b>Dach</b>", "Garaż\r\nBcc: x@evil.example")
-    house.take(mail(1, subject="Oferta\r\nBcc: evil@evil.example <script>", text="<script>alert(1)</script>\0"))
+    house.take(mail(1, subject="Oferta\r\nBcc: evil@evil.example <script>", text="<script>alert(1)</script>\x1b"))
     (question,) = house.ask()
     assert question["Bcc"] is None
     html = question.get_body(("html",)).get_content()  # type: ignore[union-attr]
