@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -53,6 +55,21 @@ def test_too_few_connections_are_temporary(database: Database, monkeypatch: pyte
     monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
     with pytest.raises(Temporary, match="every connection is taken"):
         take_many(database)
+
+
+def test_a_new_database_is_opened_beside_one_who_writes_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("mailcrm.store.db.time.sleep", lambda _: other.execute("COMMIT"))
+        database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        database.close()
+
+
+def test_a_fault_of_the_statement_is_not_temporary(database: Database) -> None:
+    with pytest.raises((OperationalError, ProgrammingError)), database.read() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM nowhere")
 
 
 def take_many(database: Database) -> None:

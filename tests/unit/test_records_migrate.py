@@ -40,16 +40,22 @@ def test_a_newer_database_is_refused(database: Database) -> None:
         migrate.upgrade(database)
 
 
-def test_a_current_database_costs_no_import_of_alembic(tmp_path: Path) -> None:
+def test_a_program_that_upgrades_its_database_is_not_left_with_alembic(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
     script = (
         "import sys; from mailcrm.store import migrate; from mailcrm.store.db import Database;"
-        f"migrate.upgrade(Database({url!r})); sys.exit('alembic' in sys.modules)"
+        f"migrate.ensure_current(Database({url!r})); sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    database = Database(url)
+    with database.read() as connection:
+        assert migrate.applied(connection) == migrate.known()[-1]
+    database.close()
+
+
+def test_a_current_database_costs_no_process(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("subprocess.run")
+    migrate.ensure_current(database)
 
 
 def test_the_migrations_write_the_same_statements_as_the_tables(tmp_path: Path) -> None:
