@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,7 +50,8 @@ secret = "not so secret"
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, migrated_sqlite: Path) -> Path:
+    shutil.copy(migrated_sqlite, tmp_path)
     path = tmp_path / "config.toml"
     path.write_text(CONFIG, encoding="utf-8")
     return path
