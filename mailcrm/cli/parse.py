@@ -16,7 +16,7 @@ from mailcrm.cli.context import invocation
 if TYPE_CHECKING:
     from mailcrm.config import Config
     from mailcrm.core.ours import Ours
-    from mailcrm.mail.read import Content
+    from mailcrm.mail.content import Content
 
 app = typer.Typer()
 

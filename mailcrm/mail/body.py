@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from mailcrm.core.model import Attachment, Embedded
 from mailcrm.core.text import clean
 from mailcrm.mail import charsets, html_text, params, transfer
+from mailcrm.mail.content import Sink
 from mailcrm.mail.headers import Buffer, read_head, text
 from mailcrm.mail.mime import Leaf
 
@@ -34,14 +33,6 @@ _EMBEDDED = {
 }
 _OVERLOOKED = frozenset({"text/x-amp-html", "text/watch-html"})
 _FLOWED_QUOTE = re.compile(r"(>*) ?(.*)", re.DOTALL)
-
-
-class Sink(Protocol):
-    """Where attachments go: ``store.blobs.Blobs``, or something that only counts."""
-
-    def put(self, content: bytes | Iterable[bytes]) -> tuple[str, int]:
-        """Take bytes, whole or in pieces; their SHA-256 in hex and their size in bytes."""
-        ...
 
 
 @dataclass(slots=True)

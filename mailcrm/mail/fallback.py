@@ -11,7 +11,8 @@ from mailcrm.core.model import Address, Attachment, Message
 from mailcrm.core.text import clean
 from mailcrm.mail import headers, params
 from mailcrm.mail.address_list import addresses
-from mailcrm.mail.body import MAX_TEXTS, Sink
+from mailcrm.mail.body import MAX_TEXTS
+from mailcrm.mail.content import Sink
 from mailcrm.mail.html_text import text_of
 from mailcrm.mail.mime import Unparsable
 

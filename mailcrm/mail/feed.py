@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mailcrm.core.model import Arrival, Batch, FolderRole, Message
+from mailcrm.mail.content import Content
 from mailcrm.mail.dates import date_of
 from mailcrm.mail.files import messages
-from mailcrm.mail.read import Content
 from mailcrm.mail.readers import Readers
 
 BATCH = 200

@@ -9,7 +9,8 @@ from mailcrm import config
 from mailcrm.core.model import Address, Message
 from mailcrm.core.text import clean
 from mailcrm.mail import address_list, dates, fallback, headers, params
-from mailcrm.mail.body import Body, Sink
+from mailcrm.mail.body import Body
+from mailcrm.mail.content import Sink
 from mailcrm.mail.headers import Buffer, Fields
 from mailcrm.mail.mime import Unparsable, leaves
 

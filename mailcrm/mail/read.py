@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from mailcrm import config
-from mailcrm.core.model import Message, Reading, Unreadable
 from mailcrm.errors import Temporary
-from mailcrm.mail import odd_bounces, transfer
-from mailcrm.mail.body import Sink
+from mailcrm.mail import odd_bounces
+from mailcrm.mail.content import Content, Sink, unreadable
 from mailcrm.mail.headers import Buffer
 from mailcrm.mail.parse import Unparsable, parse
 
-Content = tuple[Message, Reading] | Unreadable
 _CLASSIFIED = 1 << 20  # bytes that the bounce detectors may look at
 
 
@@ -41,9 +39,3 @@ def read(raw: Buffer, blobs: Sink, limits: config.Parsing, mail_from: str | None
         return unreadable(raw, blobs, reason)
     except OSError as error:
         raise Temporary(f"can't store attachments: {error}; make room or mend the permissions of data_dir") from error
-
-
-def unreadable(raw: Buffer, blobs: Sink, reason: str) -> Unreadable:
-    """Put the message away as it came. Raises OSError if that fails."""
-    sha256, size = blobs.put(transfer.pieces(raw, 0, len(raw), ""))
-    return Unreadable(reason, sha256, size)

@@ -15,9 +15,9 @@ import msgspec
 
 from mailcrm import config
 from mailcrm.errors import Temporary
-from mailcrm.mail.body import Sink
+from mailcrm.mail.content import Content, Sink
 from mailcrm.mail.counting import Counting
-from mailcrm.mail.read import Content, read
+from mailcrm.mail.read import read
 from mailcrm.mail.reader_wire import LENGTH, Reply, Request, Setup, framed
 from mailcrm.store.blobs import Blobs
 

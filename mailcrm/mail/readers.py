@@ -24,9 +24,8 @@ import mailcrm
 from mailcrm import config
 from mailcrm.core.model import Unreadable
 from mailcrm.errors import MailcrmError, Permanent, Temporary
-from mailcrm.mail.body import Sink
+from mailcrm.mail.content import Content, Sink, unreadable
 from mailcrm.mail.counting import Counting
-from mailcrm.mail.read import Content, unreadable
 from mailcrm.mail.reader_pipe import Died, Pipe, Stuck
 from mailcrm.mail.reader_wire import Reply, Request, Setup
 from mailcrm.store.blobs import Blobs

@@ -19,7 +19,8 @@ from mailcrm.core.model import Kind, Message, Reading, Unreadable
 from mailcrm.errors import Permanent, Temporary
 from mailcrm.mail import read as read_module
 from mailcrm.mail import readers as readers_module
-from mailcrm.mail.read import Content, read
+from mailcrm.mail.content import Content
+from mailcrm.mail.read import read
 from mailcrm.mail.readers import Readers
 from mailcrm.store.blobs import Blobs
 from tests.unit.mails import HEAD, Kept, mail, multipart
