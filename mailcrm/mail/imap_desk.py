@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from queue import Empty, Queue
+from threading import Event, Lock
 from typing import Final
 
 from mailcrm.core.model import Arrival, Batch, Cursor, Known, Unreadable
@@ -148,31 +149,34 @@ class Desk:
             self._progress(self._done, max(self._total, self._done))
 
     def read(self, groups: Iterable[Group]) -> Iterator[tuple[Group, list[Arrival]]]:
-        """Read groups while the next ones are being fetched, in order.
+        """Read groups, in order, while the next ones are being fetched and the one before is being stored.
 
-        If fetching fails, those fetched before are still yielded before the error is raised.
+        Until the last one is given, the connection belongs to the fetching thread. If fetching fails, those fetched
+        before are still given before the error is raised.
         """
-        waiting: deque[tuple[Group, Future[list[Arrival]]]] = deque()
-        source = iter(groups)
-        fault: Exception | None = None
-        with ThreadPoolExecutor(AHEAD, thread_name_prefix=f"read-{self.key}") as pool:
-            while True:
-                try:
-                    group = next(source)
-                except StopIteration:
-                    break
-                except Away as error:
-                    fault = error
-                    break
-                waiting.append((group, pool.submit(self.arrivals, group)))
-                if len(waiting) > AHEAD:
-                    group, reading = waiting.popleft()
-                    yield group, reading.result()
-            while waiting:
-                group, reading = waiting.popleft()
-                yield group, reading.result()
-        if fault is not None:
-            raise fault
+        ready: Queue[tuple[Group, Future[list[Arrival]]] | None] = Queue(AHEAD)
+        enough = Event()
+
+        def fetch() -> None:
+            try:
+                for group in groups:
+                    ready.put((group, pool.submit(self.arrivals, group)))
+                    if enough.is_set():
+                        break
+            finally:
+                ready.put(None)
+
+        with ThreadPoolExecutor(AHEAD + 1, thread_name_prefix=f"read-{self.key}") as pool:
+            fetching = pool.submit(fetch)
+            try:
+                while (one := ready.get()) is not None:
+                    yield one[0], one[1].result()
+            finally:
+                enough.set()
+                while not fetching.done() or not ready.empty():
+                    with suppress(Empty):
+                        ready.get(timeout=0.05)
+            fetching.result()
 
     def arrivals(self, group: Group) -> list[Arrival]:
         """Read one group's messages, and free their bytes."""
