@@ -1,0 +1,261 @@
+"""What walks through a flow, what moves it, and what the engine decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+from mailcrm.core.events import Event
+from mailcrm.core.flow import Condition
+
+Place: TypeAlias = tuple[int, str]
+"""A flow and a node of it: what caused something."""
+
+
+class Status(StrEnum):
+    """Moves only from in progress to one of the others, never back."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+
+class Waiting(StrEnum):
+    """What a token waits for: an event, a timer (of a Wait; of a Do's clock), its actions, or nothing more."""
+
+    EVENT = "event"
+    WAIT = "wait"
+    DELAY = "delay"
+    DONE = "done"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One position in the flow.
+
+    Args:
+        id: unique within its enrollment.
+        at: when it arrived, and the id of the event that moved it (0: something else did).
+        due: when its timer runs out.
+        keys: of the actions that it waits for.
+        index: which of the node's actions is being done.
+        hop: the hop of its arrival: part of its actions' keys.
+    """
+
+    id: int
+    node: str
+    waiting: Waiting
+    at: tuple[datetime, int]
+    due: datetime | None = None
+    keys: frozenset[str] = frozenset()
+    index: int = 0
+    hop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a flow is about: a person; in a sequence a deal or lead, whose person gets the mail."""
+
+    person: int | None
+    deal: int | None = None
+    lead: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """A subject's run through one version of a flow.
+
+    Args:
+        number: 1 for the subject's first run through this flow.
+        began: when the event happened that let it in.
+        passed: the ``On`` nodes that it has passed.
+        chain: what caused the event that moved it last.
+        seq: compared and set by every write.
+        hop: arrivals so far; ``quiet`` those since the last timer or outside event; ``born`` tokens so far.
+    """
+
+    id: int
+    flow: int
+    version: int
+    subject: Subject
+    number: int
+    began: datetime
+    status: Status = Status.IN_PROGRESS
+    reason: str = ""
+    ended: datetime | None = None
+    ended_by: str = ""
+    tokens: tuple[Token, ...] = ()
+    passed: frozenset[str] = frozenset()
+    chain: tuple[Place, ...] = ()
+    seq: int = 0
+    hop: int = 0
+    quiet: int = 0
+    born: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event, with the chain of places that caused it."""
+
+    event: Event
+    chain: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A token's timer ran out."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An action was carried out at that time, or refused for good (``problem``).
+
+    Args:
+        refused: by lack of consent: ``on_error = "continue"`` does not apply.
+    """
+
+    key: str
+    at: datetime
+    problem: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol:
+    """Somebody, or another flow, puts the subject in; where it starts is the flow's ``start``."""
+
+    at: datetime
+    chain: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ended from outside: by hand, by a reply, by a deactivation or an edit."""
+
+    status: Status
+    reason: str
+    at: datetime
+    by: str = ""
+
+
+Stimulus: TypeAlias = Happened | Due | Done | Enrol | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A condition's answer, with what was asked and what was found, as a person would read it."""
+
+    holds: bool
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Earlier runs of this subject through this flow.
+
+    Args:
+        runs: how many there were.
+        counted: how many of them an edit did not end: what ``again = "never"`` asks.
+        ended: when the last one ended.
+    """
+
+    runs: int = 0
+    counted: int = 0
+    ended: datetime | None = None
+
+
+class Calendar(Protocol):
+    """The subject's zone and the rep's working hours (``core.calendar``)."""
+
+    def later(self, at: datetime, span: str) -> datetime:
+        """``span`` after ``at``: a calendar month in the subject's zone, all else exact."""
+
+    def opening(self, at: datetime) -> datetime:
+        """``at``, or the next opening minute after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the engine may know besides the flow and the enrollment, read in the same transaction.
+
+    Args:
+        subject: of an enrollment that may begin now.
+        new_id: the id for such an enrollment.
+        active_since: when the flow was last activated; None: it lets nobody in.
+        past: of the subject in this flow.
+        judge: asks a registered condition about the subject, as of now.
+        events: the subject's stored events that a waiting node may look back to, by time, with their chains.
+    """
+
+    subject: Subject
+    new_id: int
+    active_since: datetime | None
+    past: Past
+    calendar: Calendar
+    judge: Callable[[Condition], Verdict]
+    events: Sequence[Happened] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An action to be carried out, once.
+
+    Args:
+        key: ``enrollment.hop.index``: never repeats.
+        at: when the step took place: the time of the stimulus.
+        chain: what its own events carry on.
+    """
+
+    key: str
+    node: str
+    name: str
+    args: Mapping[str, Any]
+    at: datetime
+    chain: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the trace: what happened at a node and why.
+
+    Args:
+        stimulus: what moved the token, in words: ``event 17``, ``timer``, ``done 3.1.0``, ``enrolled``.
+        result: what came of it: ``entered``, ``passed``, ``waits``, ``yes``, ``no``, ``did tag.add``, ``ended`` …
+        expected, actual: of a condition.
+    """
+
+    hop: int
+    node: str
+    at: datetime
+    stimulus: str
+    result: str
+    expected: str = ""
+    actual: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be stored and done, in one transaction.
+
+    Args:
+        enrollment: as it is now; None: the subject is not in, and stays out.
+        effects: in order.
+        withdraw: keys of pending effects that are not to be done any more; ``withdraw_all``: every one of this
+            enrollment (of ``replaced``, if that is set).
+        replaced: ``again = "restart"``: the run before, which this one ends.
+    """
+
+    enrollment: Enrollment | None
+    effects: tuple[Effect, ...] = ()
+    withdraw: frozenset[str] = frozenset()
+    withdraw_all: bool = False
+    steps: tuple[Step, ...] = ()
+    replaced: Enrollment | None = None
