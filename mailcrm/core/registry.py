@@ -1,0 +1,60 @@
+"""What flows may name: kinds of events, triggers, conditions, actions. Built-in ones and those of plugins alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import UnionType
+from typing import Any, TypeAlias
+
+from mailcrm.core.card import Card
+from mailcrm.core.enrollment import Verdict
+from mailcrm.core.events import EventKind
+from mailcrm.core.flow import Trigger
+
+Params: TypeAlias = Mapping[str, type | UnionType]
+"""Names and types of what is given in a definition; one whose type admits None may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionType:
+    """A question that an ``if`` or ``switch`` may ask.
+
+    Args:
+        params: what is given with it.
+        test: pure; told the card, what is given, and the time now.
+        needs: the parts of the card that it reads (names of ``Card``'s fields): no others are loaded.
+    """
+
+    name: str
+    params: Params
+    test: Callable[[Card, Mapping[str, Any], datetime], Verdict]
+    needs: frozenset[str] = frozenset()
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionType:
+    """Something that a ``do`` may do.
+
+    Args:
+        params: what is given with it.
+        run: for what reaches outside: ``async run(hands, effect)``, safe to repeat for one key. None: it changes rows,
+            in the transaction of the step (``builtin``).
+    """
+
+    name: str
+    params: Params
+    run: Callable[..., Awaitable[None]] | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Everything that is known, by name."""
+
+    kinds: Mapping[str, EventKind] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    conditions: Mapping[str, ConditionType] = field(default_factory=dict)
+    actions: Mapping[str, ActionType] = field(default_factory=dict)
