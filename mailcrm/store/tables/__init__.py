@@ -2,6 +2,7 @@
 
 from mailcrm.store.tables.base import metadata
 from mailcrm.store.tables.business import activity, deal, lead, note, pipeline, stage
+from mailcrm.store.tables.flows import consent, effect, enrollment, flow, flow_version, pulse, reaction, step
 from mailcrm.store.tables.happenings import event, outbox, plugin_delivery, setting
 from mailcrm.store.tables.mail import (
     attachment,
@@ -37,9 +38,14 @@ __all__ = [
     "attachment",
     "choice",
     "choice_deal",
+    "consent",
     "deal",
+    "effect",
+    "enrollment",
     "event",
     "field_value",
+    "flow",
+    "flow_version",
     "folder",
     "lead",
     "link",
@@ -60,10 +66,13 @@ __all__ = [
     "person_tag",
     "pipeline",
     "plugin_delivery",
+    "pulse",
     "quarantine",
+    "reaction",
     "setting",
     "stage",
     "standing_choice",
+    "step",
     "tag",
     "thread",
     "thread_apart",

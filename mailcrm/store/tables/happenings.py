@@ -21,11 +21,12 @@ event = table(
     "event",
     Column("key", String(200), nullable=False, unique=True),  # makes storing it twice impossible
     Column("kind", String(60), nullable=False),
-    to("person_id", "person", index=True),
+    to("person_id", "person"),
     Column("at", Utc, nullable=False),
     Column("stored_at", Utc, nullable=False),
     Column("source", String(60), nullable=False),
     Column("data", JSON, nullable=False),
+    Index("ix_event_person_id_kind_at", "person_id", "kind", "at"),
 )
 plugin_delivery = Table(
     "plugin_delivery",
@@ -41,7 +42,7 @@ plugin_delivery = Table(
 outbox = table(
     "outbox",
     Column("key", String(200), nullable=False, unique=True),
-    Column("kind", String(20), nullable=False),  # question | digest | notice
+    Column("kind", String(20), nullable=False),  # question | digest | notice | flow (its key is that of the effect)
     to("user_id", "user"),
     Column("message_id", Text, nullable=False),
     Column("sender", String(320), nullable=False),
