@@ -14,7 +14,7 @@ from time import monotonic
 import msgspec
 
 from mailcrm.errors import Temporary
-from mailcrm.mail.reader_wire import LENGTH, MAX_FRAME, Reply, Request, Setup, framed
+from mailcrm.mail.reader_wire import Reply, Request, Setup, add_frame, take_frames
 
 _PIPE = 1 << 20
 _AHEAD = 1 << 20  # bytes framed before they can be written
@@ -47,11 +47,11 @@ class Pipe:
             with contextlib.suppress(OSError, AttributeError):  # Linux only, and bounded by a sysctl
                 fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _PIPE)
 
-    def ask(self, requests: Sequence[Request | Setup], seconds: float) -> Iterator[Reply]:
-        """Send all, and give the replies as they come, in order.
+    def ask(self, requests: Sequence[Request | Setup], seconds: float) -> Iterator[list[Reply]]:
+        """Send all, and give the replies as they come, several at once, in order.
 
         Args:
-            seconds: the time allowed between two replies.
+            seconds: the time allowed between one burst of replies and the next.
 
         Raises:
             Stuck: no reply in time.
@@ -63,8 +63,8 @@ class Pipe:
         waiting = len(requests)
         poll = select.poll()
         poll.register(self._in, select.POLLIN)
-        poll.register(self._out, select.POLLOUT)
-        writing = True
+        if self._send(outgoing, unsent):
+            poll.register(self._out, select.POLLOUT)
         deadline = monotonic() + seconds
         while waiting:
             ready = poll.poll(max(0.0, deadline - monotonic()) * 1000)
@@ -72,30 +72,30 @@ class Pipe:
                 raise Stuck("no answer in time")
             for end, event in ready:
                 if end == self._out:
-                    writing = self._send(outgoing, unsent)
-                    if not writing:
+                    if not self._send(outgoing, unsent):
                         poll.unregister(self._out)
                 elif event & (select.POLLIN | select.POLLHUP):
                     self._receive(incoming)
-            for reply in self._replies(incoming):
-                waiting -= 1
-                yield reply
+            if replies := self._replies(incoming):
+                waiting -= len(replies)
+                if waiting < 0:
+                    raise Died("more answers than questions")
+                yield replies
                 deadline = monotonic() + seconds
 
     def _send(self, outgoing: bytearray, unsent: Iterator[Request | Setup]) -> bool:
         """Write what fits; False when all is written."""
-        while len(outgoing) < _AHEAD and (request := next(unsent, None)) is not None:
-            outgoing += framed(request)
-        if not outgoing:
-            return False
-        try:
-            written = os.write(self._out, outgoing)
-        except BlockingIOError:
-            return True
-        except OSError as error:
-            raise Died(self._cause()) from error
-        del outgoing[:written]
-        return True
+        while True:
+            while len(outgoing) < _AHEAD and (request := next(unsent, None)) is not None:
+                add_frame(outgoing, request)
+            if not outgoing:
+                return False
+            try:
+                del outgoing[: os.write(self._out, outgoing)]
+            except BlockingIOError:
+                return True
+            except OSError as error:
+                raise Died(self._cause()) from error
 
     def _receive(self, incoming: bytearray) -> None:
         try:
@@ -106,22 +106,11 @@ class Pipe:
             raise Died(self._cause())
         incoming += data
 
-    def _replies(self, incoming: bytearray) -> Iterator[Reply]:
-        start = 0
+    def _replies(self, incoming: bytearray) -> list[Reply]:
         try:
-            while len(incoming) - start >= LENGTH:
-                size = int.from_bytes(incoming[start : start + LENGTH], "big")
-                if size > MAX_FRAME:
-                    raise Died("an answer too large to be one")
-                if len(incoming) - start - LENGTH < size:
-                    break
-                frame = bytes(incoming[start + LENGTH : start + LENGTH + size])
-                start += LENGTH + size
-                yield self._decoder.decode(frame)
+            return take_frames(incoming, self._decoder)
         except msgspec.MsgspecError as error:
             raise Died(f"an answer that is none: {error}") from error
-        finally:
-            del incoming[:start]
 
     def _cause(self) -> str:
         """How the process ended."""

@@ -3,10 +3,14 @@ the child handles hostile input, so what it answers is checked against these typ
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from mailcrm import config
 from mailcrm.core.model import Message, Reading, Unreadable
+
+T = TypeVar("T")
 
 LENGTH = 4
 MAX_FRAME = 256_000_000
@@ -36,12 +40,34 @@ class Reply(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
 
-def framed(value: Setup | Request | Reply) -> bytearray:
-    """One value as a frame."""
-    frame = bytearray(LENGTH)
-    _ENCODER.encode_into(value, frame, LENGTH)
-    frame[:LENGTH] = (len(frame) - LENGTH).to_bytes(LENGTH, "big")
-    return frame
+def add_frame(outgoing: bytearray, value: Setup | Request | Reply) -> None:
+    """Append one value as a frame."""
+    start = len(outgoing)
+    outgoing += _UNKNOWN
+    _ENCODER.encode_into(value, outgoing, -1)
+    outgoing[start : start + LENGTH] = (len(outgoing) - start - LENGTH).to_bytes(LENGTH, "big")
+
+
+def take_frames(incoming: bytearray, decoder: msgspec.msgpack.Decoder[T], most: int | None = None) -> list[T]:
+    """Cut the whole frames, at most ``most``, off the beginning of what came in, and read them.
+
+    Raises:
+        msgspec.MsgspecError: a frame is none, or holds something else.
+    """
+    found: list[T] = []
+    start = 0
+    with memoryview(incoming) as view:
+        while len(view) - start >= LENGTH and len(found) != most:
+            end = start + LENGTH + int.from_bytes(view[start : start + LENGTH], "big")
+            if end - start > MAX_FRAME:
+                raise msgspec.DecodeError("a frame too large to be one")
+            if end > len(view):
+                break
+            found.append(decoder.decode(view[start + LENGTH : end]))
+            start = end
+    del incoming[:start]
+    return found
 
 
 _ENCODER = msgspec.msgpack.Encoder()
+_UNKNOWN = bytes(LENGTH)  # until the frame's length is known

@@ -123,28 +123,39 @@ class _Lane:
         self._pipe: Pipe | None = None
 
     def read(self, raws: Sequence[Raw], mail_from: Sequence[str | None]) -> list[Content]:
-        """One result a message. The message at which a child is lost is at fault: the child answers in order."""
+        """One result a message.
+
+        The child collects its answers; so when it is lost, any message that is not answered yet may be at fault, and
+        they go to the next child one at a time until it is known which.
+        """
         large = any(map(_is_large, raws))
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self._setup.folder) if large else nullcontext() as folder:
             requests = [_request(raw, mail_from[i] if mail_from else None, folder, i) for i, raw in enumerate(raws)]
             results: list[Content] = []
+            singly = False
             deaths = 0
             while len(results) < len(requests):
+                asked = requests[len(results) : len(results) + 1 if singly else None]
+                suspects = len(asked)
                 try:
-                    for content in self._contents(requests[len(results) :]):
-                        results.append(content)
-                        deaths = 0
-                except Stuck:
+                    for contents in self._contents(asked):
+                        results += contents
+                        suspects -= len(contents)
+                    deaths = 0
+                except (Stuck, Died) as error:
                     self.stop()
-                    reason = f"takes longer than {self._setup.limits.seconds:g} s to read"
-                    results.append(self._given_up(raws[len(results)], reason))
-                except Died as error:
-                    self.stop()
-                    deaths += 1
-                    if deaths == 2:  # the first may have been somebody else's doing
-                        results.append(self._given_up(raws[len(results)], f"ends the reading process ({error})"))
-                        deaths = 0
+                    singly = True
+                    deaths = deaths + 1 if suspects == 1 and isinstance(error, Died) else 0
+                    if suspects == 1 and deaths != 1:  # the first death may have been somebody else's doing
+                        results.append(self._given_up(raws[len(results)], self._reason(error)))
+                        singly, deaths = False, 0
             return results
+
+    def start(self) -> Pipe:
+        """Have a child ready. Raises Temporary."""
+        if self._pipe is None:
+            self._pipe = _started(self._setup)
+        return self._pipe
 
     def stop(self) -> None:
         """End the child."""
@@ -152,24 +163,30 @@ class _Lane:
             self._pipe.stop()
             self._pipe = None
 
-    def _contents(self, requests: Sequence[Request]) -> Iterator[Content]:
-        if self._pipe is None:
-            self._pipe = _started(self._setup)
-        for reply in self._pipe.ask(requests, self._setup.limits.seconds):
-            if reply.trouble is not None:
-                raise Temporary(reply.trouble)
-            if reply.message is not None and reply.reading is not None:
-                yield reply.message, reply.reading
-            elif reply.unreadable is not None:
-                yield reply.unreadable
-            else:
-                raise Died("an empty answer")
+    def _contents(self, requests: Sequence[Request]) -> Iterator[list[Content]]:
+        for replies in self.start().ask(requests, self._setup.limits.seconds):
+            yield [_content(reply) for reply in replies]
+
+    def _reason(self, error: Stuck | Died) -> str:
+        if isinstance(error, Stuck):
+            return f"takes longer than {self._setup.limits.seconds:g} s to read"
+        return f"ends the reading process ({error})"
 
     def _given_up(self, raw: Raw, reason: str) -> Unreadable:
         try:
             return unreadable(raw if isinstance(raw, bytes) else raw.read_bytes(), self._blobs, reason)
         except OSError as error:
             raise Temporary(f"can't store an unreadable message: {error}; make room in data_dir") from error
+
+
+def _content(reply: Reply) -> Content:
+    if reply.trouble is not None:
+        raise Temporary(reply.trouble)
+    if reply.message is not None and reply.reading is not None:
+        return reply.message, reply.reading
+    if reply.unreadable is not None:
+        return reply.unreadable
+    raise Died("an empty answer")
 
 
 def _is_large(raw: Raw) -> bool:
@@ -205,7 +222,7 @@ def _started(setup: Setup) -> Pipe:
         raise Temporary(f"can't start a reading process: {error}") from error
     pipe = Pipe(process)
     try:
-        if list(pipe.ask([setup], _START)) == [Reply()]:
+        if list(pipe.ask([setup], _START)) == [[Reply()]]:
             return pipe
     except (MailcrmError, msgspec.MsgspecError) as error:
         pipe.stop()

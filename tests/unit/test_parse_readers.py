@@ -32,6 +32,10 @@ from mailcrm.mail import read as module, reader_child
 parse = module.parse
 def awkward(raw, *rest):
     if b"deadly" in raw[:300]: os._exit(3)
+    if b"once" in raw[:300]:
+        try: os.mkdir(raw.split()[-1])
+        except FileExistsError: pass
+        else: os._exit(4)
     if b"endless" in raw[:300]: time.sleep(3600)
     if b"greedy" in raw[:300]: bytearray(1 << 30)
     if b"faulty" in raw[:300]: raise KeyError("a fault")
@@ -107,6 +111,43 @@ def test_only_the_poison_is_given_up(awkward: Readers, tmp_path: Path, word: byt
     assert isinstance(found[2], Unreadable)
     assert Blobs(tmp_path).read(found[2].sha256) == poison
     assert subjects(awkward.read_many([numbered(5)])) == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [(b"deadly", "ends the reading process (exit code 3)"), (b"endless", "takes longer than 2 s to read")],
+)
+def test_the_poison_among_many_quick_messages_is_found(awkward: Readers, word: bytes, reason: str) -> None:
+    raws = [numbered(n, word if n == 70 else b"") for n in range(150)]
+    assert subjects(awkward.read_many(raws)) == [*map(str, range(70)), reason, *map(str, range(71, 150))]
+
+
+def test_each_of_several_poisons_is_found(awkward: Readers) -> None:
+    raws = [numbered(n, b"deadly" if n in (0, 3, 4, 9) else b"") for n in range(10)]
+    found = awkward.read_many(raws)
+    assert [n for n, content in enumerate(found) if isinstance(content, Unreadable)] == [0, 3, 4, 9]
+
+
+def test_a_message_at_which_one_child_is_lost_is_read_by_the_next(awkward: Readers, tmp_path: Path) -> None:
+    raws = [numbered(n, b"once %s" % bytes(tmp_path / f"lost{n}") if n in (4, 8) else b"") for n in range(12)]
+    assert subjects(awkward.read_many(raws)) == [*map(str, range(12))]
+    assert {path.name for path in tmp_path.glob("lost*")} == {"lost4", "lost8"}
+
+
+def test_more_replies_than_fit_together_come_whole(tmp_path: Path) -> None:
+    wordy = [numbered(n, b"word " * 20_000) for n in range(40)]
+    with Readers(tmp_path, config.Parsing()) as readers:
+        found = readers.read_many(wordy)
+    assert subjects(found) == [*map(str, range(40))]
+    assert all(isinstance(content, tuple) and len(content[0].text) > 99_000 for content in found)
+
+
+def test_a_child_that_answers_too_much_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    twice = "from mailcrm.mail import reader_child as c; add = c.add_frame\n"
+    twice += "def more(out, reply):\n add(out, reply)\n if reply != c.Reply(): add(out, reply)\n"
+    monkeypatch.setattr(readers_module, "COMMAND", (sys.executable, "-P", "-c", f"{twice}c.add_frame = more; c.main()"))
+    with Readers(tmp_path, config.Parsing()) as readers:
+        assert subjects(readers.read_many([numbered(1)])) == ["ends the reading process (more answers than questions)"]
 
 
 def test_noise_on_standard_output_does_no_harm(awkward: Readers) -> None:
