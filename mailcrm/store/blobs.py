@@ -98,7 +98,7 @@ class Blobs:
 
     def settle(self, names: Collection[str]) -> None:
         """Have blobs survive a power cut, by fsync; many at once, since the disk then does them together."""
-        paths = [str(self.path(name)) for name in names if name not in self._ahead]
+        paths = [f"{self.folder}/{name[:2]}/{name}" for name in names if name not in self._ahead]
         self._ahead.difference_update(names)
         if not self.durable or not paths:
             return

@@ -1,14 +1,18 @@
-"""Inserts many rows at once. SQLAlchemy writes the statement and converts the values; its work per row is left out."""
+"""Writes many rows at once. SQLAlchemy writes the statement and converts the values; its work per row is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
+from sqlalchemy.engine.interfaces import Compiled
+from sqlalchemy.sql.compiler import SQLCompiler
 
-Convert = Callable[[Any], Any]
+Convert: TypeAlias = Callable[[Any], Any]
+Prepared: TypeAlias = tuple[str, tuple[tuple[int, Convert | None], ...]]
+"""A statement in the driver's own words; for each of its values, the place in the row and the conversion."""
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -23,28 +27,51 @@ def insert_new_rows(
     _insert(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
 
 
+def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Set these columns in the rows with these ids; each row's id stands last, after the values."""
+    if rows:
+        _execute(connection, _prepared_update(connection.dialect, table, tuple(columns)), rows)
+
+
 def _insert(
     connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], ending: str
 ) -> None:
     if not rows:
         return
-    statement, converters = _prepared(connection.dialect, table, tuple(columns))
+    statement, converters = _prepared_insert(connection.dialect, table, tuple(columns))
+    _execute(connection, (statement + ending, converters), rows)
+
+
+def _execute(connection: Connection, prepared: Prepared, rows: Sequence[tuple[Any, ...]]) -> None:
+    statement, converters = prepared
     given = list(zip(*rows, strict=True))
     cells = [given[at] if convert is None else map(convert, given[at]) for at, convert in converters]
-    connection.exec_driver_sql(statement + ending, list(zip(*cells, strict=True)))
+    connection.exec_driver_sql(statement, list(zip(*cells, strict=True)))
 
 
 @lru_cache(200)
-def _prepared(
-    dialect: Dialect, table: Table, columns: tuple[str, ...]
-) -> tuple[str, tuple[tuple[int, Convert | None], ...]]:
-    """The statement in the driver's own words; for each of its values, the place in ``columns`` and the conversion."""
+def _prepared_insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Prepared:
     compiled = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
+    return _in_the_drivers_words(compiled, dialect, table, columns, columns)
+
+
+@lru_cache(50)
+def _prepared_update(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> Prepared:
+    changed = update(table).where(table.c.id == bindparam("this", type_=table.c.id.type))
+    compiled = changed.compile(dialect=dialect, column_keys=list(columns))
+    return _in_the_drivers_words(compiled, dialect, table, (*columns, "this"), (*columns, "id"))
+
+
+def _in_the_drivers_words(
+    compiled: Compiled, dialect: Dialect, table: Table, given: tuple[str, ...], columns: tuple[str, ...]
+) -> Prepared:
+    """``given`` names the values as ``compiled`` does; ``columns`` are theirs, in the same order."""
     statement = str(compiled)
-    if compiled.positional:
+    if isinstance(compiled, SQLCompiler) and compiled.positional:
         names = list(compiled.positiontup or ())
     else:
-        names = sorted(columns, key=lambda name: statement.index(f"%({name})s"))
+        names = sorted(given, key=lambda name: statement.index(f"%({name})s"))
         for name in names:
             statement = statement.replace(f"%({name})s", "%s", 1)
-    return statement, tuple((columns.index(n), table.c[n].type._cached_bind_processor(dialect)) for n in names)
+    places = [given.index(name) for name in names]
+    return statement, tuple((at, table.c[columns[at]].type._cached_bind_processor(dialect)) for at in places)

@@ -15,8 +15,8 @@ from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
 from mailcrm.core.model import Address, Attachment, Direction, Message, Reading, Unreadable
 from mailcrm.core.text import clean
-from mailcrm.store.bulk import insert_rows
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.bulk import insert_rows, update_rows
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.lookup import ThreadState
 from mailcrm.store.tables import (
     attachment,
@@ -57,6 +57,9 @@ _COLUMNS: dict[Table, tuple[str, ...]] = {  # in the order in which they are wri
     attachment: ("message_id", "name", "type", "size", "sha256", "inline"),
     link: ("message_id", "record", "record_id", "rule", "evidence"),
 }
+
+
+_TAKEN = Lookup(select(location.c.uid).where(location.c.folder_id == bindparam("folder")), location.c.uid)
 
 
 @dataclass(slots=True)
@@ -160,36 +163,17 @@ def canonical(email: str) -> str:
 def write_threads(connection: Connection, states: Iterable[ThreadState]) -> None:
     """Insert new threads and update changed ones."""
     fresh: list[Row] = []
-    changed: list[dict[str, Any]] = []
+    changed: list[Row] = []
     for state in states:
+        subject = clean(state.subject)
+        row = (subject, state.first_at, state.last_at, state.organization, state.deal, state.link, state.id)
         if state.is_new:
-            fresh.append(
-                (
-                    state.id,
-                    clean(state.subject),
-                    state.first_at,
-                    state.last_at,
-                    state.organization,
-                    state.deal,
-                    state.link,
-                )
-            )
+            fresh.append(row)
         elif state.changed:
-            changed.append(
-                {
-                    "thread": state.id,
-                    "subject": clean(state.subject),
-                    "first_at": state.first_at,
-                    "last_at": state.last_at,
-                    "organization_id": state.organization,
-                    "deal_id": state.deal,
-                    "link": state.link,
-                }
-            )
-    columns = ("id", "subject", "first_at", "last_at", "organization_id", "deal_id", "link")
-    insert_rows(connection, thread, columns, fresh)
-    if changed:
-        connection.execute(update(thread).where(thread.c.id == bindparam("thread")), changed)
+            changed.append(row)
+    columns = ("subject", "first_at", "last_at", "organization_id", "deal_id", "link")
+    insert_rows(connection, thread, (*columns, "id"), fresh)
+    update_rows(connection, thread, columns, changed)
 
 
 def write_references(connection: Connection, references: Mapping[str, int]) -> None:
@@ -333,9 +317,10 @@ def threads_at(connection: Connection, folder_id: int, uids: Iterable[int]) -> d
 
 def vacate(connection: Connection, folder_id: int, uids: Iterable[int], now: datetime) -> None:
     """These places in a folder belong to no message any more."""
-    for piece in slices(uids):
-        taken = (location.c.folder_id == folder_id) & location.c.uid.in_(piece)
-        connection.execute(update(location).where(taken).values(uid=None, gone_at=now))
+    taken = [row[0] for row in _TAKEN.rows(connection, uids, folder=folder_id)]
+    for piece in slices(taken):
+        mine = (location.c.folder_id == folder_id) & location.c.uid.in_(piece)
+        connection.execute(update(location).where(mine).values(uid=None, gone_at=now))
 
 
 def _pairs(addresses: Iterable[Address], without: Collection[str]) -> list[tuple[str, str]]:
