@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from mailcrm.core import config_keys, spans
+from mailcrm.core import calendar, config_keys, spans
 from mailcrm.errors import ConfigError
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -60,6 +60,14 @@ class Secret(Struct, frozen=True):
             raise ConfigError(f"{key}: can't read {path}: {error.strerror}; create it for this user alone") from None
 
 
+class Hours(Struct, frozen=True):
+    """When a rep works; see ``core.calendar.week``. ``holidays`` is whose public holidays are free: PL, DE-BY."""
+
+    hours: str | Mapping[str, str]
+    days: tuple[str, ...] | None = None
+    holidays: str = ""
+
+
 class User(Struct, frozen=True):
     """One of ours: a sales rep. ``language`` is what he is written in; None goes by his time zone."""
 
@@ -70,6 +78,20 @@ class User(Struct, frozen=True):
     language: Literal["en", "pl"] | None = None
     signature: str = ""
     permissions: tuple[str, ...] = ()
+    working_hours: Hours | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """His time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def hours(self) -> calendar.WorkingHours | None:
+        """When he works; None: always. Raises ValueError for what are no hours, days or country."""
+        if (given := self.working_hours) is None:
+            return None
+        if given.holidays:
+            calendar.check_holidays(given.holidays)
+        return calendar.WorkingHours(calendar.week(given.hours, given.days), self.zone, given.holidays)
 
 
 class OAuth(Struct, frozen=True):
@@ -340,6 +362,10 @@ def _check(config: Config, source: str) -> None:
             raise ConfigError(
                 f"{source}: users.{key}.time_zone: there is no time zone {user.time_zone!r}; write it as Europe/Warsaw"
             ) from None
+        try:
+            user.hours()
+        except ValueError as error:
+            raise ConfigError(f"{source}: users.{key}.working_hours: {error}") from None
     for key, span in msgspec.structs.asdict(config.retention).items():
         if span is not None:
             _span(span, f"retention.{key}", source)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d|w|mo|y)")
 _EXACT = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Nothing is due later: it leaves calendars room to look ahead."""
 
 
 def exact(span: str) -> timedelta:
@@ -25,11 +28,47 @@ def before(moment: datetime, span: str) -> datetime:
     """
     number, unit = _read(span)
     if unit in _EXACT:
-        return moment - number * _EXACT[unit]
-    months = moment.year * 12 + moment.month - 1 - number * (12 if unit == "y" else 1)
-    year, month = divmod(months, 12)
+        try:
+            return moment - number * _EXACT[unit]
+        except OverflowError:
+            return moment.replace(year=1, month=1, day=2)
+    return _moved(moment, -_months(number, unit))
+
+
+def after(moment: datetime, span: str, zone: tzinfo) -> datetime:
+    """The time that lies ``span`` after ``moment``, in UTC, at most ``LATEST``.
+
+    Months and years go by the calendar and clock of ``zone``: a day that a month lacks becomes its last; a time that
+    the change of clocks leaves out becomes as much later, and of one that comes twice the first is taken (as RFC 5545,
+    3.3.5 has it). All else is exact, also when the clocks change.
+
+    Raises:
+        ValueError: it is no span.
+    """
+    number, unit = _read(span)
+    moment = moment.astimezone(UTC)
+    try:
+        if unit in _EXACT:
+            return min(moment + number * _EXACT[unit], LATEST)
+        if number == 0:
+            return moment
+        there = _moved(moment.astimezone(zone), _months(number, unit)).replace(fold=0)
+        return min(there.astimezone(UTC), LATEST)
+    except OverflowError:
+        return LATEST
+
+
+def _months(number: int, unit: str) -> int:
+    return number * (12 if unit == "y" else 1)
+
+
+def _moved(moment: datetime, months: int) -> datetime:
+    """So many calendar months later, by the moment's own clock; never before the year 1. May raise OverflowError."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     if year < 1:
-        return moment.replace(year=1, month=1, day=1)
+        return moment.replace(year=1, month=1, day=2)
+    if year > LATEST.year:
+        raise OverflowError("beyond the calendar")
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)
 

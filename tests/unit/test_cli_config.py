@@ -21,6 +21,7 @@ EXAMPLE = ROOT / "config.toml"
 SECTIONS = {
     "": config.Config,
     "users.NAME.": config.User,
+    "users.NAME.working_hours.": config.Hours,
     "mailboxes.NAME.": config.Mailbox,
     "oauth.": config.OAuth,
     "smarthost.": config.Submission,
@@ -34,6 +35,7 @@ SECTIONS = {
     "retention.": config.Retention,
     "plugins.": config.Plugins,
 }
+WORK = "[users.a]\nemail = 'a@b.example'\n[users.a.working_hours]\nhours ="
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> str:
@@ -133,6 +135,18 @@ def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
         ("[users.a]\nemail = 'a@b.example'\ntime_zone = 'Europe/Warszawa'", "no time zone 'Europe/Warszawa'"),
         ("[users.a]\nemail = 'a@b.example'\nlanguage = 'fr'", "users.a.language: 'fr' is not one of 'en', 'pl'"),
         ("[users.a]\nemail = 'a@b.example'\nlanguage = 7", "users.a.language: 7 is not one of 'en', 'pl'"),
+        (f"{WORK} '9-17'", "users.a.working_hours: '9-17' are no hours; write 09:00-17:00"),
+        (f"{WORK} '9:00-25:00'", "users.a.working_hours: '9:00-25:00': there is no such time of day"),
+        (f"{WORK} '22:00-06:00'", "users.a.working_hours: '22:00-06:00' end before they begin"),
+        (f"{WORK} '09:00-12:00, 11:00-17:00'", "users.a.working_hours: '09:00-12:00, 11:00-17:00': the hours overlap"),
+        (f"{WORK} '09:00-17:00'\ndays = []", "users.a.working_hours: no day of work"),
+        (f"{WORK} {{}}", "users.a.working_hours: no day of work"),
+        (f"{WORK} '09:00-17:00'\ndays = ['monday']", "users.a.working_hours: there is no day 'monday'"),
+        (f"{WORK} {{ mon = '9:00-17:00' }}\ndays = ['tue']", "users.a.working_hours: hours name their days already"),
+        (f"{WORK} '09:00-17:00'\nholidays = 'Poland'", "no public holidays are known for 'Poland'"),
+        (f"{WORK} '09:00-17:00'\nholidays = 'DE-XX'", "no public holidays are known for 'DE-XX'"),
+        (f"{WORK} '09:00-17:00'\nholiday = 'PL'", "did you mean users.a.working_hours.holidays?"),
+        (f"{WORK} '09:00-17:00'\ndays = 'mon'", "users.a.working_hours.days: Expected `array | null`, got `str`"),
         ("[limits]\nper_person_day = 'one'", "limits.per_person_day: Expected `int | null`, got `str`"),
         ("[mailboxes.b]\nuser = 'a'\nport = 'x'", "mailboxes.b.port: Expected `int`, got `str`"),
         (
