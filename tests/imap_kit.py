@@ -43,6 +43,12 @@ def config(*, base: str = ".", **mailboxes: Mailbox) -> Config:
 class QuickReaders:
     """Reads the headers alone, in this process."""
 
+    def __init__(self) -> None:
+        self.starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+
     def read_many(self, raws: Sequence[bytes | Path]) -> list[Content]:
         return [_read(raw.read_bytes() if isinstance(raw, Path) else raw) for raw in raws]
 

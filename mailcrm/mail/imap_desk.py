@@ -85,6 +85,11 @@ class Desk:
             self._cursors = dict(self.intake.cursors(self.key))
         return self._cursors
 
+    def unfinished(self) -> bool:
+        """Whether, as far as is known, a first pass is to be made or gone on with. Raises Temporary."""
+        cursors = self.cursors().values()
+        return not cursors or any(cursor.backfill_uid > 1 for cursor in cursors)
+
     def begin(self, folder: Folder, cursor: Cursor) -> Cursor:
         """Start a folder anew, at first sight or after its UIDVALIDITY changed. Raises Temporary.
 

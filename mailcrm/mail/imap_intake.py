@@ -43,6 +43,9 @@ class Intake(Protocol):
 class Readers(Protocol):
     """Whoever turns raw bytes into messages."""
 
+    def start(self) -> None:
+        """Get ready in the background: there is something to read to come."""
+
     def read_many(self, raws: Sequence[bytes | Path]) -> list[Content]:
         """One result for each message, in order; large ones come as files."""
 

@@ -92,6 +92,8 @@ def sync(
 def _once(
     key: str, mailbox: Mailbox, dialer: Dialer, desk: Desk, total: Counts, since: datetime | None, budget: Budget
 ) -> None:
+    if desk.unfinished():
+        desk.readers.start()
     talk = dialer.connect(key, mailbox)
     try:
         folders = chosen(list_folders(talk), mailbox)
@@ -139,6 +141,7 @@ def first_sight(
     Raises:
         Temporary, LoginFailed, Untrusted, ConfigError: as ``sync``; also while iterating.
     """
+    readers.start()
     talk = dialer.connect(key, mailbox)
     try:
         folders = chosen(list_folders(talk), mailbox)

@@ -118,6 +118,7 @@ def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
     Raises:
         Temporary, LoginFailed, Untrusted, ConfigError: as ``arrive``.
     """
+    account.desk.readers.start()
     account.first_talk = talk = shop.dialer.connect(account.key, account.mailbox)
     try:
         if stopping():

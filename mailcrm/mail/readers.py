@@ -78,6 +78,13 @@ class Readers:
                 thread.start()
         return future
 
+    def start(self) -> None:
+        """Begin to start a child, where mail is sure to come; that takes it a third of a second.
+
+        It is tried again when there is something to read, which then tells of a failure.
+        """
+        self.submit(())
+
     def read_many(self, raws: Sequence[Raw], mail_from: Sequence[str | None] = ()) -> list[Content]:
         """``submit`` and wait."""
         return self.submit(raws, mail_from).result()
@@ -128,6 +135,7 @@ class _Lane:
         The child collects its answers; so when it is lost, any message that is not answered yet may be at fault, and
         they go to the next child one at a time until it is known which.
         """
+        self.start()
         large = any(map(_is_large, raws))
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self._setup.folder) if large else nullcontext() as folder:
             requests = [_request(raw, mail_from[i] if mail_from else None, folder, i) for i, raw in enumerate(raws)]

@@ -70,6 +70,14 @@ def plain() -> Iterator[Bench]:
         yield Bench(server)
 
 
+def test_the_readers_start_early_for_a_first_pass_alone(plain: Bench) -> None:
+    plain.fill(2)
+    plain.sync()
+    assert plain.readers.starts == 1
+    plain.sync()
+    assert plain.readers.starts == 1
+
+
 def test_a_whole_mailbox_sent_first_then_newest_first(bench: Bench) -> None:
     bench.server.boxes["Sent"] = Box(attributes="\\Sent")
     bench.fill(250)

@@ -171,6 +171,27 @@ def test_a_child_that_does_not_start_is_no_message_s_fault(monkeypatch: pytest.M
         assert subjects(readers.read_many([numbered(1)])) == ["1"]
 
 
+def test_a_child_can_be_started_before_there_is_mail(tmp_path: Path) -> None:
+    with Readers(tmp_path, config.Parsing()) as readers:
+        assert reading_children() == []
+        readers.start()
+        deadline = monotonic() + 20
+        while not (children := reading_children()) and monotonic() < deadline:
+            sleep(0.01)
+        assert subjects(readers.read_many([numbered(1)])) == ["1"]
+        assert reading_children() == children
+
+
+def test_a_failed_early_start_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Readers(tmp_path, config.Parsing()) as readers:
+        monkeypatch.setattr(readers_module, "COMMAND", (sys.executable, "-c", "raise SystemExit(5)"))
+        readers.start()
+        with pytest.raises(Temporary, match="does not start: exit code 5"):
+            readers.read_many([numbered(1)])
+        monkeypatch.undo()
+        assert subjects(readers.read_many([numbered(1)])) == ["1"]
+
+
 def test_storage_that_fails_is_no_message_s_fault(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     with Readers(folder, config.Parsing()) as readers:
