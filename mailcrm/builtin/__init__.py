@@ -1,0 +1,1 @@
+"""Our own triggers, conditions and actions: what a flow can do without any plugin."""
