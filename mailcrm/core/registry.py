@@ -17,6 +17,12 @@ Params: TypeAlias = Mapping[str, type | UnionType]
 """Names and types of what is given in a definition; one whose type admits None may be left out."""
 
 
+class Span(str):
+    """The type of a parameter that is a span of time, such as ``3d`` (``core.spans``); its value is a plain ``str``."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ConditionType:
     """A question that an ``if`` or ``switch`` may ask.
