@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from mailcrm.mail.imap_wire import Literal, Part, Spool
@@ -21,7 +22,7 @@ _TOKEN = re.compile(
     rb' *(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|([^\s()"\[\]]*\[[^\]]{0,2000}\](?:<\d+>)?|[^\s()"]+))',
 )
 _QUOTED = re.compile(rb"\\(.)")
-_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d\d\d\d)")
 _MONTHS = {name: i for i, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
@@ -151,15 +152,22 @@ def moment(value: Value) -> datetime:
     match = _DATE.match(value) if isinstance(value, bytes) else None
     if match is None:
         raise Unclear("a date was expected")
-    day, month, year, hour, minute, second = match[1], match[2], match[3], match[4], match[5], match[6]
-    offset = timedelta(hours=int(match[8]), minutes=int(match[9]))
+    day, month, year, hour, minute, second, zone = match.groups()
     try:
-        zone = timezone(-offset if match[7] == b"-" else offset)
         number_of_month = _MONTHS[month.lower()]
-        when = datetime(int(year), number_of_month, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
-        return when.astimezone(UTC)
+        when = datetime(int(year), number_of_month, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC)
+        return when - _offset(zone)
     except (ValueError, KeyError, OverflowError):
         raise Unclear("a date was expected") from None
+
+
+@lru_cache(256)
+def _offset(zone: bytes) -> timedelta:
+    """How far a zone such as ``+0200`` is ahead of UTC. Raises ValueError for a day or more."""
+    ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
+    if ahead >= timedelta(days=1):
+        raise ValueError("no zone")
+    return -ahead if zone[:1] == b"-" else ahead
 
 
 def ranges(text: bytes) -> Ranges:

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from mailcrm.mail.imap_answers import Answer, Unclear, as_set, literal, moment, number, words
+from mailcrm.mail.imap_answers import Unclear, as_set, number
+from mailcrm.mail.imap_body import fetched
 from mailcrm.mail.imap_faults import Away, Declined, Throttled
-from mailcrm.mail.imap_listing import UNDATED, Entry, Fetched, Group, attempt
+from mailcrm.mail.imap_listing import UNDATED, Entry, Fetched, Group
 from mailcrm.mail.imap_suspects import POISON, Suspects
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Literal
@@ -70,7 +71,7 @@ def newest(talk: Talk, after: int) -> list[Fetched] | None:
             if one.word == b"FETCH":
                 items = one.items()
                 told.add(number(items.get(b"UID")) if b"UID" in items else 0)
-                if (got := _fetched(one)) is not None and got.uid > after:
+                if (got := fetched(one)) is not None and got.uid > after:
                     found[got.uid] = got
     except (Unclear, Declined):
         return None
@@ -109,7 +110,7 @@ def _receive(talk: Talk, tag: bytes, groups: Sequence[Group]) -> None:
             return
         if one.word == b"FETCH" and one.tag == b"*":
             try:
-                got = _fetched(one)
+                got = fetched(one)
             except Unclear:
                 continue
             if got is not None and got.uid in dates:
@@ -156,7 +157,7 @@ def _retry(talk: Talk, group: Group, entry: Entry, items: bytes) -> None:
             if one.word != b"FETCH":
                 continue
             try:
-                got = _fetched(one)
+                got = fetched(one)
                 if got is not None and got.uid == entry.uid:
                     got.received_at = entry.received_at if got.received_at is UNDATED else got.received_at
                     group.found[entry.uid] = got
@@ -178,21 +179,3 @@ def _blame(folder: bytes, groups: Sequence[Group], suspects: Suspects) -> None:
         if calm:
             suspects.blame(folder, min(calm))
             return
-
-
-def _fetched(one: Answer) -> Fetched | None:
-    """A message out of a FETCH response; None if it is about flags alone. Raises Unclear."""
-    items = one.items()
-    if b"BODY[]" not in items:
-        return None
-    raw = literal(items[b"BODY[]"])
-    if raw is None:
-        raise Unclear("no content")
-    hint: str | None = None
-    if (gmail := items.get(b"X-GM-THRID")) is not None:
-        hint = f"gm:{number(gmail)}"
-    elif thread := items.get(b"THREADID"):
-        inner = thread[0] if isinstance(thread, list) and thread else thread
-        hint = f"oid:{inner[:255].decode('ascii', 'replace')}" if isinstance(inner, bytes) else None
-    date = attempt(moment, items.get(b"INTERNALDATE"), UNDATED)
-    return Fetched(number(items.get(b"UID")), raw, date, words(items.get(b"FLAGS")), hint)
