@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,13 +25,17 @@ class Status(StrEnum):
 
 
 class Waiting(StrEnum):
-    """What a token waits for: an event, a timer (of a Wait; of a Do's clock), its actions, or nothing more."""
+    """What a token waits for: an event, a timer (of a Wait; of a Do's clock), its actions, or nothing more.
+
+    ``END`` is at an End of all, until the actions that belong to the same transaction are done: never stored.
+    """
 
     EVENT = "event"
     WAIT = "wait"
     DELAY = "delay"
     DONE = "done"
     PARKED = "parked"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Enrollment:
     Args:
         number: 1 for the subject's first run through this flow.
         began: when the event happened that let it in.
+        ended: the time of what ended it: like ``began`` it does not depend on how late the machine was.
         passed: the ``On`` nodes that it has passed.
         chain: what caused the event that moved it last.
         seq: compared and set by every write.
@@ -191,8 +196,10 @@ class Facts:
         new_id: the id for such an enrollment.
         active_since: when the flow was last activated; None: it lets nobody in.
         past: of the subject in this flow.
-        judge: asks a registered condition about the subject, as of now.
-        events: the subject's stored events that a waiting node may look back to, by time, with their chains.
+        judge: asks a registered condition about the subject, as of now; sees to ``negated``. One that raises
+            ``Temporary`` lets the whole step be tried again, any other error fails the enrollment.
+        events: the subject's events already taken that a waiting node may look back to, by time and id.
+        at_once: names of the actions that change rows: carried out, and answered by ``Done``, in this transaction.
     """
 
     subject: Subject
@@ -202,6 +209,7 @@ class Facts:
     calendar: Calendar
     judge: Callable[[Condition], Verdict]
     events: Sequence[Happened] = ()
+    at_once: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +235,11 @@ class Step:
     """A line of the trace: what happened at a node and why.
 
     Args:
-        stimulus: what moved the token, in words: ``event 17``, ``timer``, ``done 3.1.0``, ``enrolled``.
-        result: what came of it: ``entered``, ``passed``, ``waits``, ``yes``, ``no``, ``did tag.add``, ``ended`` …
-        expected, actual: of a condition.
+        node: "" where it concerns the run as a whole.
+        stimulus: what moved the token: ``event 17 (tag.added)``, ``timer``, ``done 3.1.0``, ``enrolled``, ``stopped``.
+        result: what came of it, for people: ``entered``, ``passed``, ``waits until …``, ``yes``, ``no``, ``case 2``,
+            ``does tag.add``, ``did tag.add``, ``parks: …``, ``ignored: …``, ``reacts not: …``, ``completed`` …
+        expected, actual: of the conditions asked.
     """
 
     hop: int
@@ -246,7 +256,7 @@ class Decision:
     """What is to be stored and done, in one transaction.
 
     Args:
-        enrollment: as it is now; None: the subject is not in, and stays out.
+        enrollment: as it is now, the very object that was given if nothing moved it; None: the subject stays out.
         effects: in order.
         withdraw: keys of pending effects that are not to be done any more; ``withdraw_all``: every one of this
             enrollment (of ``replaced``, if that is set).

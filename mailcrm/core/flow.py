@@ -210,11 +210,10 @@ class Flow:
                 found.setdefault(self.triggers[node.trigger].event, []).append(name)
         return {kind: tuple(names) for kind, names in found.items()}
 
-    def matching(self, event: Event) -> Names:
-        """The ``On`` nodes that this event answers. A trigger's test that raises, raises here."""
-        found = []
-        for name in self.by_kind.get(event.kind, ()):
-            node = self.nodes[name]
-            if isinstance(node, On) and self.triggers[node.trigger].matches(event, node.where):
-                found.append(name)
-        return tuple(found)
+    def answers(self, name: str, event: Event) -> bool:
+        """Whether the event is what the ``On`` asks for. A trigger's test that raises, raises here."""
+        node = self.nodes[name]
+        if not isinstance(node, On):
+            return False
+        trigger = self.triggers[node.trigger]
+        return trigger.event == event.kind and bool(trigger.matches(event, node.where))
