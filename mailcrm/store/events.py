@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from mailcrm.core.enrollment import Place
 from mailcrm.core.events import Event, check
+from mailcrm.store import reactions
 from mailcrm.store.bulk import insert_new_rows
 from mailcrm.store.db import insert_new
 from mailcrm.store.tables import event, plugin_delivery
@@ -26,6 +28,7 @@ class NewEvent:
     Args:
         key: what makes it one and the same however often it is stored.
         at: when it happened; aware.
+        chain: the places in flows that caused it, the nearest last.
     """
 
     kind: str
@@ -34,6 +37,7 @@ class NewEvent:
     at: datetime
     source: str
     data: Mapping[str, Any]
+    chain: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Backlog:
 def record_many(
     connection: Connection, rows: Sequence[NewEvent], plugins: Sequence[str], stored_at: datetime
 ) -> list[int]:
-    """Store events; those whose key is stored already are left as they are.
+    """Store events, for plugins and for flows; those whose key is stored already are left as they are.
 
     Args:
         plugins: the plugins that are to be told of them (``host.implementers("on_event")``).
@@ -82,8 +86,10 @@ def record_many(
         }
         for row in rows
     ]
-    statement = insert_new(connection, event, ["key"]).returning(event.c.id)
-    ids = sorted(connection.execute(statement, values).scalars())
+    statement = insert_new(connection, event, ["key"]).returning(event.c.key, event.c.id)
+    new = {row.key: row.id for row in connection.execute(statement, values)}
+    _owe(connection, rows, new)
+    ids = sorted(new.values())
     if ids and plugins:
         connection.execute(
             insert(plugin_delivery),
@@ -99,8 +105,9 @@ def record_many(
 def record_quietly(
     connection: Connection, rows: Sequence[NewEvent], plugins: Sequence[str], stored_at: datetime
 ) -> None:
-    """``record_many`` for those who need not know which were new; that is quicker where no plugin listens."""
-    if plugins:
+    """``record_many`` for those who need not know which were new; that is quicker where nobody listens."""
+    wanted = reactions.wanted(connection) if rows and not plugins else frozenset()
+    if plugins or any(row.kind in wanted for row in rows):
         record_many(connection, rows, plugins, stored_at)
         return
     values = [
@@ -206,6 +213,17 @@ def parked(connection: Connection, plugin: str) -> list[tuple[Event, str]]:
         .order_by(event.c.id)
     )
     return [(_event(row), row.error or "") for row in connection.execute(query)]
+
+
+def _owe(connection: Connection, rows: Sequence[NewEvent], new: Mapping[str, int]) -> None:
+    """Keep the new ones for the flows that wait for such events."""
+    wanted = reactions.wanted(connection) if any(row.person is not None for row in rows) else frozenset()
+    owed: dict[int, reactions.Owed] = {}
+    for row in rows:
+        number = new.get(_storable(row.key))
+        if number is not None and row.person is not None and row.kind in wanted:
+            owed.setdefault(number, reactions.Owed(number, row.person, row.at, row.chain))
+    reactions.add(connection, list(owed.values()))
 
 
 def _due(plugin: str, now: datetime) -> ColumnElement[bool]:

@@ -50,7 +50,7 @@ enrollment = table(
     to("flow_id", "flow", nullable=False),
     Column("version", Integer, nullable=False),
     Column("subject", String(30), nullable=False),  # person:3, deal:7, lead:2
-    to("person_id", "person", index=True),
+    to("person_id", "person"),
     to("deal_id", "deal", index=True),
     to("lead_id", "lead", index=True),
     Column("number", Integer, nullable=False),  # the subject's first, second … run
@@ -62,7 +62,8 @@ enrollment = table(
     Column("ended_by", Text, nullable=False, server_default=""),
     Column("seq", Integer, nullable=False),  # compared and set by every write
     Column("due_at", Utc),  # the earliest timer of its tokens
-    Column("state", JSON, nullable=False),  # tokens, passed, chain, counters (store.enrollments)
+    Column("state", Text, nullable=False),  # JSON: tokens, passed, chain, counters (store.enrollments)
+    Index("ix_enrollment_person_id_status", "person_id", "status"),
 )
 Index("ix_enrollment_flow_id_status", enrollment.c.flow_id, enrollment.c.status, enrollment.c.id)
 _inside = enrollment.c.status == literal_column("'in_progress'")
@@ -123,6 +124,7 @@ reaction = Table(
 )
 _pending = reaction.c.pending.is_(True)
 Index("ix_reaction_pending", reaction.c.at, sqlite_where=_pending, postgresql_where=_pending)
+Index("ix_reaction_pending_person", reaction.c.person_id, sqlite_where=_pending, postgresql_where=_pending)
 consent = table(
     "consent",  # of a sender, for one flow; only ever added to: the last row counts
     to("flow_id", "flow", nullable=False),

@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("due_at", Utc(), nullable=True),
-        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["deal_id"], ["deal.id"], name="fk_enrollment_deal_id"),
         sa.ForeignKeyConstraint(["flow_id"], ["flow.id"], name="fk_enrollment_flow_id"),
         sa.ForeignKeyConstraint(["lead_id"], ["lead.id"], name="fk_enrollment_lead_id"),
@@ -103,7 +103,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_enrollment_flow_id_status", "enrollment", ["flow_id", "status", "id"], unique=False)
     op.create_index("ix_enrollment_lead_id", "enrollment", ["lead_id"], unique=False)
-    op.create_index("ix_enrollment_person_id", "enrollment", ["person_id"], unique=False)
+    op.create_index("ix_enrollment_person_id_status", "enrollment", ["person_id", "status"], unique=False)
     op.create_index(
         "uq_enrollment_inside",
         "enrollment",
@@ -128,6 +128,14 @@ def upgrade() -> None:
         "ix_reaction_pending",
         "reaction",
         ["at"],
+        unique=False,
+        sqlite_where=sa.text("pending IS 1"),
+        postgresql_where=sa.text("pending IS true"),
+    )
+    op.create_index(
+        "ix_reaction_pending_person",
+        "reaction",
+        ["person_id"],
         unique=False,
         sqlite_where=sa.text("pending IS 1"),
         postgresql_where=sa.text("pending IS true"),
