@@ -152,7 +152,7 @@ def waits(node: Node) -> bool:
     return False
 
 
-def notes(nodes: Mapping[str, Node]) -> list[str]:
+def shape_notes(nodes: Mapping[str, Node]) -> list[str]:
     """What the author of a valid workflow should know: who gets in, who stays in, what runs twice."""
     flow = graph(nodes)
     return [*_letting_in(flow), *_parking(flow), *_twice(flow)]

@@ -1,5 +1,6 @@
 """Definition files of flows: TOML to definition, definition to flow, and back to TOML."""
 
+from mailcrm.core.definitions.compiling import has_fields, to_flow
 from mailcrm.core.definitions.faults import DefinitionError, Fault
 from mailcrm.core.definitions.model import (
     ActivityStep,
@@ -12,9 +13,12 @@ from mailcrm.core.definitions.model import (
     StopOnReply,
     WorkflowDefinition,
 )
-from mailcrm.core.definitions.parsing import parse
+from mailcrm.core.definitions.notes import notes
+from mailcrm.core.definitions.parsing import MAX_STEPS, parse
+from mailcrm.core.definitions.printing import to_data, to_toml
 
 __all__ = [
+    "MAX_STEPS",
     "ActivityStep",
     "Definition",
     "DefinitionError",
@@ -26,5 +30,10 @@ __all__ = [
     "SequenceDefinition",
     "StopOnReply",
     "WorkflowDefinition",
+    "has_fields",
+    "notes",
     "parse",
+    "to_data",
+    "to_flow",
+    "to_toml",
 ]

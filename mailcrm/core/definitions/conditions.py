@@ -93,8 +93,7 @@ def read_switch(table: Table, registry: Registry, faults: Faults) -> Switch:
     """A node with an edge for each value of a field (GRAPH-21), or for each of some tags (GRAPH-22)."""
     about = table.table("switch")
     cases = table.table("cases")
-    other = table.names("other") if "other" in table.data else None
-    table.take("other")
+    other = table.names("other") or None
     if other is not None and len(other) > 1:
         table.fault("other", 'only one "other" is allowed', "write one name")
     inner = Table(about, (*table.path, "switch"), faults)

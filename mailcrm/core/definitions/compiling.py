@@ -1,0 +1,90 @@
+"""From a definition to the flow that the engine walks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from mailcrm.core.definitions.model import (
+    ActivityStep,
+    Definition,
+    DraftStep,
+    RuleDefinition,
+    SequenceDefinition,
+    Step,
+    WorkflowDefinition,
+)
+from mailcrm.core.events import Event
+from mailcrm.core.flow import Action, Do, End, Flow, FlowKind, Node, On, Trigger
+from mailcrm.core.registry import Registry
+from mailcrm.errors import Refused
+
+
+def to_flow(definition: Definition, registry: Registry, *, id: int, version: int) -> Flow:  # noqa: A002
+    """Compile a definition that ``parse`` has accepted.
+
+    A sequence's steps become ``step-1``, ``step-2``, …, then an ``end``; a rule becomes ``on``, ``do``, ``end``.
+
+    Args:
+        id: of the flow; its versions share it.
+
+    Raises:
+        Refused: a trigger is not known any more (its plugin has gone).
+    """
+    match definition:
+        case SequenceDefinition():
+            nodes, start = _steps(definition.steps), ("step-1",) if definition.steps else ("end",)
+            return Flow(id, FlowKind.SEQUENCE, definition.name, version, nodes, {}, start)
+        case RuleDefinition():
+            on = On(definition.trigger, definition.where, next=("do",))
+            nodes = {"on": on, "do": Do((definition.action,), next=("end",)), "end": End()}
+            triggers = _triggers(nodes.values(), registry)
+            return Flow(id, FlowKind.RULE, definition.name, version, nodes, triggers, ("do",))
+    return _workflow(definition, registry, id, version)
+
+
+def _workflow(definition: WorkflowDefinition, registry: Registry, number: int, version: int) -> Flow:
+    triggers = _triggers(definition.nodes.values(), registry)
+    flow = Flow(number, FlowKind.WORKFLOW, definition.name, version, definition.nodes, triggers)
+    # Who is joined by another flow stands where the first entry's event would have brought him.
+    first = next((node for name, node in flow.nodes.items() if name in flow.entries), None)
+    start = first.next if isinstance(first, On) else ()
+    return Flow(number, flow.kind, flow.name, version, flow.nodes, triggers, start, definition.again)
+
+
+def _steps(steps: Iterable[Step]) -> dict[str, Node]:
+    nodes: dict[str, Node] = {}
+    made = list(steps)
+    for number, step in enumerate(made, 1):
+        following = f"step-{number + 1}" if number < len(made) else "end"
+        nodes[f"step-{number}"] = Do((_action(step),), (following,), step.after)
+    nodes["end"] = End()
+    return nodes
+
+
+def _action(step: Step) -> Action:
+    """What a step does; what its author left out is left out."""
+    told = {field.name: getattr(step, field.name) for field in fields(step) if field.name != "after"}
+    args = {name: value for name, value in told.items() if value not in (None, False)}
+    if isinstance(step, ActivityStep):
+        return Action("activity.create", args)
+    return Action("draft.create" if isinstance(step, DraftStep) else "mail.send", args)
+
+
+def _triggers(nodes: Iterable[Node], registry: Registry) -> dict[str, Trigger]:
+    names = dict.fromkeys(node.trigger for node in nodes if isinstance(node, On))
+    return {name: _trigger(name, registry) for name in names}
+
+
+def _trigger(name: str, registry: Registry) -> Trigger:
+    if name in registry.triggers:
+        return registry.triggers[name]
+    if name not in registry.kinds:
+        raise Refused(f"there is no event {name} any more; enable the plugin that brings it")
+    return Trigger(name, name, has_fields)
+
+
+def has_fields(event: Event, where: Mapping[str, Any]) -> bool:
+    """The test of a kind of event that has no trigger of its own: each field asked for is as asked."""
+    return all(event.data.get(name) == value for name, value in where.items())
