@@ -36,6 +36,11 @@ _EXAMPLES: Mapping[str, Any] = {
     "stage": "Negotiation",
     "activity": 8,
     "type": "call",
+    "flow": "Campaign 1",
+    "kind": "workflow",
+    "node": "welcome",
+    "url": "https://firma.example/offer",
+    "grade": "human",
 }
 
 

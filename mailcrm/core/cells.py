@@ -132,6 +132,23 @@ def money(cell: Cell) -> tuple[Decimal | None, str | None]:
     return _amount(_plain_number(match["number"]), given), currency(beside) if beside else None
 
 
+def number(cell: Cell) -> Decimal | None:
+    """A number as ``money`` reads it but not rounded, alone or beside a currency or %; None for all else."""
+    given = line(cell) if isinstance(cell, str) else str(cell)
+    match = _MONEY.match(given) if not isinstance(cell, bool) and len(given) <= 60 else None
+    if match is None:
+        return None
+    try:
+        beside = f"{match['before']}{match['after']}".strip()
+        if beside != "%":
+            currency(beside)
+        # A typed number is written by Python: no sign in it groups thousands.
+        found = Decimal(_plain_number(match["number"]) if isinstance(cell, str) else given)
+    except (BadCell, InvalidOperation):
+        return None
+    return found if found.is_finite() else None
+
+
 def currency(cell: Cell) -> str | None:
     """An ISO 4217 code from "PLN", "zł", "€"…, or None for an empty cell. Raises BadCell."""
     given = line(cell).strip(". ")

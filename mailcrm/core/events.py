@@ -69,6 +69,14 @@ KINDS: Mapping[str, EventKind] = {
             reason=str | None,
             until=str | None,  # an ISO 8601 date: when he is back
         ),
+        *_kinds(
+            {"mail.opened": "A person opened a mail of ours", "link.clicked": "A person clicked in a mail of ours"},
+            message=str,
+            flow=str | None,  # the name of the flow that sent it, and the node
+            node=str | None,
+            url=str | None,
+            grade=str | None,  # who did it: human | machine | unknown
+        ),
         *_kinds({"tag.added": "A tag was put on a person", "tag.removed": "A tag was taken off a person"}, tag=str),
         *_kinds(
             {
@@ -84,6 +92,11 @@ KINDS: Mapping[str, EventKind] = {
             {"meeting.scheduled": "A meeting was scheduled", "activity.done": "An activity was done"},
             activity=int,
             type=str,
+        ),
+        *_kinds(
+            {"flow.completed": "A person went through a flow to its end", "flow.failed": "A flow failed for a person"},
+            flow=str,  # its name
+            kind=str,  # sequence | workflow | rule | campaign
         ),
     )
 }
