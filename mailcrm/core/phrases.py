@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 _I = re.IGNORECASE
@@ -16,12 +17,18 @@ class Cue(NamedTuple):
     """What people say in one language, and plain stems that spare other mail the pattern: one is in every match."""
 
     stems: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
 
     @classmethod
     def of(cls, stems: tuple[str, ...], *alternatives: str) -> Cue:
         """A cue whose pattern is any of the alternatives."""
-        return cls(stems, re.compile("|".join(alternatives), re.IGNORECASE | re.MULTILINE))
+        return cls(stems, "|".join(alternatives))
+
+
+@lru_cache(64)
+def compiled(pattern: str, flags: re.RegexFlag = _I) -> re.Pattern[str]:
+    """A large pattern that most mail does not need: compiling all of them takes longer than reading a hundred mails."""
+    return re.compile(pattern, flags)
 
 
 def heard(cues: Iterable[Cue], text: str, most: int) -> bool:
@@ -30,7 +37,7 @@ def heard(cues: Iterable[Cue], text: str, most: int) -> bool:
     for stems, pattern in cues:
         for stem in stems:  # plain loops: this runs for every mail, and a generator costs as much again
             if stem in lower:
-                if pattern.search(text, 0, most):
+                if compiled(pattern, _I | re.MULTILINE).search(text, 0, most):
                     return True
                 break
     return False

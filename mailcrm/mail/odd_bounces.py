@@ -10,9 +10,6 @@ import logging
 import re
 from dataclasses import replace
 from email import message_from_bytes
-from email.policy import compat32
-
-from flufl.bounce import all_failures
 
 from mailcrm.core import bounce, phrases
 from mailcrm.core.addresses import normalise
@@ -60,9 +57,11 @@ def odd_bounce(raw: bytes, message: Message) -> Bounce | None:
 
 def _recipients(raw: bytes) -> tuple[list[str], list[str]]:
     """Normalised addresses that were not reached yet, and those that failed for good, in the order of the text."""
+    from flufl.bounce import all_failures  # large, and needed by what looks like a bounce alone
+
     head = b"\n".join(_LONG_LINE.sub(lambda line: line[0] + b"\n", raw[:_MOST]).split(b"\n", _MOST_LINES)[:_MOST_LINES])
     try:
-        found = all_failures(message_from_bytes(head, policy=compat32))
+        found = all_failures(message_from_bytes(head))
     except Exception:  # noqa: BLE001  its detectors raise all sorts of errors on broken mail
         return [], []
     waiting, failed = (
