@@ -53,6 +53,7 @@ class _Walk:
         self.at = self.text.index("]", self.at) + (2 if double else 1)
         table = ()
         for part in above:
+            self._mark((*table, part), start)
             table = self._newest((*table, part))
         table = (*table, last)
         if double:

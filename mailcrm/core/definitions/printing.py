@@ -51,7 +51,7 @@ def to_data(definition: Definition) -> dict[str, Any]:
         case SequenceDefinition():
             stop = {StopOnReply.NO: False, StopOnReply.PERSON: True}.get(definition.stop_on_reply, "organization")
             head = {"kind": "sequence", "name": definition.name, "for": definition.items}
-            data = {**head, **about, "stop_on_reply": stop, "step": [_step(step) for step in definition.steps]}
+            data = {**head, **about, "stop_on_reply": stop, "step": [_step(step) for step in definition.steps] or None}
         case WorkflowDefinition():
             data = {
                 "kind": "workflow",
