@@ -7,12 +7,12 @@ from datetime import datetime
 
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.records import tell, text
+from mailcrm.app.records import writing
+from mailcrm.builtin import activities as making
+from mailcrm.builtin.activities import priority_, type_
 from mailcrm.errors import Refused
-from mailcrm.store import activities, deals
+from mailcrm.store import activities
 from mailcrm.store.activities import About
-
-PRIORITIES = ("low", "normal", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,51 +47,45 @@ def add(
         Refused: no type, or a priority that is none.
     """
     with context.db.write() as connection:
-        number = activities.add(
-            connection,
-            _type(kind),
+        number = making.create(
+            writing(connection, context, actor),
+            kind,
             about,
-            context.clock(),
             created_by=actor.source,
             due=due,
             assignee=assignee if assignee is not None else actor.id,
-            priority=_priority(priority),
-            text=note or None,
+            priority=priority,
+            note=note,
         )
     context.changed()
     return number
 
 
-def edit(context: Context, number: int, change: ActivityEdit, about: About) -> None:
+def edit(context: Context, actor: Actor, number: int, change: ActivityEdit, about: About) -> None:
     """Change an activity; of ``about``, what is set. Raises Refused as ``add``."""
     values = {
-        "type": _type(change.type) if change.type is not None else None,
+        "type": type_(change.type) if change.type is not None else None,
         "due": change.due,
         "assignee_id": change.assignee,
-        "priority": _priority(change.priority) if change.priority else change.priority,
+        "priority": priority_(change.priority) if change.priority else change.priority,
         "note": change.note,
         **asdict(about),
     }
     with context.db.write() as connection:
         changed = {name: value or None for name, value in values.items() if value is not None}
+        before = activities.rows(connection, [number])[number].type
         activities.change(connection, number, **changed)
+        making.scheduled(writing(connection, context, actor), number, before=before)
     context.changed()
 
 
 def done(context: Context, actor: Actor, number: int) -> bool:
     """Mark an activity done; False if it was."""
-    now = context.clock()
     with context.db.write() as connection:
         row = activities.rows(connection, [number])[number]
-        if row.done_at is not None:
-            return False
-        activities.change(connection, number, done_at=now)
-        person = row.person_id
-        if person is None and row.deal_id is not None:  # a deal's activity is also its person's (DATA-11)
-            person = deals.rows(connection, [row.deal_id])[row.deal_id].person_id
-        tell(connection, context, actor, "activity.done", person, now, activity=number, type=row.type)
+        done_now = making.complete(writing(connection, context, actor), row)
     context.changed()
-    return True
+    return done_now
 
 
 def merge(context: Context, keep: int, gone: int) -> None:
@@ -142,19 +136,6 @@ def remove_note(context: Context, number: int) -> None:
     """Take a note out of every list."""
     with context.db.write() as connection:
         activities.change_note(connection, number, removed_at=context.clock())
-
-
-def _type(given: str) -> str:
-    found = text(given, "the type")
-    if len(found) > 50:
-        raise Refused(f"the type {found[:20]!r}… is longer than 50 characters; put the rest into the note")
-    return found
-
-
-def _priority(given: str | None) -> str | None:
-    if given and given not in PRIORITIES:
-        raise Refused(f"{given!r} is no priority; it is one of {', '.join(PRIORITIES)}")
-    return given
 
 
 def _words(given: str) -> str:

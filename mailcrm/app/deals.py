@@ -9,10 +9,12 @@ from sqlalchemy import Connection
 from mailcrm.app import choose
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.records import money, tell, text
+from mailcrm.app.records import writing
+from mailcrm.builtin import deals as making
+from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
-from mailcrm.store import deals, find, merging, people, pipelines
-from mailcrm.store.deals import AnyRow, NewDeal
+from mailcrm.store import deals, merging
+from mailcrm.store.deals import AnyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +52,18 @@ def add(
         Refused: neither person nor organization, no title, a wrong amount or currency.
         NotFound: no such stage.
     """
-    if person is None and organization is None:
-        raise Refused("a deal is with somebody; say --person or --org")
-    amount, code = money(value, currency)
-    now = context.clock()
     with context.db.write() as connection:
-        pipelines.ensure_default(connection)
-        if organization is None and person is not None:
-            organization = people.rows(connection, [person])[person].organization_id
-        stage_id = find.stage_id(connection, stage) if stage else pipelines.first_stage(connection)
-        new = NewDeal(
-            title=text(title, "the title"),
-            stage=stage_id,
+        number = making.create(
+            writing(connection, context, actor),
+            title,
             created_by=actor.source,
             person=person,
             organization=organization,
+            stage=stage,
             owner=owner if owner is not None else actor.id,
-            value=amount,
-            currency=code,
+            value=value,
+            currency=currency,
         )
-        number = deals.add(connection, new, now)
-        _tell(connection, context, actor, "deal.created", number)
     context.changed()
     return number
 
@@ -101,11 +94,7 @@ def move(context: Context, actor: Actor, number: int, stage: str) -> None:
         row = _row(connection, number)
         if row.status != "open":
             raise Refused(f"deal {number} is {row.status}; only an open one moves (`mailcrm deal reopen {number}`)")
-        stage_id = find.stage_id(connection, stage, row.pipeline_id)
-        if stage_id == row.stage_id:
-            return
-        deals.change(connection, number, stage_id=stage_id)
-        _tell(connection, context, actor, "deal.moved", number)
+        making.move(writing(connection, context, actor), row, stage)
     context.changed()
 
 
@@ -123,7 +112,7 @@ def close(context: Context, actor: Actor, number: int, *, won: bool, reason: str
         status = "won" if won else "lost"
         deals.change(connection, number, status=status, closed_at=now, lost_reason=reason)
         choose.deal_closed(connection, number, now)
-        _tell(connection, context, actor, f"deal.{status}", number)
+        making.tell(writing(connection, context, actor), f"deal.{status}", number)
     context.changed()
 
 
@@ -157,8 +146,3 @@ def remove(context: Context, number: int) -> None:
 
 def _row(connection: Connection, number: int) -> AnyRow:
     return deals.rows(connection, [number])[number]
-
-
-def _tell(connection: Connection, context: Context, actor: Actor, kind: str, number: int) -> None:
-    row = _row(connection, number)
-    tell(connection, context, actor, kind, row.person_id, context.clock(), deal=number, stage=row.stage)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from mailcrm.app import deals
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.records import money, text
+from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
 from mailcrm.store import leads, merging, people
 

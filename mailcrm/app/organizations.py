@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.records import addresses, customers, domains, text
+from mailcrm.app.records import addresses, customers, domains
+from mailcrm.core.given import text
 from mailcrm.errors import Refused
 from mailcrm.store import merging, organizations
 

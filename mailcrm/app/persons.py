@@ -9,9 +9,11 @@ from sqlalchemy import Connection
 
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.records import addresses, customers, tell, text
+from mailcrm.app.records import addresses, customers, writing
+from mailcrm.builtin import tags
+from mailcrm.core.given import text
 from mailcrm.errors import Refused
-from mailcrm.store import merging, people, tags, undoing, unwanted
+from mailcrm.store import merging, people, undoing, unwanted
 from mailcrm.store.people import NewPerson
 
 
@@ -128,22 +130,16 @@ def undo(context: Context, number: int) -> None:
 
 def add_tag(context: Context, actor: Actor, name: str, person: int) -> bool:
     """Tag a person; False if he had the tag."""
-    tag, now = text(name, "the tag"), context.clock()
     with context.db.write() as connection:
-        added = tags.add(connection, tag, person, now)
-        if added:
-            tell(connection, context, actor, "tag.added", person, now, tag=tag)
+        added = tags.add(writing(connection, context, actor), name, person)
     context.changed()
     return added
 
 
 def remove_tag(context: Context, actor: Actor, name: str, person: int) -> bool:
     """Take a tag from a person; False if he did not have it."""
-    tag, now = text(name, "the tag"), context.clock()
     with context.db.write() as connection:
-        removed = tags.remove(connection, tag, person)
-        if removed:
-            tell(connection, context, actor, "tag.removed", person, now, tag=tag)
+        removed = tags.remove(writing(connection, context, actor), name, person)
     context.changed()
     return removed
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from mailcrm.app.context import Context
-from mailcrm.app.records import text
+from mailcrm.core.given import text
 from mailcrm.errors import Refused
 from mailcrm.store import pipelines
 

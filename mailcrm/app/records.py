@@ -1,12 +1,11 @@
-"""What the verbs of all records share: addresses and money as they are accepted, events as they are told."""
+"""What the verbs of all records share: addresses as they are accepted, events as they are told."""
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,8 +15,6 @@ from mailcrm.app.context import Context
 from mailcrm.core.addresses import normalise
 from mailcrm.errors import Refused
 from mailcrm.store import events
-
-_MOST = Decimal(10) ** 16
 
 
 def addresses(given: Iterable[str]) -> tuple[str, ...]:
@@ -47,39 +44,26 @@ def domains(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found.values()))
 
 
-def money(value: str | None, currency: str | None) -> tuple[Decimal | None, str | None]:
-    """An amount with two decimals at most, and its currency (ISO 4217). Raises Refused for what is none."""
-    code = currency.strip().upper() if currency is not None else None
-    if code is not None and not re.fullmatch(r"[A-Z]{3}", code):
-        raise Refused(f"{currency!r} is no currency; write its three letters, such as PLN")
-    if value is None:
-        return None, code
-    try:
-        amount = Decimal(value.replace("\u00a0", "").replace(" ", "").replace(",", "."))
-    except InvalidOperation:
-        raise Refused(f"{value!r} is no amount; write it as 1200.50") from None
-    if not amount.is_finite() or abs(amount) >= _MOST or amount != amount.quantize(Decimal("0.01")):
-        raise Refused(f"{value!r} is no amount of money; write at most two decimals, as 1200.50")
-    return amount.quantize(Decimal("0.01")), code
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """``builtin.hands.Writer`` for what a user does."""
+
+    connection: Connection
+    context: Context
+    actor: Actor
+    now: datetime
+
+    @property
+    def source(self) -> str:
+        """The actor, as events name him."""
+        return self.actor.source
+
+    def emit(self, kind: str, data: dict[str, Any], person: int | None) -> None:
+        """Store an event."""
+        happened = events.NewEvent(kind, f"{kind}:{secrets.token_hex(12)}", person, self.now, self.source, data)
+        events.record(self.connection, happened, self.context.plugins.implementers("on_event"), self.now)
 
 
-def text(given: str, what: str) -> str:
-    """A name or title: trimmed, on one line, not empty. Raises Refused."""
-    found = " ".join(given.replace("\0", "").split())
-    if not found:
-        raise Refused(f"{what} is empty; say one")
-    return found
-
-
-def tell(
-    connection: Connection,
-    context: Context,
-    actor: Actor,
-    kind: str,
-    person: int | None,
-    now: datetime,
-    **data: Any,
-) -> None:
-    """Store an event in the transaction of what it tells of."""
-    happened = events.NewEvent(kind, f"{kind}:{secrets.token_hex(12)}", person, now, actor.source, data)
-    events.record(connection, happened, context.plugins.implementers("on_event"), now)
+def writing(connection: Connection, context: Context, actor: Actor) -> Writing:
+    """What ``actor`` does in this transaction, now."""
+    return Writing(connection, context, actor, context.clock())

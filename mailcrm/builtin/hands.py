@@ -71,4 +71,4 @@ class Outcome(Enum):
 
 
 Change: TypeAlias = Callable[[Hands, Effect, Subject], Outcome]
-"""Raises Permanent or Refused for what fails the enrollment with that reason; any other exception is a fault of ours."""
+"""Raises Permanent for what fails the enrollment with that reason; any other exception is a fault of ours."""

@@ -102,7 +102,7 @@ def edit(
     at = desk(ctx)
     number = at.find("activity", activity)
     change = verbs.ActivityEdit(type=kind, due=at.time(due), assignee=at.user(assignee), priority=priority, note=note)
-    verbs.edit(at.context, number, change, at.about(person, org, deal, lead))
+    verbs.edit(at.context, at.actor, number, change, at.about(person, org, deal, lead))
     done(at, number, as_json, record_shapes.activities_)
 
 

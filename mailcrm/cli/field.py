@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mailcrm.app.records import text
 from mailcrm.cli.desk import desk
 from mailcrm.cli.options import Deal, Json, Lead, Org, Person
 from mailcrm.cli.output import emit
+from mailcrm.core.given import text
 from mailcrm.errors import Refused
 from mailcrm.store import fields
 

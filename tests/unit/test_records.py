@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
-from mailcrm.app import activities, deals, leads, organizations, pages, persons, record_shapes, records
+from mailcrm.app import activities, deals, leads, organizations, pages, persons, record_shapes
 from mailcrm.app.acting import Actor, viewer
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
+from mailcrm.core.given import money
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store import events, fields, find, people, pipelines, tables, users
 from mailcrm.store.activities import About
@@ -390,7 +391,7 @@ def test_activities_and_notes_are_edited_merged_and_removed(house: Context, anna
     ewa = persons.add(house, anna, "Ewa")
     one = activities.add(house, anna, "call", About(person_id=ewa), note="first")
     two = activities.add(house, anna, "call", About(), due=NOW, note="second")
-    activities.edit(house, one, activities.ActivityEdit(type="meeting", priority=""), About())
+    activities.edit(house, anna, one, activities.ActivityEdit(type="meeting", priority=""), About())
     activities.merge(house, one, two)
     with house.db.read() as connection:
         (activity,) = record_shapes.activities_(connection, [one])
@@ -491,7 +492,7 @@ def test_a_list_costs_as_many_queries_for_many_as_for_few(house: Context, anna: 
 
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=2))
 def test_an_amount_is_read_as_it_was_written(amount: Decimal) -> None:
-    assert records.money(str(amount), "pln") == (amount, "PLN")
+    assert money(str(amount), "pln") == (amount, "PLN")
 
 
 @pytest.mark.parametrize(
@@ -499,4 +500,4 @@ def test_an_amount_is_read_as_it_was_written(amount: Decimal) -> None:
 )
 def test_what_is_no_money_is_refused(value: str, currency: str | None) -> None:
     with pytest.raises(Refused):
-        records.money(value, currency)
+        money(value, currency)
