@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from mailcrm.app.context import Context
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
-from mailcrm.store import outbox
+from mailcrm.store import consents, effects, outbox, pulse
 from mailcrm.store.outbox import Claimed
 
 BATCH = 50
@@ -19,6 +21,8 @@ FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=20), timedelta(hours=1)
 OLDEST, FEWEST_TRIES = timedelta(days=5), 20
 BLOCKED_DELAY, LOGIN_DELAY = timedelta(minutes=1), timedelta(minutes=15)
 _RENEW = outbox.LEASE / 3
+FLOW = "flow"
+"""The kind of mail that flows send: its key is that of their effect."""
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +72,18 @@ def dispatch(context: Context, transport: Transport) -> Dispatched:
         How many were sent, failed for good, or have to wait, and the last reason for waiting.
     """
     total = Dispatched()
-    while claimed := _claim(context):
-        done = _batch(context, transport, *claimed)
+    while claim := _claim(context):
+        done = _batch(context, transport, claim) if claim.mails else Dispatched()
         total = Dispatched(
             total.sent + done.sent,
-            total.failed + done.failed,
+            total.failed + claim.refused + done.failed,
             total.delayed + done.delayed,
             done.reason or total.reason,
         )
-        if len(claimed[0]) < BATCH:
+        if not claim.more:
             break
+    if total.sent or total.failed:
+        context.changed()  # flows go on
     return total
 
 
@@ -91,7 +97,17 @@ def delay(attempts: int, spread: float) -> timedelta:
     return min(doubled, LONGEST_DELAY) * (0.8 + 0.4 * spread)
 
 
-def _claim(context: Context) -> tuple[list[Claimed], datetime] | None:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Mails that this process may hand over. ``more``: there may be others."""
+
+    mails: list[Claimed]
+    at: datetime
+    refused: int
+    more: bool
+
+
+def _claim(context: Context) -> _Claim | None:
     now = context.clock()
     with context.db.read() as connection:
         due = outbox.next_due(connection)
@@ -99,19 +115,44 @@ def _claim(context: Context) -> tuple[list[Claimed], datetime] | None:
         return None
     with context.db.write() as connection:
         mails = outbox.claim(connection, now, BATCH)
-    return (mails, now) if mails else None
+        cleared = _cleared(connection, mails, now, now)
+    return _Claim(cleared, now, len(mails) - len(cleared), len(mails) == BATCH) if mails else None
 
 
-def _batch(context: Context, transport: Transport, mails: list[Claimed], claimed_at: datetime) -> Dispatched:
+def _cleared(connection: Connection, mails: list[Claimed], claimed_at: datetime, now: datetime) -> list[Claimed]:
+    """Those that may leave now. A flow's mail without its sender's consent fails here, and its run with it (SEQ-25)."""
+    found = consents.hindrances(connection, [mail.id for mail in mails if mail.kind == FLOW])
+    for mail in mails:
+        if mail.id in found:
+            reason, withdrawn = found[mail.id].reason, found[mail.id].withdrawn
+            if outbox.failed(connection, mail.id, claimed_at, reason, withdrawn=withdrawn):
+                _settle(connection, mail, now, reason, refused=not withdrawn)
+                log.warning("mail %s to %s is not sent: %s", mail.id, mail.recipient, reason)
+    return [mail for mail in mails if mail.id not in found]
+
+
+def _settle(connection: Connection, mail: Claimed, now: datetime, problem: str = "", *, refused: bool = False) -> None:
+    """Tell the flow that wanted the mail, in the transaction that notes what became of it."""
+    if mail.kind == FLOW:
+        effects.settle(connection, mail.key, now, problem, refused=refused)
+        pulse.close(connection, [mail.key], now)
+
+
+def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
     """Hand over what was claimed; each result is committed before the next mail is begun."""
-    waiting = {mail.id: mail for mail in mails}
+    waiting = {mail.id: mail for mail in claim.mails}
+    claimed_at = claim.at
     sent = failed = delayed = 0
     reason: str | None = None
     try:
         with transport.session() as session:
-            for mail in mails:
+            for mail in claim.mails:
                 claimed_at = _renew(context, waiting, claimed_at)
                 if mail.id not in waiting:
+                    continue
+                if not _still_cleared(context, mail, claimed_at):
+                    failed += 1
+                    del waiting[mail.id]
                     continue
                 try:
                     answer = session.send(mail.sender, mail.recipient, mail.content)
@@ -123,12 +164,15 @@ def _batch(context: Context, transport: Transport, mails: list[Claimed], claimed
                 except Permanent as error:
                     failed += 1
                     with context.db.write() as connection:
-                        outbox.failed(connection, mail.id, claimed_at, str(error))
+                        if outbox.failed(connection, mail.id, claimed_at, str(error)):
+                            _settle(connection, mail, context.clock(), str(error))
                     log.warning("mail %s to %s is refused: %s", mail.id, mail.recipient, error)
                 else:
                     sent += 1
                     with context.db.write() as connection:
-                        outbox.sent(connection, mail.id, claimed_at, context.clock(), answer)
+                        now = context.clock()
+                        if outbox.sent(connection, mail.id, claimed_at, now, answer):
+                            _settle(connection, mail, now)
                 del waiting[mail.id]
     except MailcrmError as error:
         pause = LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY
@@ -139,12 +183,22 @@ def _batch(context: Context, transport: Transport, mails: list[Claimed], claimed
     return Dispatched(sent, failed, delayed, reason)
 
 
+def _still_cleared(context: Context, mail: Claimed, claimed_at: datetime) -> bool:
+    """Consent is read again at the moment of sending: it may have been withdrawn since the claim (SEQ-27)."""
+    if mail.kind != FLOW:
+        return True
+    with context.db.write() as connection:
+        return bool(_cleared(connection, [mail], claimed_at, context.clock()))
+
+
 def _again(context: Context, mail: Claimed, claimed_at: datetime, reason: str) -> int:
     """Put off, or given up after five days; 1 if given up."""
     now = context.clock()
     with context.db.write() as connection:
         if now - mail.created_at > OLDEST and mail.attempts >= FEWEST_TRIES:
-            outbox.failed(connection, mail.id, claimed_at, f"given up after {mail.attempts} tries: {reason}")
+            problem = f"given up after {mail.attempts} tries: {reason}"
+            if outbox.failed(connection, mail.id, claimed_at, problem):
+                _settle(connection, mail, now, problem)
             return 1
         spread = random.random()  # noqa: S311 - against many mails coming back at one moment, not a secret
         outbox.again(connection, mail.id, claimed_at, now + delay(mail.attempts, spread), reason)

@@ -82,7 +82,7 @@ def release(ctx: typer.Context, ids: Ids = None, every: All = False) -> None:
 
     built, wanted = context(ctx), _meant(ids, every)
     with built.db.write() as connection:
-        count = outbox.release(connection, wanted, built.clock())
+        count = outbox.release(connection, wanted)
     _said(count, wanted, "released", "held")
 
 

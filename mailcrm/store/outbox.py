@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import insert_new, slices
@@ -32,9 +32,11 @@ class NewMail:
 
     Args:
         key: what makes it one and the same however often it is put here.
-        kind: question | digest | notice.
+        kind: question | digest | notice | flow.
+        user_id: to whom; of kind ``flow``: in whose name.
         message_id: without ``<>``; the same at every try, so that a receiver can tell a repetition.
         content: the whole message, lines ending in CRLF.
+        due_at: when it is to leave; None: as soon as possible.
     """
 
     key: str
@@ -45,6 +47,7 @@ class NewMail:
     recipient: str
     subject: str
     content: bytes
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Claimed:
     """A mail that this process may hand over until its lease ends. ``attempts`` counts this one."""
 
     id: int
+    key: str
+    kind: str
     sender: str
     recipient: str
     content: bytes
@@ -80,7 +85,8 @@ class Stored:
 
 
 def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
-    """Store a mail to be sent as soon as possible; False if one with its key is there already."""
+    """Store a mail to be sent; False if one with its key is there already."""
+    due_at = max(now, mail.due_at or now)
     stored = connection.execute(
         insert_new(connection, outbox)
         .values(
@@ -93,8 +99,8 @@ def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
             subject=mail.subject,
             content=mail.content,
             state="pending",
-            due_at=now,
-            created_at=now,
+            due_at=due_at,
+            created_at=due_at,  # what is given up after days of trying, is not given up for days of waiting
         )
         .returning(outbox.c.id)
     )
@@ -115,6 +121,8 @@ def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
         .values(state="sending", claimed_at=now, attempts=outbox.c.attempts + 1)
         .returning(
             outbox.c.id,
+            outbox.c.key,
+            outbox.c.kind,
             outbox.c.sender,
             outbox.c.recipient,
             outbox.c.content,
@@ -136,10 +144,10 @@ def renew(connection: Connection, ids: Sequence[int], claimed_at: datetime, now:
     return kept
 
 
-def sent(connection: Connection, mail_id: int, claimed_at: datetime, now: datetime, answer: str) -> None:
-    """The server took the mail; ``answer`` is what it said."""
+def sent(connection: Connection, mail_id: int, claimed_at: datetime, now: datetime, answer: str) -> bool:
+    """The server took the mail; ``answer`` is what it said. False if the claim was lost to another process."""
     values = {"state": "sent", "sent_at": now, "claimed_at": None, "reason": answer}
-    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+    return connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values)).rowcount > 0
 
 
 def again(connection: Connection, mail_id: int, claimed_at: datetime, due_at: datetime, reason: str) -> None:
@@ -157,14 +165,14 @@ def unclaim(connection: Connection, ids: Sequence[int], claimed_at: datetime, du
         )
 
 
-def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: str) -> None:
-    """It is refused for good."""
-    values = {"state": "failed", "claimed_at": None, "reason": reason}
-    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
+def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: str, *, withdrawn: bool = False) -> bool:
+    """It is refused for good, or ``withdrawn`` by who wanted it. False if the claim was lost to another process."""
+    values = {"state": "withdrawn" if withdrawn else "failed", "claimed_at": None, "reason": reason}
+    return connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values)).rowcount > 0
 
 
 def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[str, datetime]) -> set[str]:
-    """Mail that the server took came back. Safe to repeat.
+    """Mail that the server took came back. Safe to repeat. Mail of flows is not meant: that is correspondence.
 
     Args:
         reasons: why, by Message-ID.
@@ -176,7 +184,7 @@ def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[s
     known: set[str] = set()
     query = select(outbox.c.id, outbox.c.message_id, outbox.c.state, outbox.c.sent_at)
     for piece in slices(reasons):
-        for row in connection.execute(query.where(outbox.c.message_id.in_(piece))).all():
+        for row in connection.execute(query.where(outbox.c.message_id.in_(piece), outbox.c.kind != "flow")).all():
             known.add(row.message_id)
             old = row.sent_at is not None and back[row.message_id] < row.sent_at - CLOCKS_DIFFER
             if row.state in _TAKEN and not old:
@@ -194,9 +202,13 @@ def withdraw(connection: Connection, keys: Iterable[str], reason: str) -> None:
 
 
 def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
-    """Try failed and waiting mails at once, with all their tries anew; None is all failed ones. Returns how many."""
+    """Try failed and waiting mails at once, with all their tries anew; None is all failed ones. Returns how many.
+
+    None leaves before the time that it was put there for.
+    """
     states = ("failed",) if ids is None else ("failed", "pending")
-    values = {"state": "pending", "due_at": now, "attempts": 0, "claimed_at": None}
+    due_at = case((outbox.c.created_at > now, outbox.c.created_at), else_=now)
+    values = {"state": "pending", "due_at": due_at, "attempts": 0, "claimed_at": None}
     return _change(connection, ids, states, values)
 
 
@@ -205,9 +217,9 @@ def hold(connection: Connection, ids: Sequence[int] | None) -> int:
     return _change(connection, ids, ("pending",), {"state": "held"})
 
 
-def release(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
-    """Let held mails go; None is all. Returns how many."""
-    return _change(connection, ids, ("held",), {"state": "pending", "due_at": now})
+def release(connection: Connection, ids: Sequence[int] | None) -> int:
+    """Let held mails go, as soon as they are due; None is all. Returns how many."""
+    return _change(connection, ids, ("held",), {"state": "pending"})
 
 
 def listed(connection: Connection, state: str | None = None) -> list[Stored]:

@@ -158,7 +158,7 @@ def test_what_is_held_waits_until_it_is_released(house: Context) -> None:
         assert outbox.hold(connection, None) == 2
     assert dispatch(house, Transport()).sent == 0
     with house.db.write() as connection:
-        assert outbox.release(connection, [stored(house)["a"].id], NOW) == 1
+        assert outbox.release(connection, [stored(house)["a"].id]) == 1
     dispatch(house, Transport())
     assert states(house) == {"a": "sent", "b": "held"}
 
