@@ -11,6 +11,8 @@ from pathlib import Path
 from mailcrm import config as configuration
 from mailcrm.app.ask import drop_box
 from mailcrm.app.context import Context
+from mailcrm.app.flow_book import FlowBook
+from mailcrm.app.registry import registry
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
 from mailcrm.plugins import PluginHost
@@ -44,14 +46,18 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
         raise
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)  # mail leaves no cycles behind, so looking for them is wasted on it
+    plugins = load_plugins(config)
+    known = registry(plugins)
     return Context(
         config=config,
         db=database,
         blobs=Blobs(config.data / "files"),
-        plugins=load_plugins(config),
+        plugins=plugins,
         ours=ours(config),
         clock=(lambda: now) if now else lambda: datetime.now(UTC),
         secret=secret(config),
+        registry=known,
+        flows=FlowBook(known),
         changed=changed,
     )
 

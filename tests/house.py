@@ -9,6 +9,8 @@ from typing import Any
 from mailcrm import config as configuration
 from mailcrm import main
 from mailcrm.app.context import Context
+from mailcrm.app.flow_book import FlowBook
+from mailcrm.app.registry import registry
 from mailcrm.core.classify import classify
 from mailcrm.core.model import Address, Arrival, Batch, FolderRole, Message
 from mailcrm.plugins import PluginHost
@@ -39,14 +41,18 @@ def build(database: Database, folder: Path, *, plugins: PluginHost | None = None
     with database.write() as connection:
         users.sync(connection, config)
         mailboxes.sync(connection, config)
+    plugins = plugins or PluginHost()
+    known = registry(plugins)
     return Context(
         config=config,
         db=database,
         blobs=Blobs(config.data / "files", durable=False),
-        plugins=plugins or PluginHost(),
+        plugins=plugins,
         ours=main.ours(config),
         clock=lambda: NOW,
         secret=main.secret(config),
+        registry=known,
+        flows=FlowBook(known),
         changed=lambda: None,
     )
 

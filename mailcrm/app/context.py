@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailcrm.app.flow_book import FlowBook
 from mailcrm.config import Config
 from mailcrm.core.ours import Ours
+from mailcrm.core.registry import Registry
 from mailcrm.plugins import PluginHost
 from mailcrm.store.blobs import Blobs
 from mailcrm.store.db import Database
@@ -20,6 +22,8 @@ class Context:
     Args:
         clock: the time now, aware, UTC; ``--now`` replaces it.
         secret: key for tokens and for the hashes of erased addresses.
+        registry: what flows may name, the plugins' share included.
+        flows: the flows, compiled.
         changed: called after each commit that may have made something due; cheap, from any thread.
     """
 
@@ -30,4 +34,6 @@ class Context:
     ours: Ours
     clock: Callable[[], datetime]
     secret: bytes
+    registry: Registry
+    flows: FlowBook
     changed: Callable[[], None]

@@ -55,6 +55,14 @@ def same(value: Value, wanted: Value) -> bool:
     return _number(value) is not None and _number(value) == _number(wanted)
 
 
+def text_key(wanted: object) -> str | None:
+    """What stands for a text in an index: a text is ``same`` as ``wanted`` where their keys are one.
+
+    None where that is not all there is to it: for what is no text, or reads as a date.
+    """
+    return folded(wanted) if isinstance(wanted, str) and _moment(wanted) is None else None
+
+
 def compared(value: Value, limit: Value) -> int | None:
     """-1, 0 or 1 as ``value`` lies below, at or above the limit; None if it is not of the limit's sort.
 

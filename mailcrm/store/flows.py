@@ -70,6 +70,11 @@ def search(connection: Connection, given: str, kinds: Sequence[FlowKind] = tuple
     return found
 
 
+def named(connection: Connection, name: str) -> StoredFlow | None:
+    """The flow with exactly this name, of whatever kind."""
+    return _one(connection, flow.c.name == name, tuple(FlowKind))
+
+
 def get(connection: Connection, number: int) -> StoredFlow:
     """The flow with this id, removed or not."""
     return _stored(connection.execute(select(*_COLUMNS).where(flow.c.id == number)).one())
@@ -150,6 +155,17 @@ def inside(connection: Connection, number: int) -> list[int]:
     """Ids of the enrollments that are in progress, the oldest first."""
     query = select(enrollment.c.id).where(enrollment.c.flow_id == number, enrollment.c.status == Status.IN_PROGRESS)
     return list(connection.execute(query.order_by(enrollment.c.id)).scalars())
+
+
+def walked(connection: Connection) -> list[tuple[int, int]]:
+    """The flows and versions of all enrollments that are in progress."""
+    inside = (
+        (enrollment.c.flow_id == flow_version.c.flow_id)
+        & (enrollment.c.status == Status.IN_PROGRESS)
+        & (enrollment.c.version == flow_version.c.version)
+    )
+    query = select(flow_version.c.flow_id, flow_version.c.version).where(select(1).where(inside).exists())
+    return [(number, version) for number, version in connection.execute(query)]
 
 
 def counts(connection: Connection, numbers: Iterable[int]) -> Mapping[int, Mapping[Status, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from mailcrm.core.enrollment import Happened, Place
 from mailcrm.core.events import Event
@@ -43,14 +44,19 @@ class Owed:
 
 def wanted(connection: Connection) -> frozenset[str]:
     """The kinds of events that some flow waits for; see ``want``."""
-    found = connection.execute(select(setting.c.value).where(setting.c.name == _WANTED)).scalar()
-    return frozenset(found or ())
+    return frozenset(_setting(connection).get("kinds", ()))
+
+
+def mark(connection: Connection) -> str:
+    """Another one after each ``want``; "" before the first."""
+    return str(_setting(connection).get("mark", ""))
 
 
 def want(connection: Connection, kinds: Collection[str], now: datetime) -> None:
     """From now on, events of these kinds and of no others are kept for flows."""
-    connection.execute(delete(setting).where(setting.c.name == _WANTED))
-    connection.execute(insert(setting).values(name=_WANTED, value=sorted(kinds), at=now))
+    value = {"kinds": sorted(kinds), "mark": secrets.token_hex(8)}
+    if connection.execute(update(setting).where(setting.c.name == _WANTED).values(value=value, at=now)).rowcount == 0:
+        connection.execute(insert(setting).values(name=_WANTED, value=value, at=now))
 
 
 def add(connection: Connection, owed: Sequence[Owed]) -> None:
@@ -88,6 +94,10 @@ def looked_back(
     for kind in sorted(kinds):
         rows += _past.rows(connection, persons, kind=kind, since=since)
     return sorted((happened(row) for row in rows), key=by_time)
+
+
+def _setting(connection: Connection) -> Mapping[str, Any]:
+    return connection.execute(select(setting.c.value).where(setting.c.name == _WANTED)).scalar() or {}
 
 
 def by_time(each: Happened) -> tuple[datetime, int]:

@@ -65,7 +65,7 @@ enrollment = table(
     Column("state", Text, nullable=False),  # JSON: tokens, passed, chain, counters (store.enrollments)
     Index("ix_enrollment_person_id_status", "person_id", "status"),
 )
-Index("ix_enrollment_flow_id_status", enrollment.c.flow_id, enrollment.c.status, enrollment.c.id)
+Index("ix_enrollment_flow_id_status", enrollment.c.flow_id, enrollment.c.status, enrollment.c.version)
 _inside = enrollment.c.status == literal_column("'in_progress'")
 Index(
     "uq_enrollment_inside",
@@ -78,6 +78,8 @@ Index(
 Index("uq_enrollment_number", enrollment.c.flow_id, enrollment.c.subject, enrollment.c.number, unique=True)
 _timed = enrollment.c.due_at.is_not(None)
 Index("ix_enrollment_due_at", enrollment.c.due_at, sqlite_where=_timed, postgresql_where=_timed)
+_alone = and_(_timed, enrollment.c.person_id.is_(None))
+Index("ix_enrollment_due_alone", enrollment.c.due_at, sqlite_where=_alone, postgresql_where=_alone)
 step = table(
     "step",  # the trace: every hop
     to("enrollment_id", "enrollment", nullable=False, index=True),

@@ -101,7 +101,15 @@ def upgrade() -> None:
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
-    op.create_index("ix_enrollment_flow_id_status", "enrollment", ["flow_id", "status", "id"], unique=False)
+    op.create_index(
+        "ix_enrollment_due_alone",
+        "enrollment",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL AND person_id IS NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL AND person_id IS NULL"),
+    )
+    op.create_index("ix_enrollment_flow_id_status", "enrollment", ["flow_id", "status", "version"], unique=False)
     op.create_index("ix_enrollment_lead_id", "enrollment", ["lead_id"], unique=False)
     op.create_index("ix_enrollment_person_id_status", "enrollment", ["person_id", "status"], unique=False)
     op.create_index(
