@@ -33,7 +33,7 @@ WHERES = st.one_of(
     st.tuples(st.just("form.submitted"), st.fixed_dictionaries({}, optional={"form": TEXT, "place": TEXT})),
     st.tuples(
         st.just("sale.made"),
-        st.fixed_dictionaries({}, optional={"product": TEXT, "amount": st.floats(allow_nan=False) | st.integers()}),
+        st.fixed_dictionaries({}, optional={"product": TEXT, "amount": st.floats(allow_nan=False, allow_infinity=False) | st.integers()}),
     ),
     st.tuples(st.just("deal.won"), st.fixed_dictionaries({}, optional={"deal": st.integers(1), "stage": TEXT})),
 )

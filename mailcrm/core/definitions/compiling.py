@@ -10,6 +10,7 @@ from mailcrm.core.definitions.model import (
     ActivityStep,
     Definition,
     DraftStep,
+    EmailStep,
     RuleDefinition,
     SequenceDefinition,
     Step,
@@ -58,14 +59,17 @@ def _steps(steps: Iterable[Step]) -> dict[str, Node]:
     made = list(steps)
     for number, step in enumerate(made, 1):
         following = f"step-{number + 1}" if number < len(made) else "end"
-        nodes[f"step-{number}"] = Do((_action(step),), (following,), step.after)
+        # A mail that goes by itself is written when its time is set, and waits in the outbox (SEQ-18).
+        delay = None if isinstance(step, EmailStep) else step.after
+        nodes[f"step-{number}"] = Do((_action(step),), (following,), delay)
     nodes["end"] = End()
     return nodes
 
 
 def _action(step: Step) -> Action:
     """What a step does; what its author left out is left out."""
-    told = {field.name: getattr(step, field.name) for field in fields(step) if field.name != "after"}
+    late = isinstance(step, EmailStep)
+    told = {field.name: getattr(step, field.name) for field in fields(step) if late or field.name != "after"}
     args = {name: value for name, value in told.items() if value not in (None, False)}
     if isinstance(step, ActivityStep):
         return Action("activity.create", args)

@@ -29,8 +29,8 @@ class Fault:
     mend: str
 
     def __str__(self) -> str:
-        about = f"{self.element}: " if self.element else ""
-        return f"{self.file}:{self.line}: {about}{self.what}; {self.mend}"
+        about = f"{_printable(self.element)}: " if self.element else ""
+        return f"{self.file}:{self.line}: {about}{_printable(self.what)}; {_printable(self.mend)}"
 
 
 class DefinitionError(Refused):
@@ -72,3 +72,9 @@ def not_toml(file: str, text: str, problem: str) -> Fault:
 def element(path: Path) -> str:
     """A path as people read it, counted from one: ``nodes.clicked.within``, ``step[3].after``; "" for the file."""
     return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _printable(text: str) -> str:
+    """On one line, whatever the file holds."""
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    return text if len(text) <= 300 else f"{text[:299]}…"

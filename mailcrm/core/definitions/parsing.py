@@ -43,7 +43,7 @@ def parse(text: str, file: str, registry: Registry, *, max_steps: int = MAX_STEP
     try:
         data = tomllib.loads(text)
         faults = Faults(file, text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of a number with thousands of digits
         raise DefinitionError([not_toml(file, text, str(error))]) from None
     except RecursionError:
         raise DefinitionError([Fault(file, 1, "", "lists or tables are nested too deeply", "write it flat")]) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -141,6 +142,8 @@ def misfit(value: object, kind: type | UnionType) -> tuple[str, str] | None:
     if get_origin(kind) in (list, Literal):
         kinds = [kind]
     words = [word for each in kinds if get_origin(each) is Literal for word in get_args(each)]
+    if isinstance(value, float) and not isfinite(value):
+        return "is no number", "write a number"
     if any(_fits(value, each) for each in kinds) or value in words:
         return None
     if words:
