@@ -177,12 +177,14 @@ def evidence(subject: str, own: str, sent: date | None, *, quotes: bool) -> str 
         return None  # a notice asks nothing
     if heard(_SAYS_SO, own, _HEAD):
         return "says that it is an automatic reply"
+    headed = _HEADING.match(subject, 0, 200) is not None
+    if quotes and not headed:
+        return None
     if not heard(_AWAY, own, 400) or _LATER.search(own, 0, _HEAD):
         return None
     formulas = len({found[0][:8].lower() for found in _FORMULA.finditer(own, 0, _HEAD)})
-    headed = _HEADING.match(subject, 0, 200) is not None
     if headed and formulas:
         return "heading and words of an absence notice"
-    if not headed and (formulas < 2 or quotes):
+    if not headed and formulas < 2:
         return None
     return None if returns_on(own, sent) is None else "absence notice with a day of return"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import mmap
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,12 +16,13 @@ from mailcrm.mail import charsets
 from mailcrm.mail.transfer import base64_bytes
 
 Buffer = bytes | mmap.mmap
-Fields = dict[str, list[bytes]]
+Fields = Mapping[str, Sequence[bytes]]
 
 MAX_HEAD = 4_000_000  # bytes of one header block: 10,000 recipients are 500,000
 MAX_TEXT = 64_000  # bytes of one field that is not a list of addresses
 MAX_NAME = 100  # characters of a field name
 MAX_REPEATS = 100  # occurrences of one field that are looked at
+_SMALL = 300  # bytes of a part's header
 MAX_KEPT = 8_000  # characters of a value in Message.headers
 
 # What classification, linking, authentication and the store read besides the addresses, subject, date and ids.
@@ -50,7 +52,10 @@ _ENCODED = re.compile(r"=\?([\w.:+*\-]{1,50})\?([bBqQ])\?")
 
 
 class Head(NamedTuple):
-    """A header block. ``body`` is where the body starts; ``fields`` are raw values, unfolded, by lower-case name."""
+    """A header block. ``body`` is where the body starts; ``fields`` are raw values, unfolded, by lower-case name.
+
+    Nobody changes ``fields``: parts share them.
+    """
 
     fields: Fields
     body: int
@@ -75,8 +80,15 @@ def read_head(raw: Buffer, start: int, end: int) -> Head:
         stop, body = blank, blank + 3
     else:
         body = stop
-    block = raw[start:stop].rstrip(b"\r\n").replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
-    fields: Fields = {}
+    block = raw[start:stop]
+    fields = _few_fields(block) if len(block) < _SMALL else _fields(block)
+    return _odd_head(raw, start, stop, body) if fields is None else Head(fields, body)
+
+
+def _fields(block: bytes) -> Fields | None:
+    """The fields of a header block; None if there are lines in it that are no fields."""
+    block = block.rstrip(b"\r\n").replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
+    fields: dict[str, list[bytes]] = {}
     for line in block.split(b"\n"):
         name, colon, value = line.partition(b":")
         key = _key(name) if colon and len(name) < MAX_NAME else None
@@ -86,8 +98,14 @@ def read_head(raw: Buffer, start: int, end: int) -> Head:
             elif len(fields[key]) < MAX_REPEATS:
                 fields[key].append(value)
         elif key is None and line.strip():
-            return _odd_head(raw, start, stop, body)
-    return Head(fields, body)
+            return None
+    return fields
+
+
+@lru_cache(1_024)
+def _few_fields(block: bytes) -> Fields | None:
+    """``_fields`` of a part: they are the same in most messages."""
+    return _fields(block)
 
 
 @lru_cache(2_048)
@@ -199,7 +217,7 @@ _BRACKETED = re.compile(r"<([^<>]*)>")
 _SPACE = re.compile(r"\s+")
 
 
-def message_ids(values: list[bytes], most: int = 200) -> tuple[str, ...]:
+def message_ids(values: Sequence[bytes], most: int = 200) -> tuple[str, ...]:
     """Message ids without ``<>``, each once, in order; beyond ``most`` those in the middle are left out.
 
     Spaces inside, missing brackets and encoded words are mended; what is no id is left out.
@@ -227,7 +245,7 @@ def kept(fields: Fields, charset: str | None) -> dict[str, tuple[str, ...]]:
     """The decoded values of the fields that rules read (``Message.headers``)."""
     values = {}
     for name, found in fields.items():
-        most = KEPT.get(name, 20 if name.startswith(KEPT_PREFIXES) else 0)
+        most = KEPT.get(name) or (20 if name.startswith(KEPT_PREFIXES) else 0)
         if most:
             values[name] = tuple([text(value[:MAX_KEPT], charset) for value in found[:most]])
     return values
