@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import slices
-from mailcrm.store.tables import enrollment, flow, outbox, pulse, user
+from mailcrm.store.tables import enrollment, flow, pulse, user
 
 Kind = Literal["draft", "auto", "notice"]
 
@@ -117,15 +117,6 @@ def drafts(connection: Connection, persons: Iterable[int]) -> list[Draft]:
         for piece in slices(persons)
         for row in connection.execute(query.where(enrollment.c.person_id.in_(piece)))
     ]
-
-
-def is_of_a_flow(connection: Connection, message_ids: Iterable[str]) -> set[str]:
-    """Those of the Message-IDs that are of mail that a flow sent by itself."""
-    query = select(outbox.c.message_id).where(outbox.c.kind == "flow")
-    found: set[str] = set()
-    for piece in slices(message_ids):
-        found |= set(connection.execute(query.where(outbox.c.message_id.in_(piece))).scalars())
-    return found
 
 
 _ENTRIES: Select[Any] = (

@@ -1,0 +1,191 @@
+"""Mail that flows write: ``mail.send`` by itself, ``draft.create`` for the rep. Written when the step is scheduled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from mailcrm.builtin import variables, who
+from mailcrm.builtin.hands import Hands, Outcome
+from mailcrm.config import Config, User
+from mailcrm.core.addresses import normalise
+from mailcrm.core.calendar import SubjectCalendar, subject_calendar
+from mailcrm.core.compose import Envelope, compose, letter_id
+from mailcrm.core.enrollment import Effect, Subject
+from mailcrm.core.letters import Letter, render
+from mailcrm.errors import Refused
+from mailcrm.store import fields, flows, outbox, people, pulse, users, written
+from mailcrm.store.outbox import NewMail
+from mailcrm.store.users import StoredUser
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the author of a step wrote. An empty subject: ``Re:`` and that of the mail before."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A letter as it would go out now.
+
+    Args:
+        sender: in whose name.
+        recipient, recipient_name: normalised address, and the person's name ("": none).
+        references: the Message-IDs of the thread that it goes on with.
+    """
+
+    letter: Letter
+    sender: StoredUser
+    rep: User
+    recipient: str
+    recipient_name: str
+    references: tuple[str, ...] = ()
+
+
+def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
+    """``mail.send {subject, body, sender, recipient, in_thread, after}``: waits in the outbox until it is due.
+
+    From then on its text stays as it is (SEQ-18). Whether the sender consents is asked when it leaves (SEQ-25).
+    """
+    draft = _draft(hands, effect, subject)
+    span = who.optional(effect, "after")
+    due = _calendar(hands, draft.rep, subject).later(effect.at, span) if span else effect.at
+    due = _calendar(hands, draft.rep, subject).opening(due)
+    message_id = letter_id(hands.secret, effect.key, draft.sender.email)
+    envelope = Envelope(
+        sender=draft.sender.email,
+        sender_name=draft.rep.name,
+        recipient=draft.recipient,
+        recipient_name=draft.recipient_name,
+        message_id=message_id,
+        date=due.astimezone(draft.rep.zone),
+        references=draft.references,
+    )
+    mail = NewMail(
+        key=effect.key,
+        kind="flow",
+        user_id=draft.sender.id,
+        message_id=message_id,
+        sender=draft.sender.email,
+        recipient=draft.recipient,
+        subject=draft.letter.subject,
+        content=compose(draft.letter, envelope),
+        due_at=due,
+    )
+    outbox.put(hands.connection, mail, hands.now)
+    _announce(hands, effect, draft, "auto", due)
+    return Outcome.WAITS
+
+
+def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
+    """``draft.create {subject, body, sender, recipient, in_thread, remind}``: the rep sends it himself (SEQ-11).
+
+    It waits in his pulse until his next mail to the person, or until he says that it is done.
+    """
+    draft = _draft(hands, effect, subject)
+    span = who.optional(effect, "remind")
+    calendar = _calendar(hands, draft.rep, subject)
+    _announce(hands, effect, draft, "draft", calendar.opening(calendar.later(effect.at, span)) if span else effect.at)
+    return Outcome.WAITS
+
+
+def template_of(args: Any) -> Template:
+    """What a step is told to write. Raises Refused: it names a template, and there are none yet."""
+    if args.get("template"):
+        raise Refused(f"there is no template {args['template']!r}; write subject and body into the step")
+    return Template(str(args.get("subject") or ""), str(args.get("body") or ""))
+
+
+def draft_of(
+    connection: Connection,
+    config: Config,
+    template: Template,
+    subject: Subject,
+    *,
+    sender: StoredUser,
+    owner: int | None,
+    recipient: str | None = None,
+    run: int | None = None,
+) -> Draft:
+    """Fill a template in for a subject.
+
+    Args:
+        owner: the user whose signature is put under it (SEQ-15).
+        recipient: an address; None: the subject's person's primary one.
+        run: the enrollment whose thread it goes on with; None: it begins one.
+
+    Raises:
+        Refused: a variable has no value, there is no address, the sender has left, or no mail came before.
+    """
+    rep = _configured(config, sender)
+    before = written.by_run(connection, run) if run is not None else []
+    title = template.subject
+    if not title and not before:
+        raise Refused("the step is a reply to the mail before, and there is none; write a subject")
+    keys = {each.id: each.key for each in users.every(connection)}
+    signer = config.users.get(keys.get(owner or 0, ""), rep)
+    values = variables.of(connection, subject, rep, signer.signature)
+    letter = render(title or "Re:", template.body, values, signer.signature)
+    if not title:
+        last = before[-1].subject
+        letter = Letter(last if last[:3].casefold() == "re:" else f"Re: {last}", letter.text)
+    address, name = _recipient(connection, subject, recipient)
+    return Draft(letter, sender, rep, address, name, tuple(each.message_id for each in before))
+
+
+def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
+    number = who.user(hands, effect, subject, who.optional(effect, "sender"))
+    if number is None:
+        raise Refused("nobody to write in whose name; give the flow an owner, or the step a sender")
+    return draft_of(
+        hands.connection,
+        hands.config,
+        template_of(effect.args),
+        subject,
+        sender=users.find(hands.connection, str(number)),
+        owner=flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None,
+        recipient=who.optional(effect, "recipient"),
+        run=int(effect.key.partition(".")[0]) if effect.args.get("in_thread") else None,
+    )
+
+
+def _configured(config: Config, sender: StoredUser) -> User:
+    if sender.disabled or sender.key not in config.users:
+        raise Refused(f"{sender.key} writes no mail any more; give the step another sender")
+    return config.users[sender.key]
+
+
+def _recipient(connection: Connection, subject: Subject, given: str | None) -> tuple[str, str]:
+    """Address and name. Raises Refused: none, or one that not every server takes."""
+    if given is not None and given != "person":
+        address, name = normalise(given), ""
+        if not address:
+            raise Refused(f"the recipient {given!r} is no e-mail address; write one, or leave it out")
+    else:
+        person = who.person(subject)
+        name = people.rows(connection, [person])[person].name
+        address = next(iter(people.emails(connection, [person]).get(person, [])), "")
+        if not address:
+            raise Refused(f"{name} has no e-mail address; `mailcrm person edit {person} --email …` gives one")
+    if not address.isascii():
+        raise Refused(f"{address} has letters before the @ that not every server takes; add another address")
+    return address, "" if "@" in name else name
+
+
+def _calendar(hands: Hands, rep: User, subject: Subject) -> SubjectCalendar:
+    known = None
+    if subject.person is not None:
+        known = fields.of(hands.connection, "person", [subject.person]).get(subject.person, {}).get("time_zone")
+    return subject_calendar(known, rep.zone, rep.hours())
+
+
+def _announce(hands: Hands, effect: Effect, draft: Draft, kind: pulse.Kind, due: datetime) -> None:
+    """Into the rep's pulse (SEQ-16, SEQ-17): whom it goes to, the subject, and the text."""
+    text = f"{draft.recipient_name} <{draft.recipient}>".strip() + f": {draft.letter.subject}\n\n{draft.letter.text}"
+    pulse.add(hands.connection, draft.sender.id, kind, text, due, hands.now, effect_key=effect.key)

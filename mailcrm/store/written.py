@@ -1,0 +1,51 @@
+"""What a flow's run has written to its person so far: for replies in one thread, and for mail found in Sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, select
+
+from mailcrm.store.db import slices
+from mailcrm.store.tables import effect, enrollment, message, outbox, participant, pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail that left. ``message_id`` is without ``<>``."""
+
+    message_id: str
+    subject: str
+
+
+def by_run(connection: Connection, number: int) -> list[Written]:
+    """The mail of an enrollment, the oldest first: what it sent by itself, and the drafts that its rep sent."""
+    own = (
+        select(effect.c.ended_at, outbox.c.message_id, outbox.c.subject)
+        .select_from(effect)
+        .join(outbox, outbox.c.key == effect.c.key)
+        .where(effect.c.enrollment_id == number, outbox.c.state == "sent")
+    )
+    # A draft's effect ended at the time of the mail that it became.
+    drafts = (
+        select(effect.c.ended_at, message.c.message_id, message.c.subject)
+        .select_from(effect)
+        .join(enrollment, enrollment.c.id == effect.c.enrollment_id)
+        .join(pulse, pulse.c.effect_key == effect.c.key)
+        .join(participant, participant.c.person_id == enrollment.c.person_id)
+        .join(message, and_(message.c.id == participant.c.message_id, message.c.date == effect.c.ended_at))
+        .where(effect.c.enrollment_id == number, pulse.c.kind == "draft", effect.c.state == "done")
+        .where(message.c.direction == "out", message.c.message_id.is_not(None))
+    )
+    rows = {tuple(row) for query in (own, drafts) for row in connection.execute(query)}
+    return [Written(message_id, subject) for _, message_id, subject in sorted(rows)]
+
+
+def of_flows(connection: Connection, message_ids: Iterable[str]) -> set[str]:
+    """Those of these Message-IDs that are of mail that a flow sent by itself."""
+    query = select(outbox.c.message_id).where(outbox.c.kind == "flow")
+    found: set[str] = set()
+    for piece in slices(message_ids):
+        found |= set(connection.execute(query.where(outbox.c.message_id.in_(piece))).scalars())
+    return found
