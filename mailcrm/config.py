@@ -210,11 +210,18 @@ class Linking(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """Most automatic mails; absent is no limit. Read and checked; this version sends none yet."""
+    """Most automatic mails; absent is no limit. Read and checked; this version does not obey them yet."""
 
     per_person_day: int | None = None
     per_person_week: int | None = None
     per_sender_day: int | None = None
+
+
+class Sequences(Struct, frozen=True):
+    """The limits of one sequence: its steps, and its items, those who are through included."""
+
+    max_steps: int = 10
+    max_items: int = 250
 
 
 class Retention(Struct, frozen=True):
@@ -259,6 +266,7 @@ class Config(Struct, frozen=True):
     linking: Linking = Linking()
     parsing: Parsing = Parsing()
     limits: Limits = Limits()
+    sequences: Sequences = Sequences()
     retention: Retention = Retention()
     plugins: Plugins = Plugins()
     base: str = "."
