@@ -393,9 +393,8 @@ def _check(config: Config, source: str) -> None:
             )
         if mailbox.host and mailbox.password is None and mailbox.oauth is None:
             raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
-    for key, span in ((f"mailboxes.{k}.backfill_since", m.backfill_since) for k, m in config.mailboxes.items()):
-        _span(span, key, source)
     for key, mailbox in config.mailboxes.items():
+        _span(mailbox.backfill_since, f"mailboxes.{key}.backfill_since", source)
         _span(mailbox.poll, f"mailboxes.{key}.poll", source)
     if config.lmtp and not config.lmtp.drop_box and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")

@@ -32,6 +32,7 @@ SECTIONS = {
     "linking.": config.Linking,
     "parsing.": config.Parsing,
     "limits.": config.Limits,
+    "sequences.": config.Sequences,
     "retention.": config.Retention,
     "plugins.": config.Plugins,
 }
