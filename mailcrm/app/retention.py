@@ -1,4 +1,4 @@
-"""Deletes what has been kept for as long as the configuration's ``[retention]`` says."""
+"""Deletes what has been kept for as long as it is to be kept: a flow's trace, and what ``[retention]`` names."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.config import Retention
 from mailcrm.core.spans import before
 from mailcrm.store import erasing, keeping
 
 PIECE = 500
 _EVERY = timedelta(days=1)
+_TRACE = "1mo"  # of the calendar (WF-15)
 
 
 def sweep_due(context: Context) -> int:
-    """Once a day, delete what is past its time. Does nothing where nothing is to be forgotten.
+    """Once a day, delete what is past its time.
 
     Returns:
-        How many messages and quarantined messages were touched.
+        How many messages, quarantined messages and steps of a trace were touched.
     """
     retention, now = context.config.retention, context.clock()
-    if retention == Retention():
-        return 0
     with context.db.read() as connection:
         last = keeping.swept_at(connection)
     if last is not None and now - last < _EVERY:
         return 0
-    total = 0
+    old = before(now, _TRACE)
+    total = _all(context, lambda c: (keeping.drop_steps(c, old, PIECE), set()))
     if retention.unlinked_bodies:
         cutoff = before(now, retention.unlinked_bodies)
         total += _all(context, lambda c: (keeping.drop_unlinked_texts(c, cutoff, PIECE), set()))

@@ -9,6 +9,8 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Toml = Annotated[bool, typer.Option("--toml", help="Its definition file.")]
 Person = Annotated[str | None, typer.Option("--person", metavar="PERSON", help="Name, e-mail or id.")]
 Org = Annotated[str | None, typer.Option("--org", metavar="ORG", help="Name, domain or id.")]
 Deal = Annotated[str | None, typer.Option("--deal", metavar="DEAL", help="Title or id.")]

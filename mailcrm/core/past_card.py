@@ -13,7 +13,14 @@ from mailcrm.core.events import Event
 TODAYS = frozenset({"fields", "permission", "language", "time_zone"})
 """Parts of the card whose history nothing tells: they are as they are today."""
 
-_CONTACTS = frozenset({"mail.received", "mail.sent", "activity.done"})
+_TIMES = {
+    "mail.opened": ("opened",),
+    "link.clicked": ("clicked",),
+    "mail.replied": ("replied",),
+    "mail.received": ("last_received", "last_contact"),
+    "mail.sent": ("last_sent", "last_contact"),
+    "activity.done": ("last_contact",),
+}
 _ENDS = {"deal.won": "won", "deal.lost": "lost"}
 
 
@@ -31,25 +38,23 @@ class PastCard:
     """A person's card, moved on from one moment by telling it, in order, what happened.
 
     Args:
-        today: the card as it is now.
-        events: all that is stored of the person.
+        card: as it is now, but for its times (last contact and the like): those as of ``since``.
+        events: what is stored of the person from ``since`` on, and of his deals all.
         since: the moment at which it begins, aware.
     """
 
-    def __init__(self, today: Card, events: Iterable[Event], stays: Sequence[Stay], since: datetime) -> None:
+    def __init__(self, card: Card, events: Iterable[Event], stays: Sequence[Stay], since: datetime) -> None:
         told = sorted(events, key=lambda event: (event.at, event.id))
         earlier, later = [e for e in told if e.at < since], [e for e in told if e.at >= since]
-        self._today, self._stays = today, stays
-        self._tags = set(today.tags)
+        self._card, self._stays = card, stays
+        self._tags = set(card.tags)
         for event in reversed(later):
             self._undo_tag(event)
-        self._deals = _deals_before(today.deals, earlier, later)
-        self._fields: dict[str, Any] = dict(today.fields)
+        self._deals = _deals_before(card.deals, earlier, later)
+        self._fields: dict[str, Any] = dict(card.fields)
         self._joined: set[str] = set()
         self._left: set[str] = set()
-        self._last: dict[str, datetime | None] = dict.fromkeys(("opened", "clicked", "replied", "last_contact"))
-        for event in earlier:
-            self._note_time(event)
+        self._last: dict[str, datetime] = {}
 
     def happens(self, event: Event) -> None:
         """Something happened, no earlier than what was told before."""
@@ -82,8 +87,13 @@ class PastCard:
 
     def at(self, moment: datetime) -> Card:
         """The card as it was at that moment, no earlier than the last that was told."""
+        activities = (
+            each if each.done_at is None or each.done_at <= moment else replace(each, done_at=None)
+            for each in self._card.activities
+        )
         return replace(
-            self._today,
+            self._card,
+            activities=tuple(activities),
             tags=frozenset(self._tags),
             fields=self._fields,
             deals=tuple(self._deals.values()),
@@ -109,16 +119,13 @@ class PastCard:
     def _note_time(self, event: Event) -> None:
         if event.data.get("grade") not in (None, "human"):
             return
-        part = {"mail.opened": "opened", "link.clicked": "clicked", "mail.replied": "replied"}.get(event.kind)
-        if part:
+        for part in _TIMES.get(event.kind, ()):
             self._last[part] = event.at
-        if event.kind in _CONTACTS:
-            self._last["last_contact"] = event.at
 
     def _move_deal(self, event: Event) -> None:
         number = event.data.get("deal")
         if event.kind == "deal.created":
-            known = next((deal for deal in self._today.deals if deal.id == number), None)
+            known = next((deal for deal in self._card.deals if deal.id == number), None)
             if known is not None:
                 self._deals[known.id] = replace(known, stage=str(event.data.get("stage")), status="open")
         elif isinstance(number, int) and number in self._deals:

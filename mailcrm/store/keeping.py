@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from mailcrm.store.tables import location, message, quarantine, setting, thread
+from mailcrm.store.tables import location, message, quarantine, setting, step, thread
 
 _SWEPT = "retention.swept"
 
@@ -42,6 +42,12 @@ def drop_quarantined(connection: Connection, before: datetime, limit: int) -> li
     rows = connection.execute(due).all()
     connection.execute(delete(quarantine).where(quarantine.c.id.in_([row.id for row in rows])))
     return [row.sha256 for row in rows]
+
+
+def drop_steps(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete steps of flows' traces that were taken before a time; what became of each enrollment stays."""
+    due = select(step.c.id).where(step.c.at < before).limit(limit)
+    return connection.execute(delete(step).where(step.c.id.in_(due))).rowcount
 
 
 def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:

@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from mailcrm.app import retention
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
+from mailcrm.core.flow import FlowKind
 from mailcrm.core.model import Arrival, Attachment, Cursor, Unreadable
-from mailcrm.store import tables
+from mailcrm.store import flows, tables
 from mailcrm.store.db import Database
 from tests.house import NOW, batch, build, mail
 
@@ -89,3 +90,29 @@ def test_without_spans_everything_is_kept(database: Database, tmp_path: Path) ->
     ingest(house, batch(mail(1, text="a", headers=NEWS)))
     assert retention.sweep_due(later(house, 9999)) == 0
     assert texts(house) == ["a"]
+
+
+def test_a_trace_is_kept_for_one_calendar_month(house: Context) -> None:  # WF-15
+    began = NOW.replace(month=1, day=31)
+    with house.db.write() as connection:
+        new = flows.NewFlow(FlowKind.WORKFLOW, "Offer 1", "person", None, "")
+        number = flows.add(connection, new, "command", began)
+        run = {"flow_id": number, "version": 1, "subject": "person:1", "number": 1, "status": "completed", "state": ""}
+        run |= {"began_at": began, "ended_at": began, "enrolled_by": "event:1", "seq": 1}
+        enrolled = connection.execute(insert(tables.enrollment).values(**run)).inserted_primary_key
+        told = {"enrollment_id": enrolled[0], "hop": 1, "stimulus": "timer", "result": "entered"}
+        days = {"first": began, "second": began + timedelta(days=2)}
+        connection.execute(insert(tables.step), [told | {"node": node, "at": at} for node, at in days.items()])
+
+    def kept(month: int, day: int) -> list[str]:
+        moment = NOW.replace(month=month, day=day)
+        retention.sweep_due(replace(house, clock=lambda: moment))
+        with house.db.read() as connection:
+            return list(connection.execute(select(tables.step.c.node).order_by(tables.step.c.at)).scalars())
+
+    assert kept(2, 27) == ["first", "second"]
+    assert kept(2, 28) == ["first", "second"]  # a month after the 31st of January
+    assert kept(3, 1) == ["second"]
+    assert kept(3, 3) == []
+    with house.db.read() as connection:
+        assert connection.execute(select(tables.enrollment.c.status)).scalars().all() == ["completed"]

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailcrm.core.calendar import SubjectCalendar
-from mailcrm.core.card import Card, CardDeal
+from mailcrm.core.card import Card, CardActivity, CardDeal
 from mailcrm.core.conditions import CONDITIONS
 from mailcrm.core.definitions import parse, to_flow
 from mailcrm.core.enrollment import Happened, Place
@@ -166,16 +166,16 @@ def test_what_no_history_tells_is_marked_as_of_today() -> None:
 
 def test_the_card_is_rolled_back_and_moves_on() -> None:
     deal = CardDeal(5, "Shelves", "Offer", "won")
-    today = Card(1, tags=frozenset({"new"}), deals=(deal,), replied=day(9), last_contact=day(9))
+    call = CardActivity(4, "call", None, day(3))
+    today = Card(1, frozenset({"new"}), deals=(deal,), activities=(call,), replied=day(-2), last_contact=day(-1))
     events = [
         event(1, "tag.added", day(-5), tag="old").event,
-        event(2, "mail.replied", day(-2), message="a@b", thread=1, deal=None).event,
         event(3, "deal.moved", day(-1), deal=5, stage="Meeting").event,
-        event(4, "mail.sent", day(-1), message="c@b", thread=1, deal=None).event,
         event(5, "tag.removed", day(1), tag="old").event,
         event(6, "tag.added", day(1), tag="new").event,
         event(7, "deal.won", day(2), deal=5, stage="Offer").event,
-        event(8, "mail.replied", day(9), message="e@b", thread=1, deal=None).event,
+        event(8, "mail.sent", day(2), message="c@b", thread=1, deal=None).event,
+        event(9, "mail.replied", day(9), message="e@b", thread=1, deal=None).event,
     ]
     stays = [Stay("workflow", "W", day(-3), day(1)), Stay("sequence", "S", day(1))]
     card = PastCard(today, events, stays, MONDAY)
@@ -183,8 +183,11 @@ def test_the_card_is_rolled_back_and_moves_on() -> None:
     assert (then.tags, then.replied, then.last_contact) == ({"old"}, day(-2), day(-1))
     assert [(each.stage, each.status) for each in then.deals] == [("Meeting", "open")]
     assert (then.workflows, then.sequences) == ({"W"}, frozenset())
-    for each in events[4:7]:
+    for each in events[2:6]:
         card.happens(each)
     now = card.at(day(2))
     assert (now.tags, now.workflows, now.sequences) == ({"new"}, frozenset(), {"S"})
     assert [(each.stage, each.status) for each in now.deals] == [("Offer", "won")]
+    assert (now.replied, now.last_contact) == (day(-2), day(2))
+    assert [each.done_at for each in now.activities] == [None]
+    assert [each.done_at for each in card.at(day(3)).activities] == [day(3)]

@@ -1,0 +1,135 @@
+"""Definition files of flows: what applying one would do, told before it is done; and storing it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.core.definitions import (
+    Definition,
+    RuleDefinition,
+    SequenceDefinition,
+    WorkflowDefinition,
+    parse,
+    to_toml,
+)
+from mailcrm.core.flow import FlowKind
+from mailcrm.core.flow_diff import difference
+from mailcrm.errors import Refused
+from mailcrm.store import flows, users
+from mailcrm.store.flows import NewFlow, StoredFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A definition beside what is stored under its name.
+
+    Args:
+        text: the definition as it is stored and printed.
+        stored: None: it is new.
+        changes: what it changes, one thing a line; of a new flow what it is.
+        inside: how many enrollments are in progress.
+    """
+
+    definition: Definition
+    text: str
+    stored: StoredFlow | None
+    changes: tuple[str, ...]
+    inside: int
+
+
+def read(context: Context, path: Path) -> Plan:
+    """Read a definition file and compare it with what is stored.
+
+    Raises:
+        Refused: it can't be read, or the name belongs to a flow of another kind.
+        DefinitionError: with every fault, each with file, line, element and mend.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"can't read {path}: {error}") from None
+    return plan(context, parse(text, str(path), context.registry))
+
+
+def plan(context: Context, definition: Definition) -> Plan:
+    """Compare a definition with what is stored under its name. Raises Refused if that is of another kind."""
+    text, kind = to_toml(definition), kind_of(definition)
+    with context.db.read() as connection:
+        stored = _named(connection, definition.name, kind)
+        if stored is None:
+            return Plan(definition, text, None, (f"new {kind} {definition.name!r}: {_size(definition)}",), 0)
+        before = flows.text(connection, stored.id, stored.version)
+        inside = len(flows.inside(connection, stored.id))
+    changes = difference(tomllib.loads(before), tomllib.loads(text))
+    return Plan(definition, text, stored, tuple(changes), inside)
+
+
+def store(connection: Connection, context: Context, plan: Plan, actor: Actor) -> int:
+    """Store a plan's definition as a new flow or a new version of one; gives the flow's id.
+
+    The owner is the definition's; without one, who owned it before, else the actor.
+
+    Raises:
+        Refused: the flow was changed since the plan was made.
+        NotFound: there is no such owner.
+    """
+    definition, now = plan.definition, context.clock()
+    stored = _named(connection, definition.name, kind_of(definition))
+    if (stored and stored.version) != (plan.stored and plan.stored.version):
+        raise Refused(
+            f"{definition.name!r} was changed by somebody else meanwhile; look at it and apply the file again"
+        )
+    owner = users.find(connection, definition.owner).id if definition.owner else stored.owner if stored else actor.id
+    new = NewFlow(kind_of(definition), definition.name, item_of(definition), owner, plan.text)
+    if stored is None:
+        return flows.add(connection, new, actor.source, now)
+    flows.add_version(connection, stored.id, new, actor.source, now)
+    return stored.id
+
+
+def kind_of(definition: Definition) -> FlowKind:
+    """What the author drew."""
+    match definition:
+        case SequenceDefinition():
+            return FlowKind.SEQUENCE
+        case WorkflowDefinition():
+            return FlowKind.WORKFLOW
+        case RuleDefinition():
+            return FlowKind.RULE
+    assert_never(definition)
+
+
+def item_of(definition: Definition) -> str:
+    """Who walks through it: ``person``, ``deal`` or ``lead``."""
+    if isinstance(definition, SequenceDefinition):
+        return definition.items.removesuffix("s")
+    return "person"
+
+
+def _named(connection: Connection, name: str, kind: FlowKind) -> StoredFlow | None:
+    found = flows.named(connection, name)
+    if found is not None and found.kind != kind:
+        raise Refused(f"{name!r} is a {found.kind}, and the file defines a {kind}; give it another name")
+    return found
+
+
+def _size(definition: Definition) -> str:
+    match definition:
+        case SequenceDefinition():
+            return f"for {definition.items}, {_counted(len(definition.steps), 'step')}"
+        case WorkflowDefinition():
+            return _counted(len(definition.nodes), "node")
+        case RuleDefinition():
+            return f"{definition.action.name} on {definition.trigger}"
+    assert_never(definition)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

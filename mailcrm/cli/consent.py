@@ -1,0 +1,44 @@
+"""``mailcrm consent``: grant, revoke, list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailcrm.app import consenting
+from mailcrm.cli.desk import desk
+from mailcrm.cli.options import Json
+from mailcrm.cli.output import emit
+from mailcrm.cli.output import say as tell
+from mailcrm.store import consents, flows
+
+app = typer.Typer(no_args_is_help=True, help="A user's consent that a flow sends mail in his name.")
+FlowName = Annotated[str, typer.Option("--flow", metavar="NAME", help="The sequence or workflow that sends.")]
+User = Annotated[str | None, typer.Option("--user", metavar="USER", help="Key, e-mail or id; else who acts.")]
+_COLUMNS = ["flow", "user", "granted", "at", "by", "via"]
+
+
+@app.command()
+def grant(ctx: typer.Context, flow: FlowName, user: User = None) -> None:
+    """Let a flow send mail by itself in a user's name."""
+    at = desk(ctx)
+    if not consenting.say(at.context, at.actor, flow, user, granted=True):
+        tell(f"that is granted already for {flow}")
+
+
+@app.command()
+def revoke(ctx: typer.Context, flow: FlowName, user: User = None) -> None:
+    """Withdraw it. What is scheduled fails when it would be sent."""
+    at = desk(ctx)
+    if not consenting.say(at.context, at.actor, flow, user, granted=False):
+        tell(f"there is no consent for {flow} to withdraw")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, flow: FlowName, user: User = None, as_json: Json = False) -> None:
+    """List all that was said about a flow, the newest first: the first line of a user counts."""
+    at = desk(ctx)
+    with at.context.db.read() as connection:
+        stored = flows.find(connection, flow, consenting.KINDS)
+        emit(consents.history(connection, stored.id, at.user(user) or None), as_json, _COLUMNS)

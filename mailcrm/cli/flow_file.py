@@ -1,0 +1,51 @@
+"""What the commands that apply a definition file share: its faults, and telling what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailcrm.app.flow_files import Plan, kind_of
+from mailcrm.cli.output import clean, emit_one, say
+from mailcrm.core.definitions import DefinitionError
+
+File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="A definition file.")]
+
+
+@contextmanager
+def definition_faults() -> Iterator[None]:
+    """Every fault of a definition on a line of its own, ``FILE:LINE: element: what; mend``; then the command fails."""
+    try:
+        yield
+    except DefinitionError as error:
+        for each in error.faults:
+            say(str(each))
+        count = len(error.faults)
+        say(f"mailcrm: nothing was changed: {count} fault{'' if count == 1 else 's'} in the definition")
+        raise typer.Exit(1) from None
+
+
+def announce(plan: Plan, effect: str, remarks: Sequence[str], as_json: bool) -> None:
+    """Tell what applying would change and for whom; remarks, and with ``--json`` all of it, on standard error."""
+    for line in remarks:
+        say(f"note: {line}")
+    tell = say if as_json else _print
+    if not plan.changes:
+        say(f"{plan.definition.name!r} is like that already")
+    for line in (*plan.changes, effect) if plan.changes else ():
+        tell(line)
+
+
+def applied(plan: Plan, effect: str, as_json: bool, *, stored: bool) -> None:
+    """What was (``stored``) or would be done, as JSON; in words it was told before."""
+    if as_json:
+        values = {"kind": kind_of(plan.definition), "name": plan.definition.name, "applied": stored}
+        emit_one({**values, "changes": plan.changes, "effect": effect, "inside": plan.inside}, as_json=True)
+
+
+def _print(line: str) -> None:
+    typer.echo(clean(line))
