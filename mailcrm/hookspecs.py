@@ -12,15 +12,18 @@ settings: an instance of the dataclass that its ``register_config`` returns, or 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import pluggy
 
-from mailcrm.core.events import Event
+from mailcrm.core.card import Card
+from mailcrm.core.events import Event, EventKind
 from mailcrm.core.linking import OpenDeal
 from mailcrm.core.model import Message
+from mailcrm.core.registry import ActionType, ConditionType, TriggerType
 
 hookspec = pluggy.HookspecMarker("mailcrm")
 hookimpl = pluggy.HookimplMarker("mailcrm")
@@ -56,6 +59,55 @@ class App(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered to an action: its status (200 to 299) and the beginning of its text."""
+
+    status: int
+    text: str
+
+
+class Reach(Protocol):
+    """All of the world that an action may touch: what ``run`` gets as its ``hands``."""
+
+    @property
+    def card(self) -> Card:
+        """Whom it is about, with every part filled: ``card.fields["email"]``, ``card.fields["phone"]``."""
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the plugin's own, the same as ``App.folder``."""
+
+    def now(self) -> datetime:
+        """The time now, aware, UTC."""
+
+    def render(self, template: str) -> str:
+        """A text of a definition with its ``{{ person.first_name }}`` filled in.
+
+        Raises:
+            Refused: it is no template, or asks for what this person does not have.
+        """
+
+    async def request(
+        self, method: str, url: str, *, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Make one HTTPS request to a public address, or to one that ``[outside] allow`` names.
+
+        It carries ``Idempotency-Key`` (the effect's key: a repeated request is known by it) and, if there is a
+        body, ``X-Mailcrm-Signature: sha256=HEX`` (HMAC of the body with the text of ``web.secret``).
+
+        Raises:
+            Permanent: the address may not be asked, or the server refused (a status of 3xx or 4xx).
+            Temporary: it can't be reached, is too slow, or is overloaded (408, 425, 429, 5xx).
+        """
+
+    def emit(self, kind: str, data: Mapping[str, Any]) -> bool:
+        """Store an event of this person, once for this effect and kind; False if it was there. Raises as App.emit."""
+
+    def set_field(self, name: str, value: str | float | bool | None) -> None:
+        """Set a field of this person (as ``field.set`` does); None removes it. Raises Refused: there is no person."""
+
+
 @hookspec
 def register_config() -> type:
     """The plugin's settings: a dataclass, filled from ``[plugins.config.NAME]``.
@@ -65,6 +117,47 @@ def register_config() -> type:
     that has no default is idle, and costs nothing, until its section is written.
     """
     return object  # what a plugin returns instead is asked for; this is never called
+
+
+@hookspec
+def register_events(config: Any) -> Sequence[EventKind]:
+    """The kinds of events that the plugin brings. They can be emitted, and named by ``on`` in a flow, from then on.
+
+    A kind's name is unique: who comes second is left out. Only one that comes with us makes room for one of yours.
+    """
+    return ()
+
+
+@hookspec
+def register_triggers(config: Any) -> Sequence[TriggerType]:
+    """Further names for ``on``: an event kind and a test of the event.
+
+    A kind can be named by ``on`` without that; then ``where`` asks its fields to be equal.
+
+    ``matches(event, where)`` is pure and quick, and answers True or False. One that fails is no match.
+    """
+    return ()
+
+
+@hookspec
+def register_conditions(config: Any) -> Sequence[ConditionType]:
+    """Questions that ``if`` may ask about a contact.
+
+    ``test(card, args, now)`` is pure and quick, and answers a ``Verdict``. One that fails ends the run it was asked
+    for as failed, with the plugin's name in the reason.
+    """
+    return ()
+
+
+@hookspec
+def register_actions(config: Any) -> Sequence[ActionType]:
+    """What ``do`` may do in the world outside.
+
+    ``async run(hands, effect)`` is told ``Reach`` and ``Effect``, and reaches the world through the former alone. It
+    may be called again for the same ``effect.key``, after a crash or a failure, and must then do nothing twice.
+    ``Permanent`` ends the run as failed with that reason; any other exception lets it be tried again, later each time.
+    """
+    return ()
 
 
 @hookspec

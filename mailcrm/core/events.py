@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from types import UnionType
-from typing import Any
+from typing import Any, get_args
 
 from mailcrm.errors import Refused
 
@@ -39,7 +40,7 @@ class EventKind:
 
     name: str
     fields: Mapping[str, type | UnionType]
-    label: str
+    label: str = ""
 
 
 def _kinds(label_of: Mapping[str, str], **fields: type | UnionType) -> list[EventKind]:
@@ -120,7 +121,7 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
     complete = {name: data.get(name) for name in known.fields}
     for name, value in complete.items():
         wanted = known.fields[name]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        if not _takes(wanted, value):
             what = "is missing" if name not in data else f"is {type(value).__name__}"
             raise Refused(f"{kind}: the field {name} {what}; give {type_name(wanted)}")
         if isinstance(value, str):
@@ -131,6 +132,16 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
 def type_name(kind: type | UnionType) -> str:
     """A field's type as people write it: ``int``, ``str | None``."""
     return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def _takes(wanted: type | UnionType, value: object) -> bool:
+    """A whole number is a ``float`` too, true and false are no numbers, and NaN and Infinity are no JSON."""
+    kinds = get_args(wanted) or (wanted,)
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, float) and not isfinite(value):
+        return False
+    return isinstance(value, wanted) or (isinstance(value, int) and float in kinds)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

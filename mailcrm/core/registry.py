@@ -16,6 +16,9 @@ from mailcrm.core.flow import Trigger
 Params: TypeAlias = Mapping[str, type | UnionType]
 """Names and types of what is given in a definition; one whose type admits None may be left out."""
 
+TriggerType: TypeAlias = Trigger
+"""What plugins call it."""
+
 
 class Span(str):
     """The type of a parameter that is a span of time, such as ``3d`` (``core.spans``); its value is a plain ``str``."""

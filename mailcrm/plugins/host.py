@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from mailcrm import hookspecs
-from mailcrm.core.events import Event
-from mailcrm.errors import ConfigError, Refused, Temporary
+from mailcrm.core.conditions import CONDITIONS
+from mailcrm.core.events import KINDS, Event
+from mailcrm.core.registry import ActionType, Registry
+from mailcrm.core.triggers import TRIGGERS
+from mailcrm.errors import ConfigError, MailcrmError, Refused
 from mailcrm.hookspecs import App
 from mailcrm.plugins.find import Found, find
 from mailcrm.plugins.lane import Ended, Hung, Lane
-from mailcrm.plugins.plugin import Plugin
+from mailcrm.plugins.offers import HOOKS as OFFER_HOOKS
+from mailcrm.plugins.offers import read
+from mailcrm.plugins.plugin import Plugin, PluginFailed
 from mailcrm.plugins.settings import Unconfigured, fill
+from mailcrm.plugins.shelf import Shelf
 from mailcrm.plugins.verify import HOOKS, Unfit, answer, implementations, one_line
 
 log = logging.getLogger(__name__)
 
+_PURE_SECONDS = 1.0  # a trigger or condition; a transaction is open meanwhile
 _ANSWER_SECONDS = 5.0
+_KNOWN = Registry(KINDS, TRIGGERS, CONDITIONS)
 _WORK_SECONDS = 30.0
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,99}")
-
-
-class PluginFailed(Temporary):
-    """A plugin did not do what it was told; the text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class PluginHost:
 
     Args:
         blocked: names of plugins that are not to be loaded.
+        known: what flows may name without any plugin.
         config: the sections ``[plugins.config.NAME]`` by name.
         base: the folder that files in the configuration are relative to.
         answer_seconds: how long a ``choose_`` or ``veto_`` hook may take.
@@ -73,12 +80,14 @@ class PluginHost:
         blocked: Iterable[str] = (),
         config: Mapping[str, Mapping[str, Any]] | None = None,
         *,
+        known: Registry = _KNOWN,
         base: Path = Path(),
         answer_seconds: float = _ANSWER_SECONDS,
         work_seconds: float = _WORK_SECONDS,
     ) -> None:
         self._blocked = frozenset(blocked)
         self._config = config or {}
+        self._shelf = Shelf(known)
         self._base = base
         self._answer_seconds = answer_seconds
         self._work_seconds = work_seconds
@@ -92,9 +101,11 @@ class PluginHost:
         """Load what is installed, bundled and in ``folder``. One that fails is listed with its reason, no more."""
         for found in find(folder):
             try:
-                self.add(found)
+                self._take(found)
             except Refused as error:
                 log.warning("%s", error)
+        for kept_out in self._without_events():
+            log.warning("the plugin %s (%s) is left out: %s", kept_out.name, kept_out.where, kept_out.reason)
 
     def add(self, found: Found) -> None:
         """Load one plugin.
@@ -102,6 +113,11 @@ class PluginHost:
         Raises:
             Refused: it can't be loaded or is none; it is listed with the reason, too.
         """
+        self._take(found)
+        for kept_out in self._without_events():
+            raise Refused(f"the plugin {kept_out.name} ({kept_out.where}) is left out: {kept_out.reason}")
+
+    def _take(self, found: Found) -> None:
         if found.name in self._blocked:
             self._keep_out(found, "blocked", "named in plugins.block")
             return
@@ -120,6 +136,40 @@ class PluginHost:
     def implementers(self, hook: str) -> list[str]:
         """The names of the plugins that implement ``hook``, in the order in which they are asked."""
         return [plugin.name for plugin in self._asked.get(hook, ())]
+
+    def registry(self) -> Registry:
+        """All that flows may name, what the plugins bring included; to be asked for once, when they are loaded.
+
+        A plugin's trigger that fails is no match; its condition that fails raises Permanent; its action raises
+        PluginFailed, or what of our errors it raises itself. All of that is counted.
+        """
+        return self._shelf.registry(self)
+
+    def owner_of(self, action: str) -> str | None:
+        """The plugin that brings this action; None: it is ours, or unknown."""
+        owner = self._shelf.owner(ActionType, action)
+        return owner.name if owner else None
+
+    def asked(self, plugin: Plugin, what: str, function: Callable[[], object], wanted: type) -> Any:
+        """What ``shelf.Caller`` says."""
+        try:
+            said = plugin.ask(what, function, min(_PURE_SECONDS, self._answer_seconds))
+            if isinstance(said, wanted):
+                return said
+            if inspect.iscoroutine(said):
+                said.close()
+            raise Unfit(f"it answered {type(said).__name__}, not {wanted.__name__}")
+        except Exception as error:
+            raise self._failure(plugin, what, error) from error
+
+    def done(self, plugin: Plugin, what: str, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """What ``shelf.Caller`` says."""
+        try:
+            plugin.act(what, function, self._work_seconds)
+        except MailcrmError:
+            raise
+        except Exception as error:
+            raise self._failure(plugin, what, error) from error
 
     def choose(self, hook: str, **args: Any) -> tuple[str, Any] | None:
         """Ask a ``choose_`` hook.
@@ -228,8 +278,35 @@ class PluginHost:
             plugin.config = loader.call(
                 lambda: fill(kind, self._config.get(found.name), section, self._base), self._work_seconds
             )
+        plugin.offers = tuple(
+            one
+            for sort, hook in OFFER_HOOKS.items()
+            if (make := plugin.hooks.get(hook))
+            for one in read(sort, loader.call(partial(make, **plugin.given(hook, {})), self._work_seconds))
+        )
+        for other, reason in self._shelf.giving_way(plugin).items():
+            self._evict(other, reason)
         self._pluggy.register(module, name=found.name)
         self._plugins[found.name] = plugin
+        self._shelf.put(plugin)
+        self._order()
+
+    def _without_events(self) -> list[Listed]:
+        """Keep out the plugins with a trigger on an event that nobody brings, now that all are loaded; names them."""
+        kept_out = []
+        while orphan := self._shelf.orphan():
+            kept_out.append(self._evict(*orphan))
+        return kept_out
+
+    def _evict(self, plugin: Plugin, reason: str) -> Listed:
+        self._pluggy.unregister(name=plugin.name)
+        self._shelf.take_off(plugin)
+        del self._plugins[plugin.name]
+        self._order()
+        self._kept_out.append(Listed(plugin.name, "refused", plugin.place, plugin.where, reason=reason))
+        return self._kept_out[-1]
+
+    def _order(self) -> None:
         self._asked = {
             hook: tuple(
                 self._plugins[one.plugin_name] for one in reversed(getattr(self._pluggy.hook, hook).get_hookimpls())

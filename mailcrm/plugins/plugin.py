@@ -6,11 +6,20 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
+from mailcrm.errors import Temporary
 from mailcrm.plugins.find import Place
 from mailcrm.plugins.lane import Hung, Lane
+from mailcrm.plugins.offers import Offer
 from mailcrm.plugins.verify import Unfit, parameters
+
+_GRACE = 1.0  # seconds that a coroutine has for its end once it is cancelled
+
+
+class PluginFailed(Temporary):
+    """A plugin did not do what it was told; the text names it and says why."""
 
 
 class Plugin:
@@ -26,6 +35,7 @@ class Plugin:
         self.where = where
         self.hooks = hooks
         self.config: object = None
+        self.offers: tuple[Offer, ...] = ()
         self.off: str | None = None
         self.calls = self.failures = 0
         self.seconds = 0.0
@@ -41,25 +51,42 @@ class Plugin:
             Unfit: it is switched off, or hangs and is switched off now.
             Exception: whatever the plugin raises.
         """
+        given = self.given(hook, args)
+        if hook.startswith("on_"):
+            # A coroutine that is late is cancelled; only one that does not yield to that counts as hung.
+            work = partial(_run, partial(self.hooks[hook], **given), seconds)
+            return self._on(self._happenings, hook, work, seconds, _GRACE)
+        return self.ask(hook, partial(self.hooks[hook], **given), seconds)
+
+    def given(self, hook: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``args``, and its settings, that its implementation of the hook declares."""
+        wanted = self._wanted[hook]
+        return {name: value for name, value in (*args.items(), ("config", self.config)) if name in wanted}
+
+    def ask(self, what: str, function: Callable[[], object], seconds: float) -> object:
+        """Put a question to it; ``what`` names it, should it hang. Raises as ``call``."""
+        return self._on(self._questions, what, function, seconds)
+
+    def act(self, what: str, function: Callable[[], Coroutine[Any, Any, object]], seconds: float) -> None:
+        """Have it do something, beside whatever else it is doing; a late one is cancelled. Raises as ``call``."""
+        self._on(Lane(f"plugin {self.name}: {what}"), what, partial(_run, function, seconds), seconds, _GRACE)
+
+    def _on(self, lane: Lane, what: str, function: Callable[[], object], seconds: float, grace: float = 0) -> object:
         if self.off:
             raise Unfit(f"it is switched off: {self.off}")
-        function, wanted = self.hooks[hook], self._wanted[hook]
-        given = {name: value for name, value in (*args.items(), ("config", self.config)) if name in wanted}
         self.calls += 1
         began = time.monotonic()
         try:
-            if hook.startswith("on_"):
-                # A coroutine that is late is cancelled; only one that does not yield to that counts as hung.
-                return self._happenings.call(lambda: _run(function(**given), seconds), seconds + 1)
-            return self._questions.call(lambda: function(**given), seconds)
+            return lane.call(function, seconds + grace)
         except Hung:
-            self.off = f"{hook} was not over after {seconds:g} s"
+            self.off = f"{what} was not over after {seconds:g} s"
             raise Unfit(f"it is switched off until the next start: {self.off}") from None
         finally:
             self.seconds += time.monotonic() - began
 
 
-def _run(said: object, seconds: float) -> None:
+def _run(function: Callable[[], object], seconds: float) -> None:
+    said = function()
     if inspect.iscoroutine(said):
         asyncio.run(_within(said, seconds))
     elif inspect.isgenerator(said) or inspect.isasyncgen(said):
