@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -59,26 +60,31 @@ class WorkingHours:
         )
 
     def _opening_on(self, day: date, at: datetime) -> datetime | None:
+        for start, end, midnight in self._stretches(day):
+            for opens, closes in self.week[day.weekday()]:
+                found = max(at, start, midnight + opens * _MINUTE)
+                if found < min(end, midnight + closes * _MINUTE):
+                    return found
+        return None
+
+    def _stretches(self, day: date) -> Iterator[tuple[datetime, datetime, datetime]]:
+        """The parts of a day in which the clock is not changed: start, end, and when by that clock midnight was."""
         start, end = self._midnight(day), self._midnight(day + _DAY)
         if end - start == _DAY:
-            for opens, closes in self.week[day.weekday()]:
-                if at < start + closes * _MINUTE:
-                    return max(at, start + opens * _MINUTE)
-            return None
-        moment = max(at, start)  # the clocks change: look at each minute
-        while moment < end:
-            if self._is_open(moment):
-                return moment
-            moment = moment.replace(second=0, microsecond=0) + _MINUTE
-        return None
+            yield start, end, start
+            return
+        minutes = range((end - start) // _MINUTE)
+        offset = self._offset(start)
+        change = start + bisect_left(minutes, True, key=lambda m: self._offset(start + m * _MINUTE) != offset) * _MINUTE
+        nominal = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        yield start, change, nominal - offset
+        yield change, end, nominal - self._offset(change)
 
     def _midnight(self, day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
 
-    def _is_open(self, moment: datetime) -> bool:
-        there = moment.astimezone(self.zone)
-        minute = there.hour * 60 + there.minute
-        return any(opens <= minute < closes for opens, closes in self.week[there.weekday()])
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.zone).utcoffset() or timedelta()
 
     def _is_holiday(self, day: date) -> bool:
         return bool(self.holidays) and day in _holidays(self.holidays, day.year)
