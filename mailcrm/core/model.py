@@ -69,7 +69,7 @@ class Embedded:
 
     ``type`` is the lower-case content type: ``message/delivery-status``, ``message/feedback-report``,
     ``message/disposition-notification``, ``text/calendar``, ``text/rfc822-headers`` or ``message/rfc822``
-    (of which only the head and the beginning of its body are kept).
+    (its head, unfolded and decoded, a blank line, and its own text).
     """
 
     type: str

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from mailcrm import config
 from mailcrm.core.model import Attachment, Embedded
 from mailcrm.core.text import clean
 from mailcrm.mail import charsets, html_text, params, transfer
 from mailcrm.mail.content import Sink
-from mailcrm.mail.headers import Buffer, read_head, text
-from mailcrm.mail.mime import Leaf
+from mailcrm.mail.counting import Counting
+from mailcrm.mail.headers import Buffer, beginning, read_head, text, words
+from mailcrm.mail.headers import clean as one_line
+from mailcrm.mail.mime import Leaf, Unparsable, leaves
 
 MAX_TEXT = 500_000  # bytes of one text part that are read as text; what is longer is kept as an attachment too
 MAX_TEXTS = 1_000_000  # characters
 MAX_EMBEDDED = 64_000  # characters
 MAX_ATTACHED_HEAD = 200_000
+_INNER = config.Parsing(max_parts=100, max_depth=10)  # of a message in a message
 _STREAMED = 1 << 20  # encoded bytes from which an attachment is decoded in pieces
 
 _EMBEDDED = {
@@ -32,6 +36,7 @@ _EMBEDDED = {
     "message/global": "message/rfc822",
 }
 _OVERLOOKED = frozenset({"text/x-amp-html", "text/watch-html"})
+_FOLD = re.compile(r"\n(?=[ \t])")
 _FLOWED_QUOTE = re.compile(r"(>*) ?(.*)", re.DOTALL)
 
 
@@ -130,8 +135,11 @@ class Body:
 
     def _embed(self, leaf: Leaf, kind: str, encoding: str) -> None:
         data = transfer.decoded(self.raw, leaf.start, leaf.end, encoding, MAX_EMBEDDED * 4)
-        charset = leaf.params.get("charset") or ("utf-8" if kind == "text/calendar" else None)
-        content = clean(charsets.body(data, charset))[:MAX_EMBEDDED]
+        if kind == "message/rfc822":
+            content = _message(data)
+        else:
+            charset = leaf.params.get("charset") or ("utf-8" if kind == "text/calendar" else None)
+            content = clean(charsets.body(data, charset))[:MAX_EMBEDDED]
         options = {
             name: given for name in leaf.params if (given := params.param(leaf.params, name)) and len(given) < 1_000
         }
@@ -169,6 +177,25 @@ class Body:
     def _html(self, leaf: Leaf, encoding: str) -> str:
         data = transfer.decoded(self.raw, leaf.start, leaf.end, encoding, MAX_TEXT)
         return charsets.body(data, leaf.params.get("charset"))
+
+
+def _message(data: bytes) -> str:
+    """A message in a message: its head, unfolded and decoded, a blank line, and its own text, not that of a third."""
+    start = beginning(data)
+    head = read_head(data, start, len(data))
+    inner = Body(data, Counting(), [])
+    try:
+        for leaf in leaves(data, head, len(data), _INNER, []):
+            if leaf.kind.partition("/")[0] in ("text", ""):
+                inner.add(leaf)
+    except Unparsable:
+        return clean(charsets.body(data, None))[:MAX_EMBEDDED]
+    return clean(f"{_readable(data[start : head.body])}\n\n{inner.text()}")[:MAX_EMBEDDED]
+
+
+def _readable(head: bytes) -> str:
+    lines = _FOLD.sub("", charsets.body(head, None)[:MAX_EMBEDDED]).strip().split("\n")
+    return "\n".join([one_line(words(line)) if "=?" in line else line for line in lines])
 
 
 def unflowed(content: str, *, delsp: bool) -> str:

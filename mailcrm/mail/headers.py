@@ -62,6 +62,17 @@ class Head(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
+def beginning(raw: Buffer) -> int:
+    """Where the header starts: after blank lines and an mbox ``From `` line."""
+    at = 0
+    while raw[at : at + 1] in (b"\r", b"\n") and at < 1_000:
+        at += 1
+    if raw[at : at + 5] == b"From " or raw[at : at + 6] == b">From ":
+        newline = raw.find(b"\n", at, at + 10_000)
+        at = newline + 1 if newline >= 0 else at
+    return at
+
+
 def read_head(raw: Buffer, start: int, end: int) -> Head:
     """The header fields between ``start`` and the first blank line, at most ``end``.
 

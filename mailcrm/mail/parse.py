@@ -43,7 +43,7 @@ def parse(raw: Buffer, blobs: Sink, limits: config.Parsing) -> Message:
 
 def _read(raw: Buffer, blobs: Sink, limits: config.Parsing) -> Message:
     end = len(raw)
-    head = headers.read_head(raw, _beginning(raw), end)
+    head = headers.read_head(raw, headers.beginning(raw), end)
     fields = head.fields
     if (
         head.body - headers.MAX_HEAD >= 0
@@ -87,17 +87,6 @@ def _read(raw: Buffer, blobs: Sink, limits: config.Parsing) -> Message:
         size=end,
         problems=tuple(dict.fromkeys(problems))[:MAX_PROBLEMS] if problems else (),
     )
-
-
-def _beginning(raw: Buffer) -> int:
-    """Where the header starts: after blank lines and an mbox ``From `` line."""
-    at = 0
-    while raw[at : at + 1] in (b"\r", b"\n") and at < 1_000:
-        at += 1
-    if raw[at : at + 5] == b"From " or raw[at : at + 6] == b">From ":
-        newline = raw.find(b"\n", at, at + 10_000)
-        at = newline + 1 if newline >= 0 else at
-    return at
 
 
 def _first(fields: Fields, name: str) -> bytes:
