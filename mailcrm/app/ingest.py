@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from mailcrm.app import answers, returned
+from mailcrm.app import answers, drafts, returned
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
 from mailcrm.app.linker import Linked, Linker
@@ -175,12 +175,9 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     linker.finish()
     if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
-    events.record_quietly(
-        connection,
-        [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread))],
-        context.plugins.implementers("on_event"),
-        now,
-    )
+    happened = [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread))]
+    events.record_quietly(connection, happened, context.plugins.implementers("on_event"), now)
+    drafts.fulfil(connection, context, happened, now)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(
