@@ -98,7 +98,7 @@ def test_a_workflow_is_read_node_by_node() -> None:  # WF-1, WF-6, WF-9, GRAPH-8
 on_edit = "finish"
 [nodes.in]
 on = "form.submitted"
-where = {{ form = "offer-1", place = "blog" }}
+where = {{ form = ["offer-1", "offer-2"], place = "blog" }}
 next = ["wait", "clicked"]
 [nodes.wait]
 wait = "1mo"
@@ -134,7 +134,7 @@ end = "branch"
     tag = lambda name, negated=False: Condition("tag", {"tag": name}, negated)  # noqa: E731
     assert (found.again, found.on_edit) == (Again.RESTART, OnEdit.FINISH)
     assert found.nodes == {
-        "in": On("form.submitted", {"form": "offer-1", "place": "blog"}, ("wait", "clicked")),
+        "in": On("form.submitted", {"form": ["offer-1", "offer-2"], "place": "blog"}, ("wait", "clicked")),
         "wait": Wait("1mo", ("ask",)),
         "clicked": On("link.clicked", {}, ("by-tag",), "5d", ("tell",), entry=False),
         "ask": If(
@@ -206,6 +206,7 @@ next = "ende"
         ('on = "tag.added"\nwhere = { tga = "x" }', "7: nodes.x.where.tga: tag.added has no tga; write tag"),
         ('on = "tag.added"\nwhere = { tag = 3 }', "7: nodes.x.where.tag: is a whole number; write text"),
         ('on = "deal.won"\nwhere = { deal = true }', "7: nodes.x.where.deal: is true or false; write a whole number"),
+        ('on = "tag.added"\nwhere = { tag = ["vip", 3] }', "7: nodes.x.where.tag: is a list; write text or a list"),
         ('on = "tag.added"\nwhere = "vip"', "7: nodes.x.where: is text; write a table: { … }"),
         ('on = "tag.added"\nentry = "no"', "7: nodes.x.entry: is text; write true or false"),
         ('on = "tag.added"\nnext = ["end", "end"]', "7: nodes.x.next: end stands twice in the list; leave one"),

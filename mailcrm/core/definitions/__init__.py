@@ -1,6 +1,6 @@
 """Definition files of flows: TOML to definition, definition to flow, and back to TOML."""
 
-from mailcrm.core.definitions.compiling import has_fields, to_flow
+from mailcrm.core.definitions.compiling import to_flow
 from mailcrm.core.definitions.faults import DefinitionError, Fault
 from mailcrm.core.definitions.model import (
     ActivityStep,
@@ -30,7 +30,6 @@ __all__ = [
     "SequenceDefinition",
     "StopOnReply",
     "WorkflowDefinition",
-    "has_fields",
     "notes",
     "parse",
     "to_data",

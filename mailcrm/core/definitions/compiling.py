@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
 
 from mailcrm.core.definitions.model import (
     ActivityStep,
@@ -16,9 +15,9 @@ from mailcrm.core.definitions.model import (
     Step,
     WorkflowDefinition,
 )
-from mailcrm.core.events import Event
 from mailcrm.core.flow import Action, Do, End, Flow, FlowKind, Node, On, Trigger
 from mailcrm.core.registry import Registry
+from mailcrm.core.triggers import matches
 from mailcrm.errors import Refused
 
 
@@ -86,9 +85,4 @@ def _trigger(name: str, registry: Registry) -> Trigger:
         return registry.triggers[name]
     if name not in registry.kinds:
         raise Refused(f"there is no event {name} any more; enable the plugin that brings it")
-    return Trigger(name, name, has_fields)
-
-
-def has_fields(event: Event, where: Mapping[str, Any]) -> bool:
-    """The test of a kind of event that has no trigger of its own: each field asked for is as asked."""
-    return all(event.data.get(name) == value for name, value in where.items())
+    return Trigger(name, name, matches)

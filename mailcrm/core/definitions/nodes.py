@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any
 
 from mailcrm.core.definitions.conditions import read_if, read_switch
@@ -88,7 +89,8 @@ def read_trigger(table: Table, registry: Registry, faults: Faults) -> tuple[str,
             known = {*registry.triggers, *registry.kinds}
             table.fault("on", f"there is no event {name}", nearest(name, known, "`mailcrm event kinds` lists them"))
         return name, dict(where)
-    return name, fitting(where, kind.fields, (*table.path, "where"), kind.name, faults, demand=False)
+    asked = {field: type_ | GenericAlias(list, type_) for field, type_ in kind.fields.items()}  # a value, or several
+    return name, fitting(where, asked, (*table.path, "where"), kind.name, faults, demand=False)
 
 
 def read_actions(table: Table, registry: Registry, faults: Faults) -> tuple[Action, ...]:
