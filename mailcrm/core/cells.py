@@ -134,16 +134,19 @@ def money(cell: Cell) -> tuple[Decimal | None, str | None]:
 
 def number(cell: Cell) -> Decimal | None:
     """A number as ``money`` reads it but not rounded, alone or beside a currency or %; None for all else."""
-    given = line(cell) if isinstance(cell, str) else str(cell)
-    match = _MONEY.match(given) if not isinstance(cell, bool) and len(given) <= 60 else None
-    if match is None:
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
         return None
     try:
-        beside = f"{match['before']}{match['after']}".strip()
-        if beside != "%":
-            currency(beside)
-        # A typed number is written by Python: no sign in it groups thousands.
-        found = Decimal(_plain_number(match["number"]) if isinstance(cell, str) else given)
+        if isinstance(cell, str):
+            match = _MONEY.match(line(cell)) if len(cell) <= 100 else None
+            if match is None:
+                return None
+            beside = f"{match['before']}{match['after']}".strip()
+            if beside != "%":
+                currency(beside)
+            found = Decimal(_plain_number(match["number"]))
+        else:
+            found = Decimal(str(cell))
     except (BadCell, InvalidOperation):
         return None
     return found if found.is_finite() else None

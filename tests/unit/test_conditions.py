@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailcrm.core import definitions
 from mailcrm.core.card import Card, CardDeal
 from mailcrm.core.comparing import compared, same
 from mailcrm.core.conditions import CONDITIONS, holds, needs
 from mailcrm.core.enrollment import Verdict
-from mailcrm.core.flow import Condition
+from mailcrm.core.events import KINDS
+from mailcrm.core.flow import Condition, If
 from mailcrm.core.registry import ConditionType, Registry
+from mailcrm.core.triggers import TRIGGERS
 from mailcrm.errors import Refused
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -275,3 +281,52 @@ def test_a_language_is_also_that_of_its_regions() -> None:
     assert ask("language", language=["de", "pl"]).holds
     assert not ask("language", language="pl-AT").holds
     assert not ask("language", Card(1, language="pln"), language="pl").holds
+
+
+# As authors write them
+
+
+def written() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
+    return re.findall(r"`(\{ .+? \})`(?=[ :])", text)
+
+
+def read(condition: str) -> Condition:
+    nodes = (
+        f'[nodes.a]\non = "tag.added"\nnext = "b"\n[nodes.b]\nif = [[{condition}]]\nyes = "c"\n[nodes.c]\nend = "all"\n'
+    )
+    registry = Registry(KINDS, TRIGGERS, CONDITIONS)
+    found = definitions.parse(f'kind = "workflow"\nname = "W"\n{nodes}', "w.toml", registry)
+    again = definitions.parse(definitions.to_toml(found), "w.toml", registry)
+    assert again == found
+    assert isinstance(found, definitions.WorkflowDefinition)
+    node = found.nodes["b"]
+    assert isinstance(node, If)
+    return node.groups[0][0]
+
+
+@pytest.mark.parametrize("text", written())
+def test_every_documented_condition_is_read_and_asked(text: str) -> None:
+    condition = read(text)
+    for card in (EWA, NOBODY):
+        verdict = holds(condition, card, NOW, REGISTRY)
+        turned = holds(replace(condition, negated=not condition.negated), card, NOW, REGISTRY)
+        assert verdict.holds is not turned.holds
+
+
+def test_every_condition_is_documented() -> None:
+    named = {re.match(r"\{ (\w+)", text)[1] for text in written()}  # type: ignore[index]
+    assert named == CONDITIONS.keys()
+    assert {key for text in written() for key in re.findall(r", (\w+) = ", text)} >= CONDITIONS[
+        "field"
+    ].params.keys() - {"field"}
+
+
+def test_what_is_written_means_what_it_says() -> None:
+    assert holds(read('{ tag = ["vip", "other"] }'), EWA, NOW, REGISTRY).holds
+    assert not holds(read('{ not_tag = "vip" }'), EWA, NOW, REGISTRY).holds
+    assert holds(read('{ not_in_workflow = "Campaign 2" }'), EWA, NOW, REGISTRY).holds
+    assert holds(read('{ field = "since", above = 2026-01-30 }'), EWA, NOW, REGISTRY).holds
+    assert holds(read("{ deal_open = false }"), NOBODY, NOW, REGISTRY).holds
+    assert not holds(read('{ replied = { within = "2d" } }'), EWA, NOW, REGISTRY).holds
+    assert holds(read('{ replied = { within = "2d" }, not = true }'), EWA, NOW, REGISTRY).holds
