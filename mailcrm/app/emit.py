@@ -49,7 +49,7 @@ def emit(
             source=source,
             data=data,
         )
-        new = events.record(connection, row, plugins, now)
+        new = events.record(connection, row, plugins, now, context.registry.kinds)
     if new:
         context.changed()
     return new

@@ -12,7 +12,7 @@ from mailcrm.cli.context import actor, context
 from mailcrm.cli.options import Json, Person
 from mailcrm.cli.output import emit as show
 from mailcrm.cli.output import say
-from mailcrm.core.events import KINDS, type_name
+from mailcrm.core.events import type_name
 from mailcrm.errors import Refused
 from mailcrm.store import events, find
 
@@ -21,15 +21,15 @@ _SHOWN = 50
 
 
 @app.command()
-def kinds(as_json: Json = False) -> None:
-    """List the kinds of events with their fields."""
+def kinds(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the kinds of events with their fields, those of plugins too."""
     rows = [
         {
             "kind": kind.name,
             "fields": {name: type_name(wanted) for name, wanted in kind.fields.items()},
             "label": kind.label,
         }
-        for kind in KINDS.values()
+        for kind in context(ctx).registry.kinds.values()
     ]
     show(rows, as_json, ["kind", "fields", "label"])
 

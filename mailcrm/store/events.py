@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from mailcrm.core.enrollment import Place
-from mailcrm.core.events import Event, check
+from mailcrm.core.events import KINDS, Event, EventKind, check
 from mailcrm.store import reactions
 from mailcrm.store.bulk import insert_new_rows
 from mailcrm.store.db import insert_new
@@ -58,13 +58,18 @@ class Backlog:
 
 
 def record_many(
-    connection: Connection, rows: Sequence[NewEvent], plugins: Sequence[str], stored_at: datetime
+    connection: Connection,
+    rows: Sequence[NewEvent],
+    plugins: Sequence[str],
+    stored_at: datetime,
+    kinds: Mapping[str, EventKind] = KINDS,
 ) -> list[int]:
     """Store events, for plugins and for flows; those whose key is stored already are left as they are.
 
     Args:
         plugins: the plugins that are to be told of them (``host.implementers("on_event")``).
         stored_at: now; aware.
+        kinds: those that there are: without plugins' own by default.
 
     Returns:
         The ids of those that are new.
@@ -82,7 +87,7 @@ def record_many(
             "at": row.at,
             "stored_at": stored_at,
             "source": row.source,
-            "data": check(row.kind, row.data),
+            "data": check(row.kind, row.data, kinds),
         }
         for row in rows
     ]
@@ -118,9 +123,15 @@ def record_quietly(
     insert_new_rows(connection, event, columns, values)
 
 
-def record(connection: Connection, row: NewEvent, plugins: Sequence[str], stored_at: datetime) -> bool:
+def record(
+    connection: Connection,
+    row: NewEvent,
+    plugins: Sequence[str],
+    stored_at: datetime,
+    kinds: Mapping[str, EventKind] = KINDS,
+) -> bool:
     """Store one event; False if its key is stored already. See ``record_many``."""
-    return bool(record_many(connection, [row], plugins, stored_at))
+    return bool(record_many(connection, [row], plugins, stored_at, kinds))
 
 
 def recent(
