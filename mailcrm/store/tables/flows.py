@@ -60,6 +60,7 @@ enrollment = table(
     Column("enrolled_by", Text, nullable=False),  # user:anna, event:17, workflow:…
     Column("ended_at", Utc),
     Column("ended_by", Text, nullable=False, server_default=""),
+    Column("cleared_at", Utc),  # a sequence's item that was through and taken off its list: it takes no place
     Column("seq", Integer, nullable=False),  # compared and set by every write
     Column("due_at", Utc),  # the earliest timer of its tokens
     Column("state", Text, nullable=False),  # JSON: tokens, passed, chain, counters (store.enrollments)

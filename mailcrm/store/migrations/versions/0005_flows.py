@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("enrolled_by", sa.Text(), nullable=False),
         sa.Column("ended_at", Utc(), nullable=True),
         sa.Column("ended_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("cleared_at", Utc(), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("due_at", Utc(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
