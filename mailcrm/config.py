@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mailcrm.core import calendar, config_keys, spans
+from mailcrm import config_checks
+from mailcrm.core import calendar, config_keys
 from mailcrm.errors import ConfigError
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -224,6 +224,23 @@ class Sequences(Struct, frozen=True):
     max_items: int = 250
 
 
+class Outside(Struct, frozen=True):
+    """Requests that flows and plugins make of other programs.
+
+    Args:
+        allow: addresses and networks that may be asked though they are not public, and over plain HTTP.
+        seconds: how long a request may take.
+    """
+
+    allow: tuple[str, ...] = ()
+    seconds: float = 10.0
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``allow``, read. Raises ValueError for what is no address or network."""
+        return tuple(ip_network(each) for each in self.allow)
+
+
 class Retention(Struct, frozen=True):
     """How long things are kept; absent is for ever."""
 
@@ -267,6 +284,7 @@ class Config(Struct, frozen=True):
     parsing: Parsing = Parsing()
     limits: Limits = Limits()
     sequences: Sequences = Sequences()
+    outside: Outside = Outside()
     retention: Retention = Retention()
     plugins: Plugins = Plugins()
     base: str = "."
@@ -323,7 +341,7 @@ def parse(data: dict[str, Any], *, base: Path, source: str = "config.toml") -> C
     except msgspec.ValidationError:
         raise ConfigError(f"{source}: {config_keys.misfit(data, Config)}") from None
     config = msgspec.structs.replace(config, mailboxes={**config.mailboxes, **_served(config, source)})
-    _check(config, source)
+    config_checks.check(config, source)
     return config
 
 
@@ -350,51 +368,3 @@ def _served(config: Config, source: str) -> dict[str, Mailbox]:
                 password=server.password,
             )
     return found
-
-
-def _span(span: str, key: str, source: str) -> None:
-    try:
-        spans.before(datetime(2026, 1, 1, tzinfo=UTC), span)
-    except ValueError as error:
-        raise ConfigError(f"{source}: {key}: {error}") from None
-
-
-def _check(config: Config, source: str) -> None:
-    """What the types can't say."""
-    for key, user in config.users.items():
-        if not user.email.rpartition("@")[0]:
-            raise ConfigError(f"{source}: users.{key}.email: {user.email!r} is no e-mail address")
-        try:
-            ZoneInfo(user.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError(
-                f"{source}: users.{key}.time_zone: there is no time zone {user.time_zone!r}; write it as Europe/Warsaw"
-            ) from None
-        try:
-            user.hours()
-        except ValueError as error:
-            raise ConfigError(f"{source}: users.{key}.working_hours: {error}") from None
-    for key, span in msgspec.structs.asdict(config.retention).items():
-        if span is not None:
-            _span(span, f"retention.{key}", source)
-    for key, mailbox in config.mailboxes.items():
-        if mailbox.user and mailbox.members:
-            raise ConfigError(f"{source}: mailboxes.{key} has both user and members; keep one")
-        if not mailbox.people:
-            raise ConfigError(f"{source}: mailboxes.{key} has no owner; set user (or members for a shared one)")
-        for name in mailbox.people:
-            if name not in config.users:
-                near = difflib.get_close_matches(name, list(config.users), n=1)
-                hint = f"; did you mean {near[0]}?" if near else f"; add [users.{name}]"
-                raise ConfigError(f"{source}: mailboxes.{key} names the user {name!r}, who is not configured{hint}")
-        if mailbox.host and not mailbox.login:
-            raise ConfigError(
-                f"{source}: mailboxes.{key}.login is missing; it is the account's user name at {mailbox.host}"
-            )
-        if mailbox.host and mailbox.password is None and mailbox.oauth is None:
-            raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
-    for key, mailbox in config.mailboxes.items():
-        _span(mailbox.backfill_since, f"mailboxes.{key}.backfill_since", source)
-        _span(mailbox.poll, f"mailboxes.{key}.poll", source)
-    if config.lmtp and not config.lmtp.drop_box and not config.domains:
-        raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")

@@ -89,12 +89,15 @@ class Reach(Protocol):
         """
 
     async def request(
-        self, method: str, url: str, *, json: Any = None, headers: Mapping[str, str] | None = None
+        self, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        """Make one HTTPS request to a public address, or to one that ``[outside] allow`` names.
+        """Make one HTTPS request to a public address, or to a network that ``[outside] allow`` names.
 
         It carries ``Idempotency-Key`` (the effect's key: a repeated request is known by it) and, if there is a
         body, ``X-Mailcrm-Signature: sha256=HEX`` (HMAC of the body with the text of ``web.secret``).
+
+        Args:
+            body: text is sent as it is, anything else as JSON.
 
         Raises:
             Permanent: the address may not be asked, or the server refused (a status of 3xx or 4xx).

@@ -12,7 +12,7 @@ from mailcrm import config as configuration
 from mailcrm.app.ask import drop_box
 from mailcrm.app.context import Context
 from mailcrm.app.flow_book import FlowBook
-from mailcrm.app.registry import registry
+from mailcrm.app.registry import BUILT_IN, registry
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
 from mailcrm.plugins import PluginHost
@@ -57,7 +57,7 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
         clock=(lambda: now) if now else lambda: datetime.now(UTC),
         secret=secret(config),
         registry=known,
-        flows=FlowBook(known),
+        flows=FlowBook(known, config),
         changed=changed,
     )
 
@@ -88,6 +88,6 @@ def secret(config: configuration.Config) -> bytes:
 
 def load_plugins(config: configuration.Config) -> PluginHost:
     """The bundled plugins, those installed as packages and those of the configured folder."""
-    host = PluginHost(config.plugins.block, config.plugins.config, base=Path(config.base))
+    host = PluginHost(config.plugins.block, config.plugins.config, known=BUILT_IN, base=Path(config.base))
     host.load(folder=config.path(config.plugins.folder) if config.plugins.folder else None)
     return host

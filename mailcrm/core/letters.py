@@ -71,6 +71,11 @@ def render(subject: str, body: str, variables: Mapping[str, Any], signature: str
     return Letter(title, f"{text}\n")
 
 
+def fill(template: str, variables: Mapping[str, Any]) -> str:
+    """Fill in one short text that is no letter: a notice, a message to a telephone. Raises as ``render``."""
+    return _plain(_filled(template, variables, "text")).strip()
+
+
 def variables_of(template: str) -> frozenset[tuple[str, ...]]:
     """Everything from outside that a template names, part by part: ``("person", "first_name")``.
 

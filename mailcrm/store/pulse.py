@@ -59,14 +59,20 @@ def add(
     now: datetime,
     *,
     effect_key: str | None = None,
+    run: int | None = None,
 ) -> None:
-    """Put a line into a user's pulse. ``effect_key``: ``enrollment.hop.index`` of the action that it stands for."""
+    """Put a line into a user's pulse.
+
+    Args:
+        effect_key: ``enrollment.hop.index`` of the action that it stands for.
+        run: of a notice: the enrollment that it is from.
+    """
     values = {
         "user_id": user_id,
         "kind": kind,
         "text": text,
         "due_at": due_at,
-        "enrollment_id": int(effect_key.partition(".")[0]) if effect_key else None,
+        "enrollment_id": int(effect_key.partition(".")[0]) if effect_key else run,
         "effect_key": effect_key,
         "created_at": now,
     }

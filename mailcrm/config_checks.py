@@ -1,0 +1,70 @@
+"""What the types of the configuration can't say."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from mailcrm.core import spans
+from mailcrm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mailcrm.config import Config
+
+
+def check(config: Config, source: str) -> None:
+    """See that the sections make sense. Raises ConfigError; the text names ``source`` and the key."""
+    for key, user in config.users.items():
+        if not user.email.rpartition("@")[0]:
+            raise ConfigError(f"{source}: users.{key}.email: {user.email!r} is no e-mail address")
+        try:
+            ZoneInfo(user.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(
+                f"{source}: users.{key}.time_zone: there is no time zone {user.time_zone!r}; write it as Europe/Warsaw"
+            ) from None
+        try:
+            user.hours()
+        except ValueError as error:
+            raise ConfigError(f"{source}: users.{key}.working_hours: {error}") from None
+    try:
+        _ = config.outside.networks
+    except ValueError as error:
+        raise ConfigError(f"{source}: outside.allow: {error}; write 10.1.0.7 or 10.1.0.0/16") from None
+    if not 0 < config.outside.seconds <= 60:
+        raise ConfigError(f"{source}: outside.seconds must be more than 0 and at most 60")
+    for key, span in msgspec.structs.asdict(config.retention).items():
+        if span is not None:
+            _span(span, f"retention.{key}", source)
+    for key, mailbox in config.mailboxes.items():
+        if mailbox.user and mailbox.members:
+            raise ConfigError(f"{source}: mailboxes.{key} has both user and members; keep one")
+        if not mailbox.people:
+            raise ConfigError(f"{source}: mailboxes.{key} has no owner; set user (or members for a shared one)")
+        for name in mailbox.people:
+            if name not in config.users:
+                near = difflib.get_close_matches(name, list(config.users), n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; add [users.{name}]"
+                raise ConfigError(f"{source}: mailboxes.{key} names the user {name!r}, who is not configured{hint}")
+        if mailbox.host and not mailbox.login:
+            raise ConfigError(
+                f"{source}: mailboxes.{key}.login is missing; it is the account's user name at {mailbox.host}"
+            )
+        if mailbox.host and mailbox.password is None and mailbox.oauth is None:
+            raise ConfigError(f'{source}: mailboxes.{key} has no password; set password = {{env = "…"}} or oauth')
+    for key, mailbox in config.mailboxes.items():
+        _span(mailbox.backfill_since, f"mailboxes.{key}.backfill_since", source)
+        _span(mailbox.poll, f"mailboxes.{key}.poll", source)
+    if config.lmtp and not config.lmtp.drop_box and not config.domains:
+        raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
+
+
+def _span(span: str, key: str, source: str) -> None:
+    try:
+        spans.before(datetime(2026, 1, 1, tzinfo=UTC), span)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {key}: {error}") from None
