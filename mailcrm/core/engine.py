@@ -71,7 +71,7 @@ def _due(flow: Flow, live: Enrollment | None, due: Due, facts: Facts, now: datet
     elif isinstance(node, Do) and token.waiting is Waiting.DELAY:
         walk.perform(token.id, token.node, node, token.hop, token.index, when)
     elif isinstance(node, On) and token.waiting is Waiting.EVENT:
-        walk.note(token.node, "did not happen in time")
+        walk.note(token.node, "did not happen in time", hop=token.hop)
         walk.along(token.id, token.node, node.otherwise, when)
     else:
         walk.fail(token.node, _GONE)
@@ -94,7 +94,8 @@ def _done(flow: Flow, live: Enrollment | None, done: Done, facts: Facts) -> Deci
         walk.fail(token.node, f"{node.actions[token.index].name}: {done.problem}")
     else:
         name = node.actions[token.index].name
-        walk.note(token.node, f"{name} failed, goes on: {done.problem}" if done.problem else f"did {name}")
+        result = f"{name} failed, goes on: {done.problem}" if done.problem else f"did {name}"
+        walk.note(token.node, result, hop=token.hop)
         walk.perform(token.id, token.node, node, token.hop, token.index + 1, when)
     walk.run()
     return walk.decision()

@@ -94,8 +94,9 @@ def _moved(walk: Walk, live: Enrollment, stimulus: Happened, names: list[str], e
     if not goals and not entries:
         return Decision(live, steps=tuple(walk.steps))
     walk.moved_by(stimulus.chain)
-    for name, tokens in goals.items():
-        _take(walk, name, tokens, (event.at, event.id))
+    for name in names:
+        if name in goals:
+            _take(walk, name, goals[name], (event.at, event.id))
     for name in entries:
         _enter(walk, name, (event.at, event.id))
     walk.run()
@@ -126,7 +127,7 @@ def _take(walk: Walk, name: str, tokens: list[Token], moment: Moment) -> None:
     if not isinstance(node, On):
         return
     order = list(flow.nodes)
-    nearest = min(tokens, key=lambda t: (0 if t.node == name else flow.hops[t.node][name], order.index(t.node)))
+    nearest = min(tokens, key=lambda t: (0 if t.node == name else flow.hops[t.node][name], order.index(t.node), t.id))
     for token in tokens:
         del walk.tokens[token.id]
         walk.withdraw |= token.keys

@@ -48,6 +48,18 @@ def circle(flow: int, chain: tuple[Place, ...]) -> str:
     return f"reacts not: {why}: {' → '.join(f'flow {flow} {node}' for flow, node in chain)}"
 
 
+class Broken(Exception):
+    """What a condition raised when it was recorded, in the words of ``in_short``."""
+
+
+def in_short(problem: Exception) -> str:
+    """An unexpected error as the trace names it."""
+    text = str(problem)
+    if isinstance(problem, Broken):
+        return text
+    return f"{type(problem).__name__}: {text[:200]}" if text else type(problem).__name__
+
+
 class Walk:
     """A live enrollment in motion. ``run`` and then ``decision``; nothing is changed in what it was given.
 
@@ -155,7 +167,7 @@ class Walk:
             self.note(name, "was the last step")
         else:
             if not any(t.node == name and t.waiting is Waiting.PARKED for t in self.tokens.values()):
-                self.tokens[token] = Token(token, name, Waiting.PARKED, when)
+                self.tokens[token] = Token(token, name, Waiting.PARKED, when, hop=self.hop)
             self.note(name, "parks: nothing leads on from here")
 
     def perform(self, token: int, name: str, node: Do, hop: int, index: int, when: Moment) -> None:
@@ -166,7 +178,7 @@ class Walk:
         chain = (*self.chain, (self.flow.id, name))
         self.effects.append(Effect(key, name, action.name, action.args, when[0], chain))
         self.tokens[token] = Token(token, name, Waiting.DONE, when, None, frozenset((key,)), index, hop)
-        return self.note(name, f"does {action.name}")
+        return self.note(name, f"does {action.name}", hop=hop)
 
     def pass_on(self, token: int, name: str, targets: Names, when: Moment, result: str = "passed") -> None:
         """An event takes a token through an ``On``."""
@@ -179,7 +191,7 @@ class Walk:
         try:
             return self.flow.answers(name, event)
         except Exception as problem:  # noqa: BLE001 — a plugin's test may raise anything
-            self.note(name, f"ignored: the trigger's test raised {_short(problem)}")
+            self.note(name, f"ignored: the trigger's test raised {in_short(problem)}")
             return False
 
     # -- arriving
@@ -201,7 +213,7 @@ class Walk:
             case On():
                 self._listen(token, name, node, when)
             case End(scope="all"):
-                self.tokens[token] = Token(token, name, Waiting.END, when)
+                self.tokens[token] = Token(token, name, Waiting.END, when, hop=self.hop)
                 self.note(name, "end of the whole run")
             case End():
                 self.note(name, "end of this branch")
@@ -224,7 +236,7 @@ class Walk:
                     continue
                 self.chain, self.told = stored.chain, in_words(event)
                 return self.pass_on(token, name, node.next, since)
-        self.tokens[token] = Token(token, name, Waiting.EVENT, when, due)
+        self.tokens[token] = Token(token, name, Waiting.EVENT, when, due, hop=self.hop)
         event_kind = self.flow.triggers[node.trigger].event
         return self.note(name, f"waits for {event_kind}" + (f", at most until {_minute(due)}" if due else ""))
 
@@ -267,7 +279,7 @@ class Walk:
         except Temporary:
             raise  # the step as a whole is tried again
         except Exception as problem:  # noqa: BLE001 — a plugin's condition may raise anything
-            self.fail(name, f"the condition {condition.name} raised {_short(problem)}")
+            self.fail(name, f"the condition {condition.name} raised {in_short(problem)}")
             return None
 
     # -- the end
@@ -302,9 +314,9 @@ class Walk:
 
     # -- the trace
 
-    def note(self, name: str, result: str, told: str = "") -> None:
-        """A line of the trace."""
-        self.steps.append(Step(self.hop, name, self.at, told or self.told, result))
+    def note(self, name: str, result: str, told: str = "", hop: int | None = None) -> None:
+        """A line of the trace; of the hop that is being made, if no other is named."""
+        self.steps.append(Step(self.hop if hop is None else hop, name, self.at, told or self.told, result))
 
     def _note_asked(self, name: str, result: str, expected: str, asked: list[Verdict]) -> None:
         actual = "; ".join(dict.fromkeys(verdict.actual for verdict in asked))
@@ -312,9 +324,4 @@ class Walk:
 
 
 def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _short(problem: Exception) -> str:
-    text = str(problem)
-    return f"{type(problem).__name__}: {text[:200]}" if text else type(problem).__name__
+    return f"{at.isoformat(' ')[:16]} UTC"
