@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pybase64
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_CODED = _ALPHABET + b"=\r\n"
 _FOREIGN = bytes(c for c in range(256) if c not in _ALPHABET + b"=")
 _NOT_BASE64 = re.compile(rb"(?<=\S)[ \t]+(?=\S)|[^A-Za-z0-9+/=\s\0]")
 _STEP = 1 << 19
@@ -48,7 +49,7 @@ def decoded(raw: bytes | mmap.mmap, start: int, end: int, encoding: str, most: i
 
 def is_really_plain(data: bytes) -> bool:
     """True for text that is labelled base64 and is not: it has spaces between words, or punctuation."""
-    return len(_NOT_BASE64.findall(data)) > 2
+    return bool(data.translate(None, _CODED)) and len(_NOT_BASE64.findall(data)) > 2
 
 
 def pieces(raw: bytes | mmap.mmap, start: int, end: int, encoding: str) -> Iterator[bytes]:
