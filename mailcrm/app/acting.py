@@ -27,6 +27,14 @@ class Actor:
         return f"user:{self.user.key}" if self.user else "command"
 
 
+def may(config: Config, actor: Actor, permission: str) -> bool:
+    """Whether he has a permission; ``admin`` has all, and so has nobody in particular (the operator)."""
+    if actor.user is None:
+        return True
+    entry = config.users.get(actor.user.key)
+    return entry is not None and not {permission, "admin"}.isdisjoint(entry.permissions)
+
+
 def viewer(config: Config, actor: Actor) -> Viewer:
     """What he may see of the mail. Mail handed in to the drop-box is for everybody; nobody in particular sees all."""
     if actor.user is None:

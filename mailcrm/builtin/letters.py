@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from mailcrm.errors import Refused
 from mailcrm.store import fields, flows, outbox, people, pulse, users, written
 from mailcrm.store.outbox import NewMail
 from mailcrm.store.users import StoredUser
+from mailcrm.store.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     return Outcome.WAITS
 
 
-def template_of(args: Any) -> Template:
+def template_of(args: Mapping[str, Any]) -> Template:
     """What a step is told to write. Raises Refused: it names a template, and there are none yet."""
     if args.get("template"):
         raise Refused(f"there is no template {args['template']!r}; write subject and body into the step")
@@ -111,20 +113,19 @@ def draft_of(
     sender: StoredUser,
     owner: int | None,
     recipient: str | None = None,
-    run: int | None = None,
+    before: Sequence[Written] = (),
 ) -> Draft:
     """Fill a template in for a subject.
 
     Args:
         owner: the user whose signature is put under it (SEQ-15).
         recipient: an address; None: the subject's person's primary one.
-        run: the enrollment whose thread it goes on with; None: it begins one.
+        before: the mail whose thread it goes on with, the oldest first; none: it begins one.
 
     Raises:
         Refused: a variable has no value, there is no address, the sender has left, or no mail came before.
     """
     rep = _configured(config, sender)
-    before = written.by_run(connection, run) if run is not None else []
     title = template.subject
     if not title and not before:
         raise Refused("the step is a reply to the mail before, and there is none; write a subject")
@@ -143,6 +144,7 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
     number = who.user(hands, effect, subject, who.optional(effect, "sender"))
     if number is None:
         raise Refused("nobody to write in whose name; give the flow an owner, or the step a sender")
+    run = int(effect.key.partition(".")[0])
     return draft_of(
         hands.connection,
         hands.config,
@@ -151,7 +153,7 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
         sender=users.find(hands.connection, str(number)),
         owner=flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None,
         recipient=who.optional(effect, "recipient"),
-        run=int(effect.key.partition(".")[0]) if effect.args.get("in_thread") else None,
+        before=written.by_run(hands.connection, run) if effect.args.get("in_thread") else (),
     )
 
 

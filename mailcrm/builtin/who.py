@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from mailcrm.builtin.hands import Hands
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.errors import Refused
@@ -62,13 +64,18 @@ def user(hands: Hands, effect: Effect, subject: Subject, given: str | None) -> i
     Raises:
         NotFound: no such user.
     """
+    of_flow = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
+    return meant(hands.connection, subject, given, of_flow)
+
+
+def meant(connection: Connection, subject: Subject, given: str | None, of_flow: int | None) -> int | None:
+    """As ``user``, in a flow whose owner is ``of_flow``."""
     given = given or "owner"
     if given not in ("owner", "contact-owner"):
-        return users.find(hands.connection, given).id
-    of_flow = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
+        return users.find(connection, given).id
     if given == "owner" and of_flow is not None:
         return of_flow
-    return _record_owner(hands, subject) or of_flow
+    return _record_owner(connection, subject) or of_flow
 
 
 def optional(effect: Effect, name: str) -> str | None:
@@ -77,12 +84,12 @@ def optional(effect: Effect, name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _record_owner(hands: Hands, subject: Subject) -> int | None:
+def _record_owner(connection: Connection, subject: Subject) -> int | None:
     owners: list[int | None] = []
     if subject.deal is not None:
-        owners.append(deals.rows(hands.connection, [subject.deal])[subject.deal].owner_id)
+        owners.append(deals.rows(connection, [subject.deal])[subject.deal].owner_id)
     if subject.lead is not None:
-        owners.append(leads.rows(hands.connection, [subject.lead])[subject.lead].owner_id)
+        owners.append(leads.rows(connection, [subject.lead])[subject.lead].owner_id)
     if subject.person is not None:
-        owners.append(people.rows(hands.connection, [subject.person])[subject.person].owner_id)
+        owners.append(people.rows(connection, [subject.person])[subject.person].owner_id)
     return next((owner for owner in owners if owner is not None), None)

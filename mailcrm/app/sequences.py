@@ -1,0 +1,156 @@
+"""Sequences as they are defined: apply, show, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from mailcrm.app import flow_files, machine
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.app.flow_files import Plan, item_of
+from mailcrm.builtin import variables
+from mailcrm.core.definitions import ActivityStep, DraftStep, EmailStep, SequenceDefinition, parse
+from mailcrm.core.enrollment import Status, Stop
+from mailcrm.core.flow import FlowKind
+from mailcrm.errors import NotFound, Refused
+from mailcrm.store import consents, flows, users
+from mailcrm.store.flows import StoredFlow
+
+KINDS = (FlowKind.SEQUENCE,)
+OWNER, CONTACT_OWNER = "owner", "contact-owner"
+
+
+def read(context: Context, path: Path) -> Plan:
+    """Read a sequence's file and compare it with what is stored.
+
+    Raises:
+        Refused: it can't be read, defines something else, or names a variable, template or user that there is none of.
+        DefinitionError: with every fault.
+    """
+    plan = flow_files.read(context, path)
+    if not isinstance(plan.definition, SequenceDefinition):
+        raise Refused(f"{path} defines no sequence; `mailcrm workflow apply {path}` applies it")
+    check(context, plan.definition)
+    return plan
+
+
+def check(context: Context, definition: SequenceDefinition) -> None:
+    """What the file alone can't tell. Raises Refused: an unknown variable, template or user, or too many steps."""
+    most = context.config.sequences.max_steps
+    if len(definition.steps) > most:
+        raise Refused(f"{definition.name!r} has {len(definition.steps)} steps; a sequence has at most {most}")
+    with context.db.read() as connection:
+        for number, step in enumerate(definition.steps, 1):
+            try:
+                _check_step(connection, step, item_of(definition))
+            except (NotFound, Refused) as error:
+                raise Refused(f"step[{number}]: {error}") from None
+
+
+def effect(plan: Plan) -> str:
+    """What applying does to those inside, in words (A19)."""
+    if plan.inside == 0:
+        return "nobody is inside"
+    inside = "1 item stays" if plan.inside == 1 else f"{plan.inside} items stay"
+    return f"{inside} at the step reached; mail that is scheduled goes as it is, later steps use the new text"
+
+
+def remarks(context: Context, plan: Plan) -> list[str]:
+    """What its author should know: whose consent is lacking (A4, SEQ-24)."""
+    if not isinstance(plan.definition, SequenceDefinition):
+        return []
+    with context.db.read() as connection:
+        number = plan.stored.id if plan.stored else 0
+        owner = users.find(connection, plan.definition.owner).id if plan.definition.owner else None
+        owner = owner or (plan.stored.owner if plan.stored else None)
+        return lacking(connection, number, plan.definition, owner)
+
+
+def lacking(connection: Connection, number: int, definition: SequenceDefinition, owner: int | None) -> list[str]:
+    """A line for each user in whose name it would send by itself and who does not consent to that."""
+    senders = {
+        users.find(connection, step.sender).id if step.sender and step.sender != OWNER else owner
+        for step in definition.steps
+        if isinstance(step, EmailStep) and step.sender != CONTACT_OWNER
+    }
+    keys = consents.lacking(connection, number, [each for each in senders if each is not None])
+    return [
+        f"{key} has not consented to automatic mail of {definition.name!r}, so it would fail when it is to be sent; "
+        f"`mailcrm --as {key} consent grant --flow {definition.name!r}`"
+        for key in keys
+    ]
+
+
+def apply(context: Context, actor: Actor, plan: Plan) -> int:
+    """Store a plan's definition; gives the flow's id. Those inside stay where they are (A19).
+
+    Raises:
+        Refused: its kind of item can't be changed any more (SEQ-5), or it was changed since the plan was made.
+    """
+    now = context.clock()
+    with context.db.write() as connection:
+        stored = flows.search(connection, plan.definition.name, KINDS)
+        if stored is not None and stored.locked and stored.item != item_of(plan.definition):
+            raise Refused(
+                f"{stored.name!r} is for {stored.item}s for good, since something was enrolled in it; "
+                "define a new sequence under another name"
+            )
+        number = flow_files.store(connection, context, plan, actor)
+        if stored is None:
+            flows.activate(connection, number, now)
+        context.flows.publish(connection, now)
+    context.changed()
+    return number
+
+
+def inside(context: Context, name: str) -> int:
+    """How many are in progress. Raises NotFound."""
+    with context.db.read() as connection:
+        return len(flows.inside(connection, flows.find(connection, name, KINDS).id))
+
+
+def remove(context: Context, actor: Actor, name: str, *, confirmed: bool) -> None:
+    """Take a sequence out of every list; those inside end as removed, with what is scheduled (A6).
+
+    Raises:
+        NotFound: there is none of that name.
+        Refused: somebody is inside and it is not ``confirmed``.
+    """
+    now = context.clock()
+    with context.db.write() as connection:
+        stored = flows.find(connection, name, KINDS)
+        live = flows.inside(connection, stored.id)
+        if live and not confirmed:
+            raise Refused(f"{len(live)} items are inside {stored.name!r} and would be removed; confirm that with --yes")
+        machine.stop(context, connection, live, Stop(Status.REMOVED, "the sequence was removed", now, actor.source))
+        flows.remove(connection, stored.id, now)
+        context.flows.publish(connection, now)
+    context.changed()
+
+
+def definition(connection: Connection, context: Context, stored: StoredFlow) -> SequenceDefinition:
+    """The current definition."""
+    text = flows.text(connection, stored.id, stored.version)
+    found = parse(text, stored.name, context.registry, max_steps=len(text))  # counted when it was applied
+    assert isinstance(found, SequenceDefinition), "it is stored as a sequence"
+    return found
+
+
+def _check_step(connection: Connection, step: ActivityStep | DraftStep | EmailStep, item: str) -> None:
+    for user in _users(step):
+        users.find(connection, user)
+    if isinstance(step, ActivityStep):
+        return
+    if step.template:
+        raise Refused(f"there is no template {step.template!r}; write subject and body into the step")
+    for text in filter(None, (step.subject, step.body)):
+        variables.check(text, item)
+
+
+def _users(step: ActivityStep | DraftStep | EmailStep) -> Iterator[str]:
+    named = step.assignee if isinstance(step, ActivityStep) else step.sender
+    if named and named not in (OWNER, CONTACT_OWNER):
+        yield named
