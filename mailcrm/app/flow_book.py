@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from mailcrm.config import Config
 from mailcrm.core import triggers
+from mailcrm.core.calendar import SubjectCalendar
 from mailcrm.core.comparing import listed, text_key
 from mailcrm.core.definitions import SequenceDefinition, StopOnReply, parse, to_flow
 from mailcrm.core.events import Event
 from mailcrm.core.flow import Flow, FlowKind, If, On, Switch
 from mailcrm.core.registry import Registry
 from mailcrm.errors import Refused
-from mailcrm.store import flows, reactions
+from mailcrm.store import flows, reactions, users
 from mailcrm.store.flows import StoredFlow
 
 REPLIED = "mail.replied"
 _EVERY = tuple(FlowKind)
+_UTC = SubjectCalendar(ZoneInfo("UTC"))
 log = logging.getLogger(__name__)
 
 
@@ -53,8 +57,14 @@ class _Index:
 class Flows:
     """Every flow that is not removed, as of one moment; safe to be shared between threads."""
 
-    def __init__(self, registry: Registry, current: Iterable[tuple[StoredFlow, str]]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        calendars: Mapping[int, SubjectCalendar],
+        current: Iterable[tuple[StoredFlow, str]],
+    ) -> None:
         self._registry = registry
+        self._calendars = calendars
         self._versions: dict[tuple[int, int], Compiled | None] = {}
         self.stored: dict[int, StoredFlow] = {}
         self._by_kind: defaultdict[str, _Index] = defaultdict(_Index)
@@ -100,6 +110,18 @@ class Flows:
             found |= {each.stored.id: each for each in met}
         return [found[number] for number in sorted(found)]
 
+    def named(self, name: str) -> StoredFlow | None:
+        """The flow of exactly this name."""
+        return next((stored for stored in self.stored.values() if stored.name == name), None)
+
+    def rep(self, owner: int | None) -> SubjectCalendar:
+        """The calendar of a flow's owner."""
+        return self._calendars.get(owner or 0, _UTC)
+
+    def awaited(self) -> frozenset[str]:
+        """The kinds of events that any version read so far waits for."""
+        return frozenset(kind for compiled in self._versions.values() if compiled for kind in compiled.flow.by_kind)
+
     def kinds(self, connection: Connection) -> frozenset[str]:
         """The kinds of events that some flow waits for, whether it lets people in or has some inside."""
         found = {REPLIED} if self.ended_by_reply else set()
@@ -144,8 +166,8 @@ class Flows:
 class FlowBook:
     """The flows of a database, compiled when first asked for and whenever one has changed."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, config: Config) -> None:
+        self._registry, self._config = registry, config
         self._read: tuple[str, Flows] | None = None
         self._lock = threading.Lock()
 
@@ -154,7 +176,7 @@ class FlowBook:
         mark = reactions.mark(connection)
         with self._lock:
             if self._read is None or self._read[0] != mark or not mark:
-                self._read = mark, Flows(self._registry, flows.current(connection, _EVERY))
+                self._read = mark, self._compiled(connection)
             return self._read[1]
 
     def publish(self, connection: Connection, now: datetime) -> None:
@@ -162,8 +184,15 @@ class FlowBook:
 
         To be called in the transaction of each change: applied, activated, deactivated, removed.
         """
-        read = Flows(self._registry, flows.current(connection, _EVERY))
-        reactions.want(connection, read.kinds(connection), now)
+        reactions.want(connection, self._compiled(connection).kinds(connection), now)
+
+    def _compiled(self, connection: Connection) -> Flows:
+        calendars = {
+            user.id: SubjectCalendar(entry.zone, entry.hours())
+            for user in users.every(connection)
+            if (entry := self._config.users.get(user.key)) is not None
+        }
+        return Flows(self._registry, calendars, flows.current(connection, _EVERY))
 
 
 def _needs(flow: Flow, registry: Registry) -> frozenset[str]:

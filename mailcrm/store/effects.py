@@ -133,16 +133,17 @@ def withdraw_all(connection: Connection, enrollments: Iterable[int], reason: str
         _withdraw(connection, effect.c.enrollment_id.in_(piece), reason, now)
 
 
-def ended(connection: Connection, enrollments: Iterable[int]) -> list[tuple[int, Done]]:
-    """What these enrollments are still to be told, each with its number; by time."""
-    rows = _untold.rows(connection, enrollments)
-    return sorted(
-        (
-            (row.enrollment_id, Done(row.key, row.ended_at, row.reason if row.failed else "", row.refused))
-            for row in rows
-        ),
-        key=lambda pair: (pair[1].at, pair[1].key),
-    )
+def ended(connection: Connection, persons: Iterable[int], alone: Iterable[int]) -> list[tuple[int, Done]]:
+    """What enrollments are still to be told, each with its number; by time.
+
+    Args:
+        persons: whose enrollments; ``alone``: further ones, by id.
+    """
+    rows = [*_untold_of_persons.rows(connection, persons), *_untold.rows(connection, alone)]
+    found = [
+        (row.enrollment_id, Done(row.key, row.ended_at, row.reason if row.failed else "", row.refused)) for row in rows
+    ]
+    return sorted(found, key=lambda pair: (pair[1].at, pair[1].key))
 
 
 def told(connection: Connection, keys: Iterable[str]) -> None:
@@ -181,7 +182,7 @@ _LISTED: Select[Any] = select(
     enrollment.c.deal_id,
     enrollment.c.lead_id,
 ).join_from(effect, enrollment)
-_untold = Lookup(
+_told = (
     select(
         effect.c.enrollment_id,
         effect.c.key,
@@ -189,9 +190,12 @@ _untold = Lookup(
         effect.c.reason,
         effect.c.refused,
         (effect.c.state == "failed").label("failed"),
-    ).where(effect.c.ended_at.is_not(None), effect.c.told.is_(False)),
-    effect.c.enrollment_id,
+    )
+    .join_from(effect, enrollment)
+    .where(effect.c.ended_at.is_not(None), effect.c.told.is_(False))
 )
+_untold = Lookup(_told, enrollment.c.id)
+_untold_of_persons = Lookup(_told, enrollment.c.person_id)
 
 
 def _withdraw(connection: Connection, which: ColumnElement[bool], reason: str, now: datetime) -> None:

@@ -17,9 +17,9 @@ from mailcrm.store.tables import event, reaction, setting
 
 _WANTED = "flows.kinds"
 _COLUMNS = (event.c.id, event.c.kind, event.c.person_id, event.c.at, event.c.source, event.c.data, reaction.c.chain)
-_pending_of = Lookup(
-    select(*_COLUMNS).join_from(reaction, event).where(reaction.c.pending.is_(True)), reaction.c.person_id
-)
+_pending = select(*_COLUMNS).join_from(reaction, event).where(reaction.c.pending.is_(True))
+_pending_of = Lookup(_pending, reaction.c.person_id)
+_pending_with_id = Lookup(_pending, reaction.c.event_id)
 _past = Lookup(
     select(*_COLUMNS)
     .join_from(event, reaction, isouter=True)
@@ -72,6 +72,12 @@ def add(connection: Connection, owed: Sequence[Owed]) -> None:
 def pending(connection: Connection, persons: Iterable[int]) -> list[Happened]:
     """What these persons' flows are still to react to, by time."""
     rows = _pending_of.rows(connection, persons)
+    return sorted((happened(row) for row in rows), key=by_time)
+
+
+def owed(connection: Connection, events: Iterable[int]) -> list[Happened]:
+    """Those of these events that flows are still to react to, by time."""
+    rows = _pending_with_id.rows(connection, events)
     return sorted((happened(row) for row in rows), key=by_time)
 
 

@@ -1,0 +1,229 @@
+"""One round: everything that is pending of some subjects, taken in the order of its time (events before timers)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+from sqlalchemy import Connection
+
+from mailcrm.app.context import Context
+from mailcrm.app.failing import pause_failing
+from mailcrm.app.flow_book import REPLIED
+from mailcrm.app.ledger import Ledger, Seat, SeatKey
+from mailcrm.app.stepping import Stepper
+from mailcrm.builtin.hands import Change
+from mailcrm.core.definitions import StopOnReply
+from mailcrm.core.enrollment import Done, Due, Enrollment, Happened, Status, Stop, Subject, Token
+from mailcrm.store import effects, enrollments, reactions
+from mailcrm.store.claims import Claim
+
+ANSWERED = "answered"
+"""The reason of an enrollment that a reply has ended."""
+
+_MOST = 1_000  # stimuli of one subject in a round: nobody holds a transaction open for long
+_EVENT, _DONE, _TIMER = range(3)
+_PUT_OFF = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Colleague:
+    """Somebody of the same organization has answered."""
+
+    event: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Ended:
+    """An effect that an enrollment waits for has ended."""
+
+    seat: Seat
+    done: Done
+
+
+@dataclass(slots=True)
+class _Timer:
+    """A token's timer has run out."""
+
+    seat: Seat
+    token: Token
+
+
+class _Whose(NamedTuple):
+    """Whose stimuli are taken in one order: a person's; without one, those of an enrollment."""
+
+    person: int | None
+    enrollment: int = 0
+
+
+_Thing: TypeAlias = Happened | _Colleague | _Ended | _Timer
+_Pending: TypeAlias = tuple[datetime, int, int, int, _Thing]
+"""Time, rank, id and a number of its own, which are the order; then what is pending."""
+
+
+class Round:
+    """What is due of some subjects that this transaction holds.
+
+    Args:
+        changes, at_once: see ``Stepper``.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        connection: Connection,
+        claim: Claim,
+        now: datetime,
+        changes: Mapping[str, Change],
+        at_once: frozenset[str],
+    ) -> None:
+        self.context, self.connection, self.now = context, connection, now
+        self.stimuli, self.cut_short = 0, False
+        """How many were taken, and whether somebody has more pending than a round takes."""
+        self.flows = context.flows.read(connection)
+        self.ledger = Ledger(connection, now)
+        self._number = count()
+        self._queues: defaultdict[_Whose, list[_Pending]] = defaultdict(list)
+        events, persons = self._events(claim)
+        found = enrollments.inside(connection, persons) + enrollments.with_ids(connection, claim.alone)
+        told = effects.ended(connection, persons, claim.alone) if claim.told else []
+        times = [*(each.event.at for each in events), *(done.at for _, done in told), *_timers(found), now]
+        self.stepper = Stepper(context, self.ledger, self.flows, changes, at_once, persons, min(times))
+        self.stepper.emitted = self._emitted
+        seats = {each.id: self.stepper.sit(each) for each in found}
+        self._fill(seats, events, told)
+
+    def fail(self, key: SeatKey, reason: str) -> None:
+        """End as failed what this seat holds, and leave the seat out."""
+        seat = self.stepper.seats.get(key)
+        if seat is not None and seat.live is not None:
+            self.stepper.take(seat, Stop(Status.FAILED, reason, self.now), self.now)
+        self.stepper.barred.add(key)
+
+    def run(self) -> None:
+        """Take everything, and write what came of it. Raises StepFailed, Stale, Temporary."""
+        for whose in list(self._queues):
+            self._take_all(whose, self._queues[whose])
+        self.ledger.close()
+        pause_failing(self.context, self.connection, self.flows, self.ledger.ended)
+
+    # -- what is pending
+
+    def _events(self, claim: Claim) -> tuple[list[Happened], set[int]]:
+        """The pending events; and the persons, with those whose runs end by an answer of a colleague's."""
+        persons = set(claim.persons)
+        events = reactions.pending(self.connection, persons) if claim.events else []
+        ended = [flow for flow, whose in self.flows.ended_by_reply.items() if whose is StopOnReply.ORGANIZATION]
+        answers = [each.event for each in events if each.event.kind == REPLIED] if ended else []
+        theirs = {
+            event.id: enrollments.colleagues(self.connection, event.person, ended)
+            for event in answers
+            if event.person is not None
+        }
+        more = {number for numbers in theirs.values() for number in numbers} - persons
+        if more:
+            enrollments.lock(self.connection, more)
+            persons |= more
+            events = reactions.pending(self.connection, persons)
+        for event in answers:
+            for number in theirs.get(event.id, ()):
+                self._push(_Whose(number), event.at, _EVENT, event.id, _Colleague(event.id, event.at))
+        return events, persons
+
+    def _fill(self, seats: Mapping[int, Seat], events: Iterable[Happened], told: Iterable[tuple[int, Done]]) -> None:
+        for happened in events:
+            self._emitted(happened)
+        for number, done in told:
+            self.ledger.told.append(done.key)
+            if number in seats:
+                self._push(_whose(seats[number], number), done.at, _DONE, number, _Ended(seats[number], done))
+        put_off = []
+        for number, seat in seats.items():
+            if seat.compiled is None:
+                put_off += [number] if _timers([seat.live] if seat.live else []) else []
+            else:
+                self._push_timers(_whose(seat, number), seat)
+        if put_off:
+            self.ledger.postpone(put_off, self.now + _PUT_OFF)
+
+    def _emitted(self, happened: Happened) -> None:
+        event = happened.event
+        if event.person is not None:
+            self._push(_Whose(event.person), event.at, _EVENT, event.id, happened)
+
+    def _push_timers(self, whose: _Whose, seat: Seat) -> None:
+        if seat.live is None:
+            return
+        for token in seat.live.tokens:
+            if token.due is not None and token.due <= self.now:
+                self._push(whose, token.due, _TIMER, seat.live.id, _Timer(seat, token))
+
+    def _push(self, whose: _Whose, at: datetime, rank: int, number: int, thing: _Thing) -> None:
+        heappush(self._queues[whose], (at, rank, number, next(self._number), thing))
+
+    # -- taking it
+
+    def _take_all(self, whose: _Whose, queue: list[_Pending]) -> None:
+        taken = 0
+        while queue:
+            if taken == _MOST:
+                self.cut_short = True
+                return
+            at, _, _, _, thing = heappop(queue)
+            match thing:
+                case Happened():
+                    self._happened(thing)
+                case _Colleague():
+                    self._answered(whose, thing)
+                case _Ended(seat, done):
+                    self.stepper.take(seat, done, at)
+                case _Timer(seat, token):
+                    if seat.live is None or token not in seat.live.tokens:
+                        continue  # something else has moved it
+                    self.stepper.take(seat, Due(token.id), at)
+            taken += 1
+            self.stimuli += 1
+            for seat in self.stepper.moved:
+                if seat.subject.person == whose.person:
+                    self._push_timers(whose, seat)
+            self.stepper.moved.clear()
+
+    def _happened(self, happened: Happened) -> None:
+        event, stepper = happened.event, self.stepper
+        assert event.person is not None, "an event without a person is not kept for flows"
+        self.ledger.handled.append(event.id)
+        stepper.known.took(happened)
+        seats = stepper.of_person.get(event.person, [])
+        if event.kind == REPLIED:
+            self._stop(seats, event.id, event.at, (StopOnReply.PERSON, StopOnReply.ORGANIZATION))
+        concerned = {
+            seat.key: seat for seat in seats if seat.live and seat.compiled and event.kind in seat.compiled.flow.by_kind
+        }
+        for compiled in self.flows.let_in_by(event):
+            seat = stepper.seat(compiled.stored.id, Subject(event.person))
+            concerned[seat.key] = seat
+        for key in sorted(concerned):
+            stepper.take(concerned[key], happened, event.at, f"event:{event.id}")
+
+    def _answered(self, whose: _Whose, colleague: _Colleague) -> None:
+        seats = self.stepper.of_person.get(whose.person or 0, [])
+        self._stop(seats, colleague.event, colleague.at, (StopOnReply.ORGANIZATION,))
+
+    def _stop(self, seats: Sequence[Seat], event: int, at: datetime, by: Sequence[StopOnReply]) -> None:
+        for seat in list(seats):
+            if seat.live and seat.compiled and seat.compiled.stop_on_reply in by and at >= seat.live.began:
+                self.stepper.take(seat, Stop(Status.REMOVED, ANSWERED, at, f"event:{event}"), at)
+
+
+def _whose(seat: Seat, enrollment: int) -> _Whose:
+    return _Whose(seat.subject.person) if seat.subject.person is not None else _Whose(None, enrollment)
+
+
+def _timers(found: Iterable[Enrollment]) -> list[datetime]:
+    return [due for each in found if (due := enrollments.due_at(each)) is not None]

@@ -1,0 +1,100 @@
+"""What a flow's change to records is given; by it one flow puts a subject into another, or takes it out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from mailcrm.app.admission import admit
+from mailcrm.app.ledger import Seat
+from mailcrm.config import Config
+from mailcrm.core.enrollment import Decision, Effect, Enrol, Status, Stop, Subject
+from mailcrm.core.ours import Ours
+from mailcrm.errors import NotFound, Refused
+from mailcrm.store.flows import StoredFlow
+
+if TYPE_CHECKING:
+    from mailcrm.app.stepping import Stepper
+
+
+class FlowHands:
+    """The hands of one effect; see ``builtin.hands.Hands``.
+
+    What it decides about other flows is carried out by ``finish``, so that a change that raises leaves nothing behind.
+    """
+
+    def __init__(self, stepper: Stepper, seat: Seat, effect: Effect) -> None:
+        self._stepper, self._seat, self._effect = stepper, seat, effect
+        self._emitted = 0
+        self._decided: list[tuple[Seat, Decision, str]] = []
+
+    @property
+    def connection(self) -> Connection:
+        """Open, in the transaction."""
+        return self._stepper.connection
+
+    @property
+    def now(self) -> datetime:
+        """The time of the step."""
+        return self._effect.at
+
+    @property
+    def source(self) -> str:
+        """``flow:7``."""
+        return f"flow:{self._seat.flow}"
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self._stepper.context.config
+
+    @property
+    def ours(self) -> Ours:
+        """Who we are."""
+        return self._stepper.context.ours
+
+    @property
+    def secret(self) -> bytes:
+        """The key for tokens."""
+        return self._stepper.context.secret
+
+    def emit(self, kind: str, data: dict[str, Any], person: int | None) -> None:
+        """Store an event, caused by this effect."""
+        key, self._emitted = f"effect:{self._effect.key}:{self._emitted}", self._emitted + 1
+        self._stepper.emit(kind, data, person, self._effect.at, self.source, key, self._effect.chain)
+
+    def enroll(self, flow: str, subject: Subject, by: str) -> bool:
+        """See ``builtin.hands.Hands``."""
+        stored = self._named(flow)
+        compiled = self._stepper.flows.current(stored.id)
+        if compiled is None:
+            raise Refused(f"the {stored.kind} {flow!r} can't be read any more; is a plugin missing?")
+        admit(self.connection, self.config, stored, compiled.flow, [subject])
+        seat = self._stepper.seat(stored.id, subject)
+        decision = self._stepper.decide(seat, Enrol(self._effect.at, self._effect.chain), self._effect.at)
+        if decision.enrollment is seat.live:
+            return False
+        self._decided.append((seat, decision, by))
+        return True
+
+    def leave(self, flow: str, subject: Subject, reason: str) -> bool:
+        """See ``builtin.hands.Hands``."""
+        seat = self._stepper.seat(self._named(flow).id, subject)
+        if seat.live is None:
+            return False
+        stop = Stop(Status.REMOVED, reason, self._effect.at, self.source)
+        self._decided.append((seat, self._stepper.decide(seat, stop, self._effect.at), self.source))
+        return True
+
+    def finish(self) -> None:
+        """The change is done: carry out what it decided about other flows."""
+        for seat, decision, by in self._decided:
+            self._stepper.follow(seat, decision, by)
+
+    def _named(self, flow: str) -> StoredFlow:
+        stored = self._stepper.flows.named(flow)
+        if stored is None:
+            raise NotFound(f"there is no flow {flow!r}")
+        return stored

@@ -1,0 +1,240 @@
+"""Gives a seat one stimulus, and does what follows from it at once: rows are changed, other flows entered and left."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from mailcrm.app.context import Context
+from mailcrm.app.flow_book import Compiled, Flows
+from mailcrm.app.flow_hands import FlowHands
+from mailcrm.app.known import Known
+from mailcrm.app.ledger import Ledger, Seat, SeatKey
+from mailcrm.builtin.hands import Change, Outcome
+from mailcrm.core.engine import advance
+from mailcrm.core.enrollment import (
+    Decision,
+    Done,
+    Due,
+    Effect,
+    Enrol,
+    Enrollment,
+    Happened,
+    Place,
+    Status,
+    Stimulus,
+    Stop,
+    Subject,
+)
+from mailcrm.errors import Permanent, Temporary
+from mailcrm.store import enrollments, events, reactions
+from mailcrm.store.db import temporary
+from mailcrm.store.enrollments import EDITED, subject_key
+from mailcrm.store.events import NewEvent
+
+_TOLD = {Status.COMPLETED: "flow.completed", Status.FAILED: "flow.failed"}
+
+
+class StepFailed(Exception):
+    """A step raised: the round is to be made anew, without this seat."""
+
+    def __init__(self, key: SeatKey, reason: str) -> None:
+        super().__init__(reason)
+        self.key, self.reason = key, reason
+
+
+class Stepper:
+    """The seats of some persons in one transaction.
+
+    Args:
+        persons: those that the transaction holds.
+        since: the time of the earliest stimulus.
+        changes: what is done in the transaction, by the action's name; ``at_once``: those that never wait.
+
+    ``barred`` are seats that are left as they are, ``moved`` those that were moved since somebody last cleared it, and
+    ``emitted`` is told of each event that steps cause and flows wait for.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        ledger: Ledger,
+        flows: Flows,
+        changes: Mapping[str, Change],
+        at_once: frozenset[str],
+        persons: Collection[int],
+        since: datetime,
+    ) -> None:
+        self.context, self.ledger, self.flows, self.changes = context, ledger, flows, changes
+        self.connection: Connection = ledger.connection
+        self.known = Known(context, ledger, flows, persons, since, at_once)
+        self.seats: dict[SeatKey, Seat] = {}
+        self.of_person: dict[int, list[Seat]] = {}
+        self.barred: set[SeatKey] = set()
+        self.moved: list[Seat] = []
+        self.emitted: Callable[[Happened], None] = lambda _happened: None
+
+    def sit(self, found: Enrollment) -> Seat:
+        """The seat of an enrollment as it is stored."""
+        self.ledger.read(found)
+        compiled = self.flows.version(self.connection, found.flow, found.version)
+        seat = Seat(found.flow, found.subject, compiled, found)
+        return self._keep(seat)
+
+    def seat(self, flow: int, subject: Subject) -> Seat:
+        """A subject's seat in a flow; read if it is not held yet."""
+        key = flow, subject_key(subject)
+        if key in self.seats:
+            return self.seats[key]
+        if subject.person is None or subject.person not in self.known.persons:
+            if subject.person is not None:
+                enrollments.lock(self.connection, [subject.person])
+            for found in enrollments.with_subjects(self.connection, flow, [subject]):
+                return self.sit(found)
+        return self._keep(Seat(flow, subject, self.flows.current(flow)))
+
+    def take(self, seat: Seat, stimulus: Stimulus, at: datetime, by: str = "") -> None:
+        """Advance a seat.
+
+        Args:
+            at: the time of the stimulus.
+            by: who enrols the subject, if it begins here.
+
+        Raises:
+            StepFailed: it can't be told what is to be done.
+            Temporary: the database is away.
+        """
+        self.follow(seat, self.decide(seat, stimulus, at), by)
+
+    def decide(self, seat: Seat, stimulus: Stimulus, at: datetime) -> Decision:
+        """What the stimulus would do; nothing is changed. Raises as ``take`` does."""
+        if seat.key in self.barred:
+            return Decision(seat.live)
+        compiled = self._walked(seat)
+        if compiled is None:
+            return self._without_flow(seat, stimulus, at)
+        facts = self.known.facts(seat, compiled, at)
+        try:
+            return advance(compiled.flow, seat.live, stimulus, facts, self.ledger.now)
+        except Temporary:
+            raise
+        except Exception as error:
+            raise StepFailed(seat.key, f"the step raised {_short(error)}") from error
+
+    def follow(self, seat: Seat, decision: Decision, by: str = "") -> None:
+        """Settle a decision with all that follows from it at once. Raises as ``take`` does."""
+        reports: deque[Done] = deque()
+        while True:
+            self._settle(seat, decision, by)
+            for effect in decision.effects:  # those of one decision are of one moment: all, then what they report
+                if (done := self._carry_out(seat, decision, effect)) is not None:
+                    reports.append(done)
+            if not reports:
+                return
+            done = reports.popleft()
+            decision = self.decide(seat, done, done.at)
+
+    def emit(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        person: int | None,
+        at: datetime,
+        source: str,
+        key: str,
+        chain: tuple[Place, ...],
+    ) -> None:
+        """Store an event; one that flows wait for is taken in this round, if its person is held here."""
+        row = NewEvent(kind, key, person, at, source, data, chain)
+        listening = self.context.plugins.implementers("on_event")
+        new = events.record_many(self.connection, [row], listening, self.ledger.now)
+        if new and person in self.known.persons:
+            for happened in reactions.owed(self.connection, new):
+                self.emitted(happened)
+
+    # -- within a step
+
+    def _keep(self, seat: Seat) -> Seat:
+        self.seats[seat.key] = seat
+        if seat.subject.person is not None:
+            self.of_person.setdefault(seat.subject.person, []).append(seat)
+        return seat
+
+    def _walked(self, seat: Seat) -> Compiled | None:
+        """The version that is walked: of who is not inside, the newest."""
+        if seat.live is None:
+            seat.compiled = self.flows.current(seat.flow)
+        return seat.compiled
+
+    def _settle(self, seat: Seat, decision: Decision, by: str) -> None:
+        before, new = seat.live, decision.enrollment
+        if new is not None and (before is None or new.id != before.id):
+            self.known.begun(new.id)
+        self.ledger.settle(seat, decision, by)
+        self.moved.append(seat)
+        for over in (decision.replaced, new):
+            if over is not None and over is not before and over.status is not Status.IN_PROGRESS:
+                self.known.ended(seat, over.ended, counted=over.reason != EDITED)
+                self._announce(over)
+
+    def _announce(self, over: Enrollment) -> None:
+        stored = self.flows.stored.get(over.flow)
+        kind = _TOLD.get(over.status)
+        if kind is None or stored is None or over.subject.person is None or over.ended is None:
+            return
+        data = {"flow": stored.name, "kind": stored.kind.value}
+        chain = (*over.chain, (over.flow, ""))
+        self.emit(kind, data, over.subject.person, over.ended, f"flow:{over.flow}", f"run:{over.id}", chain)
+
+    def _carry_out(self, seat: Seat, decision: Decision, effect: Effect) -> Done | None:
+        """Do what changes rows; have the rest done by others. What is finished is reported."""
+        assert decision.enrollment is not None
+        change = self.changes.get(effect.name)
+        if change is None:
+            action = self.context.registry.actions.get(effect.name)
+            if action is None or action.run is None:
+                return Done(effect.key, effect.at, f"there is no action {effect.name}; is its plugin there?")
+            self.ledger.ask(decision.enrollment.id, effect, "pending")
+            return None
+        self.ledger.write()  # it may read and refer to what was decided
+        hands = FlowHands(self, seat, effect)
+        try:
+            with temporary(), self.connection.begin_nested():
+                outcome = change(hands, effect, seat.subject)
+        except Temporary:
+            raise
+        except Permanent as error:
+            return Done(effect.key, effect.at, str(error))
+        except Exception as error:  # noqa: BLE001 - one flow's fault must not stop the others
+            return Done(effect.key, effect.at, f"{effect.name} raised {_short(error)}")
+        self.known.changed(seat.subject.person)
+        hands.finish()
+        if outcome is Outcome.WAITS:
+            self.ledger.ask(decision.enrollment.id, effect, "waiting")
+            return None
+        return Done(effect.key, effect.at)
+
+    def _without_flow(self, seat: Seat, stimulus: Stimulus, at: datetime) -> Decision:
+        """Its flow can't be read any more: it can be ended, and what it waited for is lost to it."""
+        match stimulus:
+            case Stop(status, reason, _, by) if seat.live is not None:
+                pass
+            case Done() if seat.live is not None:
+                status, reason, by = Status.FAILED, "its flow can't be read any more; is a plugin missing?", ""
+            case Done() | Due() | Happened() | Enrol() | Stop():
+                return Decision(seat.live)
+        return Decision(over(seat.live, status, reason, at, by), withdraw_all=True)
+
+
+def over(live: Enrollment, status: Status, reason: str, at: datetime, by: str) -> Enrollment:
+    """An enrollment that ends whatever its flow says."""
+    return replace(live, status=status, reason=reason, ended=at, ended_by=by, tokens=(), seq=live.seq + 1)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"

@@ -1,0 +1,257 @@
+"""Who walks through which flow, and where each stands. Every write compares and sets ``seq``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, case, func, select, update
+
+from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.db import Lookup, Utc, slices
+from mailcrm.store.tables import enrollment, person
+
+EDITED = "edited"
+"""The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
+
+_IN_PROGRESS = Status.IN_PROGRESS.value
+_UTC = Utc()
+
+
+class Stale(Exception):
+    """Somebody else has moved an enrollment meanwhile: the transaction is to be made anew."""
+
+
+class _State(msgspec.Struct, omit_defaults=True):
+    """What only the engine reads of an enrollment."""
+
+    tokens: tuple[Token, ...] = ()
+    passed: frozenset[str] = frozenset()
+    chain: tuple[Place, ...] = ()
+    hop: int = 0
+    quiet: int = 0
+    born: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An enrollment that begins. ``by``: who enrolled it (``user:anna``, ``event:17``, ``flow:3``)."""
+
+    enrollment: Enrollment
+    by: str
+
+
+def subject_key(subject: Subject) -> str:
+    """As the column ``subject`` has it: ``deal:7``, ``lead:2``, ``person:3``."""
+    if subject.deal is not None:
+        return f"deal:{subject.deal}"
+    return f"lead:{subject.lead}" if subject.lead is not None else f"person:{subject.person}"
+
+
+def lock(connection: Connection, persons: Iterable[int]) -> None:
+    """Keep workers off these persons until the transaction ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        for piece in slices(sorted(set(persons))):
+            query = select(person.c.id).where(person.c.id.in_(piece)).order_by(person.c.id)
+            connection.execute(query.with_for_update(key_share=True)).all()
+
+
+def inside(connection: Connection, persons: Iterable[int]) -> list[Enrollment]:
+    """Every enrollment in progress of these persons, their deals and leads."""
+    return [_enrollment(row) for row in _of_persons.rows(connection, persons)]
+
+
+def with_ids(connection: Connection, ids: Iterable[int]) -> list[Enrollment]:
+    """Those of these enrollments that are in progress."""
+    return [_enrollment(row) for row in _with_ids.rows(connection, ids)]
+
+
+def with_subjects(connection: Connection, flow: int, subjects: Iterable[Subject]) -> list[Enrollment]:
+    """Those of these subjects' enrollments in a flow that are in progress."""
+    rows = _with_subjects.rows(connection, (subject_key(subject) for subject in subjects), flow=flow)
+    return [_enrollment(row) for row in rows]
+
+
+def past(connection: Connection, persons: Iterable[int]) -> dict[tuple[int, str], Past]:
+    """Earlier runs of these persons, their deals and leads, by flow and subject."""
+    return {(row.flow_id, row.subject): _past(row) for row in _past_of_persons.rows(connection, persons)}
+
+
+def past_of_subjects(connection: Connection, flow: int, subjects: Iterable[Subject]) -> dict[tuple[int, str], Past]:
+    """Earlier runs of these subjects in a flow."""
+    rows = _past_of_subjects.rows(connection, (subject_key(subject) for subject in subjects), flow=flow)
+    return {(row.flow_id, row.subject): _past(row) for row in rows}
+
+
+def colleagues(connection: Connection, number: int, flows: Iterable[int]) -> list[int]:
+    """Other persons of the same organization who are inside of one of these flows."""
+    his = select(person.c.organization_id).where(person.c.id == number).scalar_subquery()
+    query = (
+        select(enrollment.c.person_id)
+        .distinct()
+        .join(person, person.c.id == enrollment.c.person_id)
+        .where(
+            person.c.organization_id == his,
+            person.c.id != number,
+            enrollment.c.status == _IN_PROGRESS,
+            enrollment.c.flow_id.in_(list(flows)),
+        )
+    )
+    return list(connection.execute(query).scalars())
+
+
+def add(connection: Connection, new: Sequence[New]) -> None:
+    """Store enrollments that begin; their ids were reserved."""
+    rows = [
+        (
+            each.enrollment.id,
+            each.enrollment.flow,
+            subject_key(each.enrollment.subject),
+            each.enrollment.subject.person,
+            each.enrollment.subject.deal,
+            each.enrollment.subject.lead,
+            each.enrollment.number,
+            each.enrollment.began,
+            each.by,
+            *_values(each.enrollment),
+        )
+        for each in new
+    ]
+    begun = ("id", "flow_id", "subject", "person_id", "deal_id", "lead_id", "number", "began_at", "enrolled_by")
+    insert_rows(connection, enrollment, (*begun, *_ENDS), rows)
+
+
+def save(connection: Connection, moved: Sequence[tuple[int, Enrollment]]) -> None:
+    """Store enrollments as they are now, each with the ``seq`` that it was read with.
+
+    Raises:
+        Stale: somebody else has moved one since.
+    """
+    ends = [pair for pair in moved if pair[1].status is not Status.IN_PROGRESS]
+    moves = [pair for pair in moved if pair[1].status is Status.IN_PROGRESS]
+    for rows, columns in ((ends, _ENDS), (moves, _MOVES)):
+        if rows and _save(connection, rows, columns) != len(rows):
+            raise Stale("an enrollment was moved by somebody else")
+
+
+def failures(connection: Connection, flow: int, since: datetime) -> int:
+    """How many enrollments of a flow have failed since that time."""
+    failed = (enrollment.c.flow_id == flow, enrollment.c.status == Status.FAILED.value, enrollment.c.ended_at >= since)
+    return int(connection.execute(select(func.count()).where(*failed)).scalar_one())
+
+
+def are_more(connection: Connection, flow: int, since: datetime, count: int) -> bool:
+    """Whether more than ``count`` enrollments of a flow are in progress, or have ended since that time."""
+    going = (enrollment.c.status == _IN_PROGRESS) | (enrollment.c.ended_at >= since)
+    query = select(enrollment.c.id).where(enrollment.c.flow_id == flow, going).limit(count + 1)
+    return len(connection.execute(query).all()) > count
+
+
+def items(connection: Connection, flow: int) -> set[str]:
+    """The subjects of every enrollment of a flow, those that ended included."""
+    query = select(enrollment.c.subject).distinct().where(enrollment.c.flow_id == flow)
+    return set(connection.execute(query).scalars())
+
+
+def postpone(connection: Connection, ids: Iterable[int], until: datetime) -> None:
+    """Let due timers be looked at again later; the timers themselves stay as they are."""
+    for piece in slices(ids):
+        connection.execute(update(enrollment).where(enrollment.c.id.in_(piece)).values(due_at=until))
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next timer runs out; None if there is none."""
+    query = select(enrollment.c.due_at).where(enrollment.c.due_at.is_not(None)).order_by(enrollment.c.due_at).limit(1)
+    return connection.execute(query).scalar()
+
+
+def due_at(each: Enrollment) -> datetime | None:
+    """The earliest timer of its tokens."""
+    return min((token.due for token in each.tokens if token.due is not None), default=None)
+
+
+_COLUMNS = tuple(
+    enrollment.c[name]
+    for name in ("id", "flow_id", "version", "person_id", "deal_id", "lead_id", "number", "began_at", "seq", "state")
+)
+_live = select(*_COLUMNS).where(enrollment.c.status == _IN_PROGRESS)
+_of_persons = Lookup(_live, enrollment.c.person_id)
+_with_ids = Lookup(_live, enrollment.c.id)
+_in_flow = enrollment.c.flow_id == bindparam("flow")
+_with_subjects = Lookup(_live.where(_in_flow), enrollment.c.subject)
+_ended = (
+    select(
+        enrollment.c.flow_id,
+        enrollment.c.subject,
+        func.count().label("runs"),
+        func.sum(case((enrollment.c.reason == EDITED, 0), else_=1)).label("counted"),
+        func.max(enrollment.c.ended_at, type_=_UTC).label("ended"),
+    )
+    .where(enrollment.c.status != _IN_PROGRESS)
+    .group_by(enrollment.c.flow_id, enrollment.c.subject)
+)
+_past_of_persons = Lookup(_ended, enrollment.c.person_id)
+_past_of_subjects = Lookup(_ended.where(_in_flow), enrollment.c.subject)
+_decode = msgspec.json.Decoder(_State).decode
+_encode = msgspec.json.Encoder().encode
+
+_MOVES = {"seq": "int", "due_at": "timestamptz", "state": "text", "version": "int"}
+_ENDS = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text"} | _MOVES
+
+
+def _save(connection: Connection, rows: Sequence[tuple[int, Enrollment]], columns: Mapping[str, str]) -> int:
+    """One statement for all: five times as fast as one for each on PostgreSQL. Gives how many rows it met."""
+    values = [(*_values(each)[-len(columns) :], each.id, seq) for seq, each in rows]
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind in (*columns.values(), "bigint", "int"))
+        names = ", ".join(f"{name} = v.{name}" for name in columns)
+        statement = (
+            f"UPDATE enrollment AS e SET {names} FROM unnest({arrays}) AS v({', '.join(columns)}, this, was)"  # noqa: S608 - our own names
+            " WHERE e.id = v.this AND e.seq = v.was"
+        )
+        return connection.exec_driver_sql(statement, tuple(map(list, zip(*values, strict=True)))).rowcount
+    names = ", ".join(f"{name} = ?" for name in columns)
+    statement = f"UPDATE enrollment SET {names} WHERE id = ? AND seq = ?"  # noqa: S608 - our own names
+    bound = [
+        tuple(_UTC.process_bind_param(cell, connection.dialect) if isinstance(cell, datetime) else cell for cell in row)
+        for row in values
+    ]
+    return connection.exec_driver_sql(statement, bound).rowcount
+
+
+def _values(each: Enrollment) -> tuple[Any, ...]:
+    state = _State(each.tokens, each.passed, each.chain, each.hop, each.quiet, each.born)
+    ending = (each.status.value, each.reason, each.ended, each.ended_by)
+    return (*ending, each.seq, due_at(each), _encode(state).decode(), each.version)
+
+
+def _enrollment(row: Any) -> Enrollment:
+    number, flow, version, person_id, deal_id, lead_id, run, began, seq, state = row
+    known = _decode(state)
+    return Enrollment(
+        number,
+        flow,
+        version,
+        Subject(person_id, deal_id, lead_id),
+        run,
+        began,
+        Status.IN_PROGRESS,
+        "",
+        None,
+        "",
+        known.tokens,
+        known.passed,
+        known.chain,
+        seq,
+        known.hop,
+        known.quiet,
+        known.born,
+    )
+
+
+def _past(row: Any) -> Past:
+    return Past(row.runs, int(row.counted), row.ended)

@@ -1,0 +1,49 @@
+"""The trace: every hop of every enrollment, kept for one calendar month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from mailcrm.core.enrollment import Step
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.tables import step
+
+_COLUMNS = {
+    "enrollment_id": "bigint",
+    "hop": "int",
+    "node": "text",
+    "at": "timestamptz",
+    "stimulus": "text",
+    "result": "text",
+    "expected": "text",
+    "actual": "text",
+}
+
+
+def add(connection: Connection, made: Sequence[tuple[int, Step]]) -> None:
+    """Store steps, each with its enrollment, in their order."""
+    if not made:
+        return
+    rows = [(number, s.hop, s.node, s.at, s.stimulus, s.result, s.expected, s.actual) for number, s in made]
+    if connection.dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
+        statement = f"INSERT INTO step ({', '.join(_COLUMNS)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
+        connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
+        return
+    insert_rows(connection, step, tuple(_COLUMNS), rows)
+
+
+def of(connection: Connection, enrollment: int) -> list[Step]:
+    """The steps of an enrollment, in the order in which they were made."""
+    columns = [step.c[name] for name in _COLUMNS if name != "enrollment_id"]
+    query = select(*columns).where(step.c.enrollment_id == enrollment).order_by(step.c.id)
+    return [Step(*row) for row in connection.execute(query)]
+
+
+def purge(connection: Connection, before: datetime, limit: int = 5_000) -> int:
+    """Delete steps from before that time, up to ``limit`` of them; tells how many."""
+    old = select(step.c.id).where(step.c.at < before).order_by(step.c.at).limit(limit)
+    return connection.execute(delete(step).where(step.c.id.in_(old.scalar_subquery()))).rowcount
