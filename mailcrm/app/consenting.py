@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from mailcrm.app.acting import Actor
+from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
 from mailcrm.core.flow import FlowKind
 from mailcrm.errors import Refused
 from mailcrm.store import consents, flows, users
 
 KINDS = (FlowKind.SEQUENCE, FlowKind.WORKFLOW, FlowKind.RULE, FlowKind.CAMPAIGN)
-_ALL = "admin"
 
 
 def say(context: Context, actor: Actor, flow: str, user: str | None, *, granted: bool) -> bool:
@@ -31,7 +30,7 @@ def say(context: Context, actor: Actor, flow: str, user: str | None, *, granted:
         whose = users.find(connection, user) if user else actor.user
         if whose is None:
             raise Refused("whose consent? say --user USER, or --as USER before the command")
-        if actor.user is not None and actor.user.id != whose.id and not _is_admin(context, actor):
+        if actor.user is not None and actor.user.id != whose.id and not may(context.config, actor, "admin"):
             raise Refused(
                 f"consent is a user's own to give: {whose.key} can say so (`mailcrm --as {whose.key} consent …`), "
                 f"or an administrator"
@@ -44,8 +43,3 @@ def say(context: Context, actor: Actor, flow: str, user: str | None, *, granted:
         consents.record(connection, stored.id, whose.id, now, granted=granted, by=actor.source, via="command")
     context.changed()
     return True
-
-
-def _is_admin(context: Context, actor: Actor) -> bool:
-    entry = context.config.users.get(actor.user.key) if actor.user else None
-    return entry is not None and _ALL in entry.permissions

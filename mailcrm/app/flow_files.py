@@ -55,7 +55,8 @@ def read(context: Context, path: Path) -> Plan:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"can't read {path}: {error}") from None
-    return plan(context, parse(text, str(path), context.registry))
+    most = context.config.sequences.max_steps
+    return plan(context, parse(text, str(path), context.registry, max_steps=most))
 
 
 def plan(context: Context, definition: Definition) -> Plan:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan
-from mailcrm.core.calendar import WorkingHours, subject_calendar
+from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.conditions import needs
 from mailcrm.core.definitions import to_flow
 from mailcrm.core.enrollment import Enrollment
@@ -42,7 +41,7 @@ def replay(context: Context, plan: Plan, since: datetime) -> Iterator[dict[str, 
     flow = to_flow(plan.definition, context.registry, id=stored.id if stored else 0, version=0)
     parts = _needs(context, flow)
     with context.db.read() as connection:
-        zone, hours = _office(context, connection, plan)
+        rep = context.flows.read(connection).rep(_owner(connection, plan))
         for piece in slices(flow_past.persons(connection, flow.by_kind.keys(), since), _PIECE):
             today = cards(connection, piece, parts | {"time_zone"}, since)
             events = flow_past.events(connection, piece, since)
@@ -50,7 +49,7 @@ def replay(context: Context, plan: Plan, since: datetime) -> Iterator[dict[str, 
             for person in piece:
                 mine = events.get(person, [])
                 past = PastCard(today[person], [each.event for each in mine], stays.get(person, ()), since)
-                calendar = subject_calendar(today[person].time_zone, zone, hours)
+                calendar = subject_calendar(today[person].time_zone, rep.zone, rep.hours)
                 recent = [each for each in mine if each.event.at >= since]
                 rehearsal = Rehearsal(flow, context.registry, person, past, recent, calendar, since, now)
                 about: dict[str, Any] = {"person": person, "name": names[person]}
@@ -97,11 +96,7 @@ def _needs(context: Context, flow: Flow) -> frozenset[str]:
     return needs(asked, context.registry)
 
 
-def _office(context: Context, connection: Connection, plan: Plan) -> tuple[ZoneInfo, WorkingHours | None]:
-    """The zone and working hours of whose flow it is."""
-    owner = plan.definition.owner
-    key = users.find(connection, owner).key if owner else None
-    if key is None and plan.stored and plan.stored.owner:
-        key = next((user.key for user in users.every(connection) if user.id == plan.stored.owner), None)
-    user = context.config.users.get(key or "")
-    return (user.zone, user.hours()) if user else (ZoneInfo("UTC"), None)
+def _owner(connection: Connection, plan: Plan) -> int | None:
+    """Whose working hours and time zone count."""
+    named = plan.definition.owner
+    return users.find(connection, named).id if named else plan.stored.owner if plan.stored else None

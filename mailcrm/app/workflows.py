@@ -1,0 +1,160 @@
+"""Workflows and rules: apply, activate, deactivate, remove."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from mailcrm.app import flow_files, machine
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.app.flow_book import Flows
+from mailcrm.app.flow_files import Plan, kind_of
+from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, notes, to_flow
+from mailcrm.core.enrollment import Status, Stop
+from mailcrm.core.flow import Flow, FlowKind
+from mailcrm.core.overlap import overlaps
+from mailcrm.errors import Refused
+from mailcrm.store import flows
+from mailcrm.store.enrollments import EDITED
+
+KINDS = (FlowKind.WORKFLOW, FlowKind.RULE)
+
+
+def read(context: Context, path: Path) -> Plan:
+    """Read a workflow's or rule's file and compare it with what is stored.
+
+    Raises:
+        Refused: it can't be read, or defines something else.
+        DefinitionError: with every fault.
+    """
+    plan = flow_files.read(context, path)
+    if isinstance(plan.definition, SequenceDefinition):
+        raise Refused(f"{path} defines a sequence; `mailcrm sequence apply {path}` applies it")
+    return plan
+
+
+def effect(plan: Plan, on_edit: OnEdit | None = None) -> str:
+    """What applying does to those inside, in words. ``on_edit``: instead of what the definition says."""
+    stored = plan.stored
+    if stored is None:
+        if kind_of(plan.definition) is FlowKind.RULE:
+            return "it is active at once: every trigger from now on counts"
+        return f"nobody comes in until `mailcrm workflow activate {plan.definition.name!r}`"
+    if plan.inside == 0:
+        return "nobody is inside"
+    contacts = "1 contact" if plan.inside == 1 else f"{plan.inside} contacts"
+    if _on_edit(plan, on_edit) is OnEdit.FINISH:
+        return f"{contacts} finish{'es' if plan.inside == 1 else ''} on version {stored.version}"
+    one = plan.inside == 1
+    return (
+        f"{contacts} restart{'s' if one else ''}: {'he drops' if one else 'they drop'} out with what is scheduled, "
+        f"and come{'s' if one else ''} in again by new events"
+    )
+
+
+def remarks(context: Context, plan: Plan) -> list[str]:
+    """What its author should know: who comes in where, what may be done twice (GRAPH-35), what it names in vain."""
+    definition = plan.definition
+    number = plan.stored.id if plan.stored else 0
+    flow = to_flow(definition, context.registry, id=number, version=0)
+    with context.db.read() as connection:
+        others = active(context.flows.read(connection))
+    return [*notes(definition), *overlaps(flow, others)]
+
+
+def active(known: Flows) -> list[Flow]:
+    """The workflows and rules that let people in."""
+    found = (known.current(number) for number, stored in known.stored.items() if stored.active_since is not None)
+    return [each.flow for each in found if each is not None and each.stored.kind in KINDS]
+
+
+def apply(context: Context, actor: Actor, plan: Plan, on_edit: OnEdit | None = None) -> int:
+    """Store a plan's definition; gives the flow's id.
+
+    Those inside drop out (GRAPH-1), or finish on the version that they began with. A new rule is active at once, a
+    new workflow is to be activated (WF-12).
+
+    Raises:
+        Refused: it was changed since the plan was made.
+    """
+    now = context.clock()
+    with context.db.write() as connection:
+        number = flow_files.store(connection, context, plan, actor)
+        if plan.stored is None and kind_of(plan.definition) is FlowKind.RULE:
+            flows.activate(connection, number, now)
+        elif plan.stored is not None and _on_edit(plan, on_edit) is OnEdit.RESET:
+            _stop(context, connection, actor, number, EDITED, now)
+            if plan.stored.active_since is not None:
+                flows.activate(connection, number, now)  # they come in again by new events alone
+        context.flows.publish(connection, now)
+    context.changed()
+    return number
+
+
+def is_active(context: Context, name: str) -> bool:
+    """Whether it lets people in. Raises NotFound."""
+    with context.db.read() as connection:
+        return flows.find(connection, name, KINDS).active_since is not None
+
+
+def inside(context: Context, name: str) -> int:
+    """How many are inside. Raises NotFound."""
+    with context.db.read() as connection:
+        return len(flows.inside(connection, flows.find(connection, name, KINDS).id))
+
+
+def activate(context: Context, name: str) -> None:
+    """Let people in; what happened before does not count (WF-4, WF-5). Raises NotFound."""
+    now = context.clock()
+    with context.db.write() as connection:
+        stored = flows.find(connection, name, KINDS)
+        if stored.active_since is None:
+            flows.activate(connection, stored.id, now)
+            context.flows.publish(connection, now)
+    context.changed()
+
+
+def deactivate(context: Context, actor: Actor, name: str, *, cancel: bool) -> None:
+    """Let nobody in any more. Those inside go on (WF-13), or are removed with all that is scheduled (WF-14).
+
+    Raises:
+        NotFound: there is no such workflow or rule.
+    """
+    now = context.clock()
+    with context.db.write() as connection:
+        stored = flows.find(connection, name, KINDS)
+        flows.deactivate(connection, stored.id, now)
+        if cancel:
+            _stop(context, connection, actor, stored.id, "the workflow was deactivated", now)
+        context.flows.publish(connection, now)
+    context.changed()
+
+
+def remove(context: Context, actor: Actor, name: str) -> None:
+    """Take it out of every list; those inside are removed with all that is scheduled. Raises NotFound."""
+    now = context.clock()
+    with context.db.write() as connection:
+        stored = flows.find(connection, name, KINDS)
+        _stop(context, connection, actor, stored.id, "the workflow was removed", now)
+        flows.remove(connection, stored.id, now)
+        context.flows.publish(connection, now)
+    context.changed()
+
+
+def definition(connection: Connection, name: str) -> str:
+    """The current definition as TOML. Raises NotFound."""
+    stored = flows.find(connection, name, KINDS)
+    return flows.text(connection, stored.id, stored.version)
+
+
+def _on_edit(plan: Plan, wanted: OnEdit | None) -> OnEdit:
+    if wanted is not None:
+        return wanted
+    return plan.definition.on_edit if isinstance(plan.definition, WorkflowDefinition) else OnEdit.RESET
+
+
+def _stop(context: Context, connection: Connection, actor: Actor, number: int, reason: str, now: datetime) -> None:
+    machine.stop(context, connection, flows.inside(connection, number), Stop(Status.REMOVED, reason, now, actor.source))
