@@ -6,20 +6,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mailcrm.core.events import Event
+    from mailcrm.core.card import Card, CardDeal
+    from mailcrm.core.enrollment import Effect, Verdict
+    from mailcrm.core.events import Event, EventKind
     from mailcrm.core.linking import OpenDeal
     from mailcrm.core.model import Address, Attachment, Message
-    from mailcrm.hookspecs import App, hookimpl
+    from mailcrm.core.registry import ActionType, ConditionType, Span, TriggerType
+    from mailcrm.errors import Permanent, Temporary
+    from mailcrm.hookspecs import App, Reach, Reply, hookimpl
 
-__all__ = ["Address", "App", "Attachment", "Event", "Message", "OpenDeal", "hookimpl"]
+__all__ = [
+    "ActionType",
+    "Address",
+    "App",
+    "Attachment",
+    "Card",
+    "CardDeal",
+    "ConditionType",
+    "Effect",
+    "Event",
+    "EventKind",
+    "Message",
+    "OpenDeal",
+    "Permanent",
+    "Reach",
+    "Reply",
+    "Span",
+    "Temporary",
+    "TriggerType",
+    "Verdict",
+    "hookimpl",
+]
 
 _HOMES = {
+    "ActionType": "mailcrm.core.registry",
     "Address": "mailcrm.core.model",
     "App": "mailcrm.hookspecs",
     "Attachment": "mailcrm.core.model",
+    "Card": "mailcrm.core.card",
+    "CardDeal": "mailcrm.core.card",
+    "ConditionType": "mailcrm.core.registry",
+    "Effect": "mailcrm.core.enrollment",
     "Event": "mailcrm.core.events",
+    "EventKind": "mailcrm.core.events",
     "Message": "mailcrm.core.model",
     "OpenDeal": "mailcrm.core.linking",
+    "Permanent": "mailcrm.errors",
+    "Reach": "mailcrm.hookspecs",
+    "Reply": "mailcrm.hookspecs",
+    "Span": "mailcrm.core.registry",
+    "Temporary": "mailcrm.errors",
+    "TriggerType": "mailcrm.core.registry",
+    "Verdict": "mailcrm.core.enrollment",
     "hookimpl": "mailcrm.hookspecs",
 }
 

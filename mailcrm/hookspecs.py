@@ -72,7 +72,15 @@ class Reach(Protocol):
 
     @property
     def card(self) -> Card:
-        """Whom it is about, with every part filled: ``card.fields["email"]``, ``card.fields["phone"]``."""
+        """Whom it is about, every part filled, as of now."""
+
+    @property
+    def email(self) -> str | None:
+        """His primary e-mail address."""
+
+    @property
+    def phone(self) -> str | None:
+        """The first of his telephone numbers, as it was written."""
 
     @property
     def folder(self) -> Path:

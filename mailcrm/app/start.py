@@ -22,9 +22,7 @@ class PluginApp:
     @property
     def folder(self) -> Path:
         """The plugin's own folder in the data folder, made when it is first asked for."""
-        folder = self._context.config.data / "plugins" / self._plugin
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return plugin_folder(self._context, self._plugin)
 
     def now(self) -> datetime:
         """The time now."""
@@ -33,6 +31,13 @@ class PluginApp:
     def emit(self, kind: str, data: Mapping[str, Any], *, person: str | None = None, key: str | None = None) -> bool:
         """Store an event in the plugin's name."""
         return emit(self._context, kind, data, source=f"plugin:{self._plugin}", person=person, key=key)
+
+
+def plugin_folder(context: Context, plugin: str) -> Path:
+    """A plugin's own folder in the data folder; made if need be."""
+    folder = context.config.data / "plugins" / plugin
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def start(context: Context) -> None:

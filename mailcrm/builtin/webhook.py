@@ -18,7 +18,7 @@ async def run(hands: Reach, effect: Effect) -> None:
     body: Any = effect.args.get("body")
     if body is None:
         card = hands.card
-        person = {"id": card.person, "name": card.fields.get("name"), "email": card.fields.get("email")}
+        person = {"id": card.person, "name": card.fields.get("name"), "email": hands.email}
         body = {"key": effect.key, "at": effect.at.isoformat(), "person": person}
     else:
         body = _filled(hands, body)
