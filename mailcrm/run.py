@@ -172,7 +172,7 @@ class Program:
         transport = SmtpTransport(self._context.config)
         while not self._stopping.is_set():
             try:
-                more = work(self._context, transport).delivered > 0
+                more = not work(self._context, transport).is_idle
                 self._faults.pop("worker", None)
                 if more:
                     continue

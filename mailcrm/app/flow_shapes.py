@@ -25,7 +25,7 @@ def flows_(connection: Connection, kinds: Sequence[FlowKind]) -> list[dict[str, 
 
 def _shaped(connection: Connection, stored: Sequence[StoredFlow]) -> list[dict[str, Any]]:
     counts = flows.counts(connection, [each.id for each in stored])
-    keys = dict(connection.execute(select(user.c.id, user.c.key)).tuples().all())
+    keys = {row.id: row.key for row in connection.execute(select(user.c.id, user.c.key))}
     return [
         {
             "id": each.id,

@@ -1,4 +1,4 @@
-"""Does what is due: what is past its time goes, questions into the outbox, the outbox to the smarthost, events."""
+"""Does what is due: what is past its time goes, questions are asked, flows go on, mail leaves, plugins are told."""
 
 from __future__ import annotations
 
@@ -7,29 +7,44 @@ from dataclasses import dataclass
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.machine import run_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """What one round did; ``reason`` says why mail had to wait."""
+    """What one round did; ``reason`` says why mail had to wait.
+
+    Args:
+        steps: events, timers and ended actions that flows were given.
+    """
 
     asked: int = 0
+    steps: int = 0
     sent: int = 0
     failed: int = 0
     delayed: int = 0
     delivered: int = 0
     reason: str | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was done, so that nothing more can follow from it."""
+        return not (self.asked or self.steps or self.sent or self.failed or self.delivered)
+
 
 def work(context: Context, transport: Transport) -> Worked:
     """One round of what is due at the context's clock. Safe in several processes at once.
 
-    Plugins are told for a limited time, so that a slow one holds up no mail: while ``delivered`` is not 0, call again.
+    What was done may have made something else due, and plugins are told for a limited time, so that a slow one holds
+    up no mail: until it ``is_idle``, call again.
     """
     sweep_due(context)
     asked = ask_due(context)
+    steps = 0
+    while (ran := run_due(context)).stimuli:
+        steps += ran.stimuli
     mail = dispatch(context, transport)
     delivered = deliver_due(context)
-    return Worked(asked, mail.sent, mail.failed, mail.delayed, delivered, mail.reason)
+    return Worked(asked, steps, mail.sent, mail.failed, mail.delayed, delivered, mail.reason)

@@ -57,5 +57,6 @@ def names(connection: Connection, people: Iterable[int]) -> Mapping[int, str]:
     """The persons' names."""
     found: dict[int, str] = {}
     for piece in slices(people):
-        found |= dict(connection.execute(select(person.c.id, person.c.name).where(person.c.id.in_(piece))).tuples())
+        rows = connection.execute(select(person.c.id, person.c.name).where(person.c.id.in_(piece)))
+        found |= {row.id: row.name for row in rows}
     return found
