@@ -52,7 +52,7 @@ def build(database: Database, folder: Path, *, plugins: PluginHost | None = None
         clock=lambda: NOW,
         secret=main.secret(config),
         registry=known,
-        flows=FlowBook(known),
+        flows=FlowBook(known, config),
         changed=lambda: None,
     )
 
