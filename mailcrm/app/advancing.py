@@ -23,7 +23,7 @@ from mailcrm.core.enrollment import Done, Due, Enrollment, Happened, Status, Sto
 from mailcrm.store import effects, enrollments, reactions
 from mailcrm.store.claims import Claim
 
-ANSWERED = "answered"
+REPLY = "replied"
 """The reason of an enrollment that a reply has ended."""
 
 _MOST = 1_000  # stimuli of one subject in a round: nobody holds a transaction open for long
@@ -218,7 +218,7 @@ class Round:
     def _stop(self, seats: Sequence[Seat], event: int, at: datetime, by: Sequence[StopOnReply]) -> None:
         for seat in list(seats):
             if seat.live and seat.compiled and seat.compiled.stop_on_reply in by and at >= seat.live.began:
-                self.stepper.take(seat, Stop(Status.REMOVED, ANSWERED, at, f"event:{event}"), at)
+                self.stepper.take(seat, Stop(Status.REMOVED, REPLY, at, f"event:{event}"), at)
 
 
 def _whose(seat: Seat, enrollment: int) -> _Whose:

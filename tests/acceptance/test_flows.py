@@ -1,0 +1,603 @@
+"""Flows from end to end by the command line: a definition, what happens, what becomes of whom, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailcrm.cli.app import main
+from mailcrm.core.spans import exact
+from tests.servers import Sink
+
+MONDAY = datetime(2026, 11, 2, 9, tzinfo=UTC)
+EWA = "ewa@klient.example"
+
+
+@dataclass
+class Crm:
+    """The program, one command after another, with a clock of its own."""
+
+    folder: Path
+    settings: dict[str, Any]
+    capture: Callable[[], Any]
+    now: datetime = MONDAY
+    errors: str = ""
+    _config: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._config = self.folder / "config.toml"
+        self._config.write_bytes(msgspec.toml.encode(self.settings))
+
+    def __call__(self, *arguments: str, code: int = 0, user: str | None = None) -> str:
+        """Run a command; its standard output. What it said on standard error is in ``errors``."""
+        who = ("--as", user) if user else ()
+        options = ("--config", str(self._config), *who, "--now", self.now.isoformat())
+        given = main([*options, *arguments])
+        said = self.capture()
+        self.errors = said.err
+        assert given == code, f"{arguments}: {given}\n{said.out}\n{said.err}"
+        return str(said.out)
+
+    def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        """The objects that a command prints with ``--json``."""
+        return [json.loads(line) for line in self(*arguments, "--json").splitlines()]
+
+    def later(self, span: str) -> dict[str, Any]:
+        """Let time pass, then do everything that is due; what was done."""
+        self.now += exact(span)
+        (done,) = self.rows("tick")
+        return done
+
+    def file(self, text: str) -> str:
+        """A definition file."""
+        path = self.folder / f"definition-{len(list(self.folder.glob('definition-*')))}.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def workflow(self, text: str, *, active: bool = True) -> str:
+        """Apply a workflow and activate it; what applying printed."""
+        name = json.loads(text.partition("name = ")[2].splitlines()[0])
+        told = self("workflow", "apply", self.file(text), "--yes")
+        if active:
+            self("workflow", "activate", name, "--yes")
+        return told
+
+    def emit(self, kind: str, person: str = EWA, **data: Any) -> None:
+        """Tell of an event; flows react to it at once."""
+        self("event", "emit", kind, "--person", person, "--data", json.dumps(data))
+        self("tick")
+
+    def trace(self, name: str, person: str = EWA) -> dict[str, Any]:
+        """The latest run."""
+        (run,) = self.rows("workflow", "trace", name, person)
+        return run
+
+    def tags(self, person: str = EWA) -> set[str]:
+        (row,) = self.rows("person", "show", person)
+        return set(row["tags"])
+
+    def inside(self, name: str) -> int:
+        return next(row["in_progress"] for row in self.rows("workflow", "list") if row["name"] == name)
+
+
+def settings(database: str = "sqlite:///test.db", **more: Any) -> dict[str, Any]:
+    users = {
+        "anna": {
+            "email": "anna@firma.example",
+            "name": "Anna Nowak",
+            "signature": "Anna Nowak\nFirma",
+            "permissions": ["bulk"],
+        },
+        "jan": {"email": "jan@firma.example", "name": "Jan Lis"},
+    }
+    boxes = {"anna": {"user": "anna"}, "jan": {"user": "jan"}}
+    common = {"domains": ["firma.example"], "database": database, "users": users, "mailboxes": boxes}
+    return {**common, "web": {"secret": "thirty-two characters, more or less"}, **more}
+
+
+@pytest.fixture
+def crm(tmp_path: Path, migrated_sqlite: Path, capsys: pytest.CaptureFixture[str]) -> Crm:
+    shutil.copy(migrated_sqlite, tmp_path / "test.db")
+    crm = Crm(tmp_path, settings(), capsys.readouterr)
+    crm("person", "add", "--name", "Ewa Zielińska", "--email", EWA)
+    return crm
+
+
+@pytest.fixture
+def mailing(tmp_path: Path, migrated_sqlite: Path, sink: Sink, capsys: pytest.CaptureFixture[str]) -> Crm:
+    """With a smarthost, and a deal of Ewa's."""
+    shutil.copy(migrated_sqlite, tmp_path / "test.db")
+    smarthost = {"host": sink.host, "port": sink.port, "tls": "none"}
+    crm = Crm(tmp_path, settings(smarthost=smarthost), capsys.readouterr)
+    crm("person", "add", "--name", "Ewa Zielińska", "--email", EWA)
+    crm("deal", "add", "--title", "Regały", "--person", EWA, "--owner", "anna")
+    return crm
+
+
+CAMPAIGN = """
+kind = "workflow"
+name = "Campaign {number}"
+[nodes.by-tag]
+on = "tag.added"
+where = {{ tag = "campaign-{number}" }}
+next = "first-letter"
+[nodes.first-letter]
+do = "tag.add"
+with = {{ tag = "letter {number}" }}
+next = "pause"
+[nodes.pause]
+wait = "1mo"
+next = "end"
+[nodes.end]
+end = "all"
+"""
+OFFER = """
+kind = "workflow"
+name = "Offer 1"
+[nodes.signed-up]
+on = "form.submitted"
+where = { form = "offer-1" }
+next = "welcome"
+[nodes.welcome]
+do = "workflow.join"
+with = { workflow = "Campaign 1" }
+next = "pause"
+[nodes.pause]
+wait = "3d"
+next = "bought"
+[nodes.bought]
+if = [[{ tag = "Client 1" }]]
+yes = "leave-1"
+no = "end"
+[nodes.leave-1]
+do = "workflow.leave"
+with = { workflow = "Campaign 1" }
+next = "join-2"
+[nodes.join-2]
+do = "workflow.join"
+with = { workflow = "Campaign 2" }
+next = "end"
+[nodes.end]
+end = "all"
+"""
+BUYERS = """
+kind = "rule"
+name = "Buyers of offer 1"
+on = "sale.made"
+where = { product = "offer-1" }
+do = "tag.add"
+with = { tag = "Client 1" }
+"""
+
+
+def worked_example(crm: Crm) -> None:
+    """WF-18, as its source tells it: form, campaign 1, a pause, has he bought?, campaign 2 instead of 1."""
+    for number in (1, 2):
+        crm.workflow(CAMPAIGN.format(number=number))
+    crm.workflow(OFFER)
+    crm("workflow", "apply", crm.file(BUYERS), "--yes")
+    crm("person", "add", "--name", "Adam Bąk", "--email", "adam@klient.example")
+    for person in (EWA, "adam@klient.example"):
+        crm.emit("form.submitted", person, form="offer-1")
+        assert crm.tags(person) == {"letter 1"}
+    assert crm.inside("Campaign 1") == crm.inside("Offer 1") == 2
+    crm.later("1d")
+    crm.emit("sale.made", product="offer-1", amount=99.0, currency="PLN")
+    assert crm.tags() == {"letter 1", "Client 1"}
+    assert crm.inside("Offer 1") == 2
+    crm.later("2d")
+    assert crm.tags() == {"letter 1", "Client 1", "letter 2"}
+    assert crm.tags("adam@klient.example") == {"letter 1"}
+    assert (crm.inside("Offer 1"), crm.inside("Campaign 1"), crm.inside("Campaign 2")) == (0, 1, 1)
+    assert crm.trace("Campaign 1")["status"] == "removed"
+    run = crm.trace("Offer 1")
+    assert (run["workflow"], run["version"], run["status"], run["waiting"]) == ("Offer 1", 1, "completed", [])
+    (asked,) = [step for step in run["steps"] if step["node"] == "bought"]
+    assert asked["result"] == "yes"
+    assert "Client 1" in asked["expected"]
+    assert "Client 1" in asked["actual"]
+    assert [step["node"] for step in run["steps"] if step["result"].startswith("does")] == [
+        "welcome",
+        "leave-1",
+        "join-2",
+    ]
+    (asked,) = [step for step in crm.trace("Offer 1", "adam@klient.example")["steps"] if step["node"] == "bought"]
+    assert (asked["result"], asked["at"]) == ("no", "2026-11-05T09:00:00Z")
+
+
+def test_worked_example(crm: Crm) -> None:  # WF-18, WF-1, WF-6, WF-7, WF-8, WF-10, WF-11, WF-17
+    worked_example(crm)
+
+
+def test_worked_example_on_postgresql(  # WF-18
+    tmp_path: Path, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crm = Crm(tmp_path, settings(postgres_url), capsys.readouterr)
+    crm("person", "add", "--name", "Ewa Zielińska", "--email", EWA)
+    worked_example(crm)
+
+
+TAGGER = """
+kind = "workflow"
+name = "Tagger"
+[nodes.seen]
+on = "form.submitted"
+next = "pause"
+[nodes.pause]
+wait = "2d"
+next = "mark"
+[nodes.mark]
+do = "tag.add"
+with = { tag = "marked" }
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+def test_only_what_happens_after_activation_counts(crm: Crm) -> None:  # WF-4, WF-5, WF-12
+    crm.workflow(TAGGER, active=False)
+    crm.emit("form.submitted", form="a")
+    crm("workflow", "trace", "Tagger", EWA, code=1)
+    assert "never in" in crm.errors
+    crm("workflow", "activate", "Tagger", code=1)  # there is no terminal to confirm at
+    assert "--yes" in crm.errors
+    crm.now += timedelta(hours=1)
+    crm("workflow", "activate", "Tagger", "--yes")
+    crm("tick")
+    assert crm.inside("Tagger") == 0
+    crm.emit("form.submitted", form="a")
+    assert crm.inside("Tagger") == 1
+    crm("workflow", "activate", "Tagger", "--yes")  # again: nothing changes
+    assert crm.inside("Tagger") == 1
+
+
+def test_what_is_waited_for_is_shown(crm: Crm) -> None:  # WF-16
+    crm.workflow(TAGGER)
+    crm.emit("form.submitted", form="a")
+    run = crm.trace("Tagger")
+    (place,) = run["waiting"]
+    assert (place["node"], place["due_at"], place["event"]) == ("pause", "2026-11-04T09:00:00Z", None)
+    (job,) = crm.rows("workflow", "jobs", EWA)
+    assert (job["flow"], job["status"], job["node"], job["due_at"]) == (
+        "Tagger",
+        "in_progress",
+        "pause",
+        "2026-11-04T09:00:00Z",
+    )
+    crm.later("2d")
+    (job,) = crm.rows("workflow", "jobs", EWA)
+    assert (job["status"], job["node"], job["due_at"]) == ("completed", None, None)
+    text = crm("workflow", "trace", "Tagger", EWA)
+    assert "mark" in text
+    assert "tag.add" in text
+
+
+def test_history_is_kept_for_a_month_and_the_end_for_ever(crm: Crm) -> None:  # WF-15, WF-16
+    crm.workflow(TAGGER)
+    crm.emit("form.submitted", form="a")
+    crm.later("2d")
+    assert crm.trace("Tagger")["steps"]
+    crm.later("5w")
+    run = crm.trace("Tagger")
+    assert (run["status"], run["steps"]) == ("completed", [])
+    assert crm.rows("workflow", "jobs", EWA) == []
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_deactivating_keeps_or_cancels_what_is_scheduled(crm: Crm, cancel: bool) -> None:  # WF-13, WF-14
+    crm.workflow(TAGGER)
+    crm.emit("form.submitted", form="a")
+    option = ("--cancel-scheduled",) if cancel else ()
+    crm("workflow", "deactivate", "Tagger", *option, code=1)
+    assert "1 inside" in crm.errors  # how many it concerns stands in the question
+    crm("workflow", "deactivate", "Tagger", *option, "--yes")
+    crm("person", "add", "--name", "Adam Bąk", "--email", "adam@klient.example")
+    crm.emit("form.submitted", "adam@klient.example", form="a")
+    assert crm.inside("Tagger") == (0 if cancel else 1)
+    crm.later("2d")
+    assert crm.tags() == (set() if cancel else {"marked"})
+    assert crm.trace("Tagger")["status"] == ("removed" if cancel else "completed")
+    crm("workflow", "trace", "Tagger", "adam@klient.example", code=1)
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_an_edit_resets_or_lets_finish(crm: Crm, finish: bool) -> None:  # GRAPH-1
+    crm.workflow(TAGGER)
+    crm.emit("form.submitted", form="a")
+    edited = crm.file(TAGGER.replace('"marked"', '"marked anew"').replace('"2d"', '"1d"'))
+    option = ("--finish",) if finish else ()
+    shown = crm("workflow", "apply", edited, *option, "--dry-run")
+    assert "1 contact finishes on version 1" in shown if finish else "1 contact restarts" in shown
+    assert '~ nodes.pause.wait: "2d" -> "1d"' in shown
+    assert crm.inside("Tagger") == 1
+    crm("workflow", "apply", edited, *option, code=1)
+    assert "--yes" in crm.errors
+    crm("workflow", "apply", edited, *option, "--yes")
+    assert crm.inside("Tagger") == (1 if finish else 0)
+    crm.now += timedelta(minutes=1)
+    crm.emit("form.submitted", form="b")
+    assert crm.inside("Tagger") == 1
+    crm.later("1d")
+    assert crm.tags() == (set() if finish else {"marked anew"})
+    crm.later("1d")
+    assert crm.tags() == ({"marked"} if finish else {"marked anew"})
+    runs = crm.rows("workflow", "trace", "Tagger", EWA, "--all")
+    told = [(run["version"], run["status"], run["reason"]) for run in runs]
+    assert told == ([(1, "completed", "")] if finish else [(2, "completed", ""), (1, "removed", "edited")])
+
+
+def test_a_definition_comes_back_as_it_went_in(crm: Crm) -> None:
+    crm.workflow(OFFER, active=False)
+    printed = crm("workflow", "show", "Offer 1", "--toml")
+    again = crm.file(printed)
+    crm("workflow", "apply", again)  # nothing to ask about
+    assert "like that already" in crm.errors
+    assert crm("workflow", "show", "Offer 1", "--toml") == printed
+    (row,) = crm.rows("workflow", "list")
+    assert (row["name"], row["version"], row["active_since"]) == ("Offer 1", 1, None)
+
+
+def test_a_definition_that_is_wrong_changes_nothing_and_says_where(crm: Crm) -> None:
+    crm.workflow(TAGGER)
+    wrong = crm.file(TAGGER.replace("form.submitted", "form.submited").replace('next = "end"', 'next = "ende"'))
+    assert crm("workflow", "apply", wrong, "--yes", code=1) == ""
+    faults = [line for line in crm.errors.splitlines() if line.startswith(wrong)]
+    assert [line.removeprefix(wrong).split(" ")[0] for line in faults] == [":5:", ":13:"]
+    assert "form.submitted" in faults[0]  # the mend
+    assert "nodes.mark" in faults[1]
+    assert [row["version"] for row in crm.rows("workflow", "list")] == [1]
+
+
+FAULTS = {
+    "no End": (TAGGER.replace('next = "end"\n[nodes.end]\nend = "all"\n', ""), "End"),
+    "no trigger": ('kind = "workflow"\nname = "X"\n[nodes.end]\nend = "all"\n', "trigger"),
+    "time limit of a first event": (
+        TAGGER.replace('next = "pause"', 'within = "2d"\nnext = "pause"'),
+        "nodes.seen.within",
+    ),
+    "unknown action": (TAGGER.replace("tag.add", "tag.ad"), "tag.add"),
+    "unknown field": (TAGGER.replace('next = "pause"', 'where = { from = "x" }\nnext = "pause"'), "form.submitted"),
+    "a sequence": ('kind = "sequence"\nname = "S"\nfor = "deals"\n', "mailcrm sequence apply"),
+    "no TOML": ("kind = [", ":1:"),
+    "another kind": ('kind = "poem"\nname = "P"\n', "workflow"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_definitions(crm: Crm, name: str) -> None:  # GRAPH-6, GRAPH-16, WF-2
+    text, said = FAULTS[name]
+    file = crm.file(text)
+    crm("workflow", "apply", file, "--yes", code=1)
+    assert said in crm.errors
+    assert file in crm.errors
+    assert crm.rows("workflow", "list") == []
+
+
+def test_a_rule_is_active_once_it_is_applied(crm: Crm) -> None:  # WF-17
+    told = crm("workflow", "apply", crm.file(BUYERS), "--yes")
+    assert "active at once" in told
+    crm.emit("sale.made", product="offer-1", amount=99.0, currency="PLN")
+    assert crm.tags() == {"Client 1"}
+    crm("workflow", "deactivate", "Buyers of offer 1", "--yes")
+    crm("tag", "remove", "Client 1", "--person", EWA)
+    crm.emit("sale.made", product="offer-1", amount=99.0, currency="PLN")
+    assert crm.tags() == set()
+
+
+def test_the_author_is_warned_of_what_may_be_done_twice(crm: Crm) -> None:  # GRAPH-35
+    crm("workflow", "apply", crm.file(BUYERS), "--yes")
+    both = """
+kind = "workflow"
+name = "Sales"
+[nodes.sold]
+on = "sale.made"
+next = "mark"
+[nodes.mark]
+do = "tag.add"
+with = { tag = "Client 1" }
+next = "end"
+[nodes.end]
+end = "all"
+"""
+    crm("workflow", "apply", crm.file(both), "--yes")
+    assert "rule 'Buyers of offer 1'" in crm.errors
+    assert "twice" in crm.errors
+
+
+def test_what_if_changes_nothing_and_says_who_would_have_got_what(crm: Crm) -> None:
+    crm.emit("form.submitted", form="offer-1")
+    crm.later("1d")
+    crm("tag", "add", "Client 1", "--person", EWA)
+    crm.later("4d")
+    told = crm.rows("workflow", "replay", crm.file(OFFER), "--since", "2026-11-01")
+    done = [(row["at"], row["person"], row["action"], row["with"]) for row in told if row["action"]]
+    assert done == [
+        ("2026-11-02T09:00:00Z", 1, "workflow.join", {"workflow": "Campaign 1"}),
+        ("2026-11-05T09:00:00Z", 1, "workflow.leave", {"workflow": "Campaign 1"}),
+        ("2026-11-05T09:00:00Z", 1, "workflow.join", {"workflow": "Campaign 2"}),
+    ]
+    assert told[-1]["result"] == "completed"
+    assert crm.rows("workflow", "list") == []
+    assert crm.tags() == {"Client 1"}
+
+
+def test_what_if_over_the_live_log_gives_the_live_state(crm: Crm) -> None:
+    worked_example(crm)
+    for person in (EWA, "adam@klient.example"):
+        live = crm.trace("Offer 1", person)
+        did = [(step["at"], step["node"]) for step in live["steps"] if step["result"].startswith("does ")]
+        number = live["person"]
+        would = [
+            (row["at"], row["node"])
+            for row in crm.rows("workflow", "replay", crm.file(OFFER), "--since", "2026-11-01")
+            if row["person"] == number and row["action"]
+        ]
+        assert would == did
+
+
+def test_events_that_do_not_fit_are_refused_with_the_reason(crm: Crm) -> None:
+    for kind, data, person, reason in (
+        ("form.submited", {"form": "a"}, EWA, "form.submitted"),
+        ("form.submitted", {"fom": "a"}, EWA, "form"),
+        ("sale.made", {"product": 7, "amount": 1.0, "currency": "PLN"}, EWA, "product"),
+        ("form.submitted", {"form": "a"}, "nobody@klient.example", "nobody@klient.example"),
+    ):
+        crm("event", "emit", kind, "--person", person, "--data", json.dumps(data), code=1)
+        assert reason in crm.errors
+
+
+def reply(message_id: str, to: str) -> bytes:
+    """Ewa's answer to a mail."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = f"Ewa Zielińska <{EWA}>", to, "Re: Regały"
+    mail["Date"], mail["Message-ID"] = MONDAY + timedelta(days=3, hours=1), "<answer@klient.example>"
+    mail["In-Reply-To"] = mail["References"] = f"<{message_id.strip('<>')}>"
+    mail.set_content("Dziękuję, proszę o telefon.\n")
+    return mail.as_bytes()
+
+
+SEQUENCE = """
+kind = "sequence"
+name = "Warm lead"
+for = "deals"
+owner = "anna@firma.example"
+[[step]]
+type = "activity"
+activity = "call"
+assignee = "owner"
+priority = "high"
+note = "Ask about the budget"
+[[step]]
+type = "email"
+after = "2d"
+subject = "{{ deal.title }}"
+body = "Dzień dobry {{ person.first_name }}, co z ofertą?"
+[[step]]
+type = "draft"
+after = "2d"
+subject = "Jeszcze raz: {{ deal.title }}"
+body = "Dzień dobry {{ person.first_name }}"
+remind = "4h"
+"""
+ONE_MAIL = """
+kind = "sequence"
+name = "One mail"
+for = "deals"
+owner = "anna@firma.example"
+[[step]]
+type = "email"
+after = "1d"
+subject = "{{ deal.title }}"
+body = "Dzień dobry"
+[[step]]
+type = "activity"
+after = "1d"
+activity = "call"
+"""
+
+
+def overview(crm: Crm, name: str) -> dict[str, Any]:
+    (row,) = crm.rows("sequence", "overview", name)
+    return row
+
+
+def test_a_sequence_walks_through_its_steps(mailing: Crm, sink: Sink) -> None:  # SEQ-10, SEQ-11, SEQ-12, SEQ-15
+    crm = mailing
+    crm("sequence", "apply", crm.file(SEQUENCE), "--yes")
+    crm("consent", "grant", "--flow", "Warm lead", "--user", "anna", user="anna")
+    crm("sequence", "enroll", "Warm lead", "--deal", "Regały", user="anna")
+    crm("tick")
+    (call,) = crm.rows("activity", "list")
+    assert (call["type"], call["assignee"], call["priority"], call["note"]) == (
+        "call",
+        "anna",
+        "high",
+        "Ask about the budget",
+    )
+    assert sink.mails == []
+    crm("activity", "done", str(call["id"]))
+    crm.later("2d")
+    (mail,) = sink.mails
+    assert (mail.rcpt_tos, mail.message["Subject"]) == ((EWA,), "Regały")
+    text = mail.message.get_body(("plain",)).get_content()
+    assert "Dzień dobry Ewa" in text
+    assert text.rstrip().endswith("Firma")
+    assert overview(crm, "Warm lead")["status"] == "in_progress"
+    crm.later("2d")
+    (draft,) = [row for row in crm.rows("pulse") if row["kind"] == "draft"]
+    assert "Jeszcze raz: Regały" in draft["text"]
+    assert len(sink.mails) == 1
+    crm("pulse", "done", str(draft["id"]))
+    crm("tick")
+    assert overview(crm, "Warm lead")["status"] == "completed"
+    assert overview(crm, "Warm lead")["item"] == "deal:1"
+
+
+def test_without_consent_nothing_is_sent_and_nothing_follows(
+    mailing: Crm, sink: Sink
+) -> None:  # SEQ-20, SEQ-25, SEQ-26
+    crm = mailing
+    crm("sequence", "apply", crm.file(ONE_MAIL), "--yes")
+    crm("consent", "grant", "--flow", "One mail", "--user", "jan", user="jan")  # not Anna's (SEQ-22)
+    crm("sequence", "enroll", "One mail", "--deal", "Regały", user="anna")
+    assert "consent" in crm.errors
+    crm("tick")
+    assert overview(crm, "One mail")["status"] == "in_progress"
+    crm.later("1d")
+    crm("tick")
+    row = overview(crm, "One mail")
+    assert (row["status"], "consent" in row["reason"]) == ("failed", True)
+    (mail,) = crm.rows("outbox", "list")
+    assert (mail["kind"], mail["state"]) == ("flow", "failed")
+    crm.later("3d")
+    assert (crm.rows("activity", "list"), sink.mails) == ([], [])
+
+
+def test_consent_is_a_users_own_to_give(mailing: Crm) -> None:  # SEQ-20, SEQ-22, SEQ-23
+    crm = mailing
+    crm("sequence", "apply", crm.file(ONE_MAIL), "--yes")
+    crm("consent", "grant", "--flow", "One mail", "--user", "jan", user="anna", code=1)
+    crm("consent", "grant", "--flow", "One mail", user="jan")
+    crm("consent", "revoke", "--flow", "One mail", user="jan")
+    rows = crm.rows("consent", "list", "--flow", "One mail")
+    assert [(row["user"], row["granted"], row["by"]) for row in rows] == [
+        ("jan", False, "user:jan"),
+        ("jan", True, "user:jan"),
+    ]
+
+
+def test_a_reply_ends_the_sequence(mailing: Crm, sink: Sink) -> None:  # SEQ-42
+    crm = mailing
+    crm("sequence", "apply", crm.file(SEQUENCE), "--yes")
+    crm("consent", "grant", "--flow", "Warm lead", "--user", "anna", user="anna")
+    crm("sequence", "enroll", "Warm lead", "--deal", "Regały", user="anna")
+    crm("tick")
+    (call,) = crm.rows("activity", "list")
+    crm("activity", "done", str(call["id"]))
+    crm.later("2d")
+    (sent,) = sink.mails
+    crm.now += timedelta(days=1, hours=1)
+    for name, raw in (("sent", sent.content), ("reply", reply(sent.message["Message-ID"], "anna@firma.example"))):
+        file = crm.folder / f"{name}.eml"
+        file.write_bytes(raw)
+        crm("ingest", str(file), "--mailbox", "anna")
+    crm("tick")
+    row = overview(crm, "Warm lead")
+    assert (row["status"], row["reason"]) == ("removed", "replied")
+    crm.later("3d")
+    assert [each for each in crm.rows("pulse") if each["kind"] == "draft"] == []
+
+
+def test_bundled_kinds_are_listed(crm: Crm) -> None:  # WF-T1
+    kinds = {row["kind"] for row in crm.rows("event", "kinds")}
+    assert {"mail.replied", "tag.added", "flow.completed", "sale.made", "form.submitted", "page.visited"} <= kinds
