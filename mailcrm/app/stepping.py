@@ -152,7 +152,8 @@ class Stepper:
         """Store an event; one that flows wait for is taken in this round, if its person is held here."""
         row = NewEvent(kind, key, person, at, source, data, chain)
         listening = self.context.plugins.implementers("on_event")
-        new = events.record_many(self.connection, [row], listening, self.ledger.now)
+        kinds = self.context.registry.kinds
+        new = events.record_many(self.connection, [row], listening, self.ledger.now, kinds)
         if new and person in self.known.persons:
             for happened in reactions.owed(self.connection, new):
                 self.emitted(happened)

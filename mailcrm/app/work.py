@@ -8,6 +8,7 @@ from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import Transport, dispatch
 from mailcrm.app.machine import run_due
+from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
 
@@ -18,10 +19,12 @@ class Worked:
 
     Args:
         steps: events, timers and ended actions that flows were given.
+        acted: actions outside that were carried out for flows.
     """
 
     asked: int = 0
     steps: int = 0
+    acted: int = 0
     sent: int = 0
     failed: int = 0
     delayed: int = 0
@@ -31,7 +34,7 @@ class Worked:
     @property
     def is_idle(self) -> bool:
         """Whether nothing was done, so that nothing more can follow from it."""
-        return not (self.asked or self.steps or self.sent or self.failed or self.delivered)
+        return not (self.asked or self.steps or self.acted or self.sent or self.failed or self.delivered)
 
 
 def work(context: Context, transport: Transport) -> Worked:
@@ -45,6 +48,16 @@ def work(context: Context, transport: Transport) -> Worked:
     steps = 0
     while (ran := run_due(context)).stimuli:
         steps += ran.stimuli
+    acted = perform_due(context)
     mail = dispatch(context, transport)
     delivered = deliver_due(context)
-    return Worked(asked, steps, mail.sent, mail.failed, mail.delayed, delivered, mail.reason)
+    return Worked(
+        asked=asked,
+        steps=steps,
+        acted=acted.done + acted.failed,
+        sent=mail.sent,
+        failed=mail.failed,
+        delayed=mail.delayed,
+        delivered=delivered,
+        reason=mail.reason,
+    )

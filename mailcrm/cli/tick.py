@@ -10,7 +10,7 @@ from mailcrm.cli.context import context
 from mailcrm.cli.output import emit_one, say
 
 app = typer.Typer()
-_COUNTED = ("asked", "steps", "sent", "failed", "delivered")
+_COUNTED = ("asked", "steps", "acted", "sent", "failed", "delivered")
 
 
 @app.command()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from mailcrm.core.enrollment import Step
 from mailcrm.store.bulk import insert_rows
@@ -41,9 +39,3 @@ def of(connection: Connection, enrollment: int) -> list[Step]:
     columns = [step.c[name] for name in _COLUMNS if name != "enrollment_id"]
     query = select(*columns).where(step.c.enrollment_id == enrollment).order_by(step.c.id)
     return [Step(*row) for row in connection.execute(query)]
-
-
-def purge(connection: Connection, before: datetime, limit: int = 5_000) -> int:
-    """Delete steps from before that time, up to ``limit`` of them; tells how many."""
-    old = select(step.c.id).where(step.c.at < before).order_by(step.c.at).limit(limit)
-    return connection.execute(delete(step).where(step.c.id.in_(old.scalar_subquery()))).rowcount
