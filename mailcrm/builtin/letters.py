@@ -16,7 +16,7 @@ from mailcrm.core.addresses import normalise
 from mailcrm.core.calendar import SubjectCalendar, subject_calendar
 from mailcrm.core.compose import Envelope, compose, letter_id
 from mailcrm.core.enrollment import Effect, Subject
-from mailcrm.core.letters import Letter, render
+from mailcrm.core.letters import Letter, is_address, render
 from mailcrm.errors import Refused
 from mailcrm.store import fields, flows, outbox, people, pulse, users, written
 from mailcrm.store.outbox import NewMail
@@ -177,7 +177,7 @@ def _recipient(connection: Connection, subject: Subject, given: str | None) -> t
             raise Refused(f"{name} has no e-mail address; `mailcrm person edit {person} --email …` gives one")
     if not address.isascii():
         raise Refused(f"{address} has letters before the @ that not every server takes; add another address")
-    return address, "" if "@" in name else name
+    return address, "" if is_address(name) else name
 
 
 def _calendar(hands: Hands, rep: User, subject: Subject) -> SubjectCalendar:

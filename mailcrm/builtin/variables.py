@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from mailcrm.config import User
 from mailcrm.core.enrollment import Subject
-from mailcrm.core.letters import BadTemplate, first_name, variables_of
+from mailcrm.core.letters import BadTemplate, first_name, is_address, variables_of
 from mailcrm.core.nearest import nearest
 from mailcrm.store import deals, fields, leads, organizations, people, tags
 from mailcrm.store.deals import AnyRow
@@ -88,7 +88,7 @@ def _person(connection: Connection, row: AnyRow) -> dict[str, Any]:
 def _names(name: str) -> dict[str, str | None]:
     first = first_name(name)
     last = " ".join(word for word in name.replace(",", " ").split() if word != first) if first else None
-    return {"name": None if "@" in name else name, "first_name": first, "last_name": last}
+    return {"name": None if is_address(name) else name, "first_name": first, "last_name": last}
 
 
 def _item(connection: Connection, record: Record, row: AnyRow, columns: Iterable[str]) -> dict[str, Any]:

@@ -88,11 +88,16 @@ def variables_of(template: str) -> frozenset[tuple[str, ...]]:
 
 def first_name(name: str) -> str | None:
     """What somebody is called: ``Ewa Zielińska`` and ``Zielińska, Ewa`` are Ewa; an address is no name."""
-    if "@" in name:
+    if is_address(name):
         return None
     last, comma, first = name.partition(",")
     words = (first if comma else last).split()
     return words[0] if words else None
+
+
+def is_address(name: str) -> bool:
+    """Whether somebody goes by his address, for want of a name."""
+    return "@" in name and len(name.split()) == 1
 
 
 class _Liquid(Environment):
