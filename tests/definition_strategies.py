@@ -20,7 +20,7 @@ from mailcrm.core.definitions import (
 )
 from mailcrm.core.flow import Action, Again, Condition, Do, End, If, Node, On, Switch, Wait
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{"), max_size=30) | st.sampled_from(
     ['"""', 'a\n"""b"\n\\', "\r\n\x7f\x00", "\n\n", "Dzień dobry,\n\n{{ person.first_name }}", "'''\\", '{ x = "y" }#']
 )
 NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
@@ -33,7 +33,9 @@ WHERES = st.one_of(
     st.tuples(st.just("form.submitted"), st.fixed_dictionaries({}, optional={"form": TEXT, "place": TEXT})),
     st.tuples(
         st.just("sale.made"),
-        st.fixed_dictionaries({}, optional={"product": TEXT, "amount": st.floats(allow_nan=False, allow_infinity=False) | st.integers()}),
+        st.fixed_dictionaries(
+            {}, optional={"product": TEXT, "amount": st.floats(allow_nan=False, allow_infinity=False) | st.integers()}
+        ),
     ),
     st.tuples(st.just("deal.won"), st.fixed_dictionaries({}, optional={"deal": st.integers(1), "stage": TEXT})),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from itertools import combinations
 from typing import TypeAlias
 
 from mailcrm.core.flow import Condition, Do, End, Flow, FlowKind, If, Names, Node, On, Switch, Wait
@@ -180,27 +179,29 @@ def _parking(flow: Flow) -> Iterator[str]:
 
 def _twice(flow: Flow) -> Iterator[str]:
     """Nodes other than an End that two tokens of one person may come to."""
-    told = set()
-    for pair, why in _side_by_side(flow):
-        first, second = ({name, *flow.hops[name]} for name in pair)
-        both = first & second
-        for name in flow.nodes:
-            # Where the two ways meet; what lies behind runs twice, too, but follows from it.
-            meets = name in pair or any(name in flow.hops[way] and not both >= _before(flow, name) for way in pair)
-            if name in both and meets and name not in told and not isinstance(flow.nodes[name], End):
+    before: dict[str, set[str]] = {name: set() for name in flow.nodes}
+    for name, node in flow.nodes.items():
+        for _, names in edges(name, node):
+            for to in names:
+                before[to].add(name)
+    told: set[str] = set()
+    for starts, why in _side_by_side(flow):
+        ways: dict[str, list[str]] = {name: [] for name in flow.nodes}
+        for start in starts:
+            for name in {start, *flow.hops[start]}:
+                ways[name].append(start)
+        for name, node in flow.nodes.items():
+            # Where two ways meet; what lies behind runs twice, too, but that follows.
+            meets = name in starts or any(ways[each] and ways[each] != ways[name] for each in before[name])
+            if len(ways[name]) > 1 and meets and name not in told and not isinstance(node, End):
                 told.add(name)
-                yield f"nodes.{name}: may run twice for one person: {why}"
+                yield f"nodes.{name}: may run twice for one person: {' and '.join(ways[name][:2])} {why}"
 
 
-def _before(flow: Flow, name: str) -> set[str]:
-    return {each for each, node in flow.nodes.items() for _, names in edges(each, node) if name in names}
-
-
-def _side_by_side(flow: Flow) -> Iterator[tuple[tuple[str, str], str]]:
+def _side_by_side(flow: Flow) -> Iterator[tuple[Names, str]]:
+    """Nodes that tokens of one person may stand on together, and why."""
     for name, node in flow.nodes.items():
         for path, names in edges(name, node):
-            for pair in combinations(names, 2):
-                yield pair, f"{pair[0]} and {pair[1]} run side by side after nodes.{name} ({path[-1]})"
-    entries: Iterable[str] = [name for name in flow.nodes if name in flow.entries]
-    for pair in combinations(entries, 2):
-        yield pair, f"{pair[0]} and {pair[1]} may both happen while the person is inside"
+            if len(names) > 1:
+                yield names, f"run side by side after nodes.{name} ({path[-1]})"
+    yield tuple(name for name in flow.nodes if name in flow.entries), "may both happen while the person is inside"

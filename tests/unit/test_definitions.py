@@ -21,7 +21,7 @@ from mailcrm.core.definitions import (
     parse,
 )
 from mailcrm.core.flow import Action, Again, Condition, Do, End, If, On, Switch, Wait
-from mailcrm.errors import Permanent
+from mailcrm.errors import Permanent, Refused
 from tests.flow_registry import registry
 
 REGISTRY = registry()
@@ -355,6 +355,52 @@ def test_a_missing_or_odd_name_is_refused() -> None:
     assert refusal('kind = "sequence"\nname = "S"\n') == [
         'w.toml:1: for is missing; write for = "deals" or for = "leads"'
     ]
+
+
+BAD_LETTERS = """\
+kind = "workflow"
+name = "W"
+[nodes.in]
+on = "form.submitted"
+next = ["a", "b"]
+[nodes.a]
+do = "mail.send"
+next = "end"
+[nodes.a.with]
+subject = "{{ person.first_name }}"
+body = '''
+Hello {{ person.first_name '''
+[nodes.b]
+do = [
+  { do = "tag.add", with = { tag = "x" } },
+  { do = "mail.send", with = { subject = "{{ deal.title }}", body = "{% for %}" } },
+]
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+def test_letters_that_are_no_templates_are_refused_in_their_place() -> None:
+    lines = refusal(BAD_LETTERS)
+    assert [line.split(" the ")[0] for line in lines] == [
+        "w.toml:11: nodes.a.with.body:",
+        "w.toml:16: nodes.b.do[2].with.body:",
+    ]
+
+
+def test_what_letters_may_speak_of_is_asked_of_the_caller() -> None:
+    asked = []
+
+    def check(template: str, item: str) -> None:
+        asked.append((item, template))
+        if "{{" in template:
+            raise Refused("{{ deal.title }} is not known; write lead.title")
+
+    with pytest.raises(DefinitionError) as caught:
+        parse(SEQUENCE, "s.toml", REGISTRY, check_letter=check)
+    assert str(caught.value) == "s.toml:16: step[2].subject: {{ deal.title }} is not known; write lead.title"
+    assert asked == [("lead", "{{ deal.title }}"), ("lead", "Hello")]
 
 
 def test_hostile_keys_stay_on_one_line_of_the_report() -> None:

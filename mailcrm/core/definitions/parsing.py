@@ -16,6 +16,7 @@ from mailcrm.core.definitions.model import (
 from mailcrm.core.definitions.nodes import read_action, read_nodes, read_trigger
 from mailcrm.core.definitions.sequences import read_steps, read_stop_on_reply
 from mailcrm.core.definitions.table import Table
+from mailcrm.core.definitions.wording import CheckLetter, is_template, letter_problems
 from mailcrm.core.flow import Again
 from mailcrm.core.nearest import nearest
 from mailcrm.core.registry import Registry
@@ -27,13 +28,21 @@ MAX_SIZE = 500_000
 """Of a file, in characters."""
 
 
-def parse(text: str, file: str, registry: Registry, *, max_steps: int = MAX_STEPS) -> Definition:
+def parse(
+    text: str,
+    file: str,
+    registry: Registry,
+    *,
+    max_steps: int = MAX_STEPS,
+    check_letter: CheckLetter = is_template,
+) -> Definition:
     """Read a definition and check all of it.
 
     Args:
         file: its name, for the faults.
         registry: what it may name.
         max_steps: of a sequence.
+        check_letter: what a subject or body must pass, once nothing else is wrong.
 
     Raises:
         DefinitionError: with every fault found, each with its line and mend.
@@ -48,6 +57,9 @@ def parse(text: str, file: str, registry: Registry, *, max_steps: int = MAX_STEP
     except RecursionError:
         raise DefinitionError([Fault(file, 1, "", "lists or tables are nested too deeply", "write it flat")]) from None
     definition = _definition(Table(data, (), faults), registry, faults, max_steps)
+    if definition and not faults.found:
+        for problem in letter_problems(definition, check_letter):
+            faults.add(problem.path, problem.what, problem.mend)
     if definition is None or faults.found:
         raise DefinitionError(faults.found)
     return definition
