@@ -17,7 +17,7 @@ from mailcrm.core.calendar import SubjectCalendar, zone_of
 from mailcrm.core.card import Card
 from mailcrm.core.conditions import holds
 from mailcrm.core.enrollment import Facts, Happened, Past, Verdict
-from mailcrm.core.flow import Condition
+from mailcrm.core.flow import Again, Condition
 from mailcrm.store import enrollments, reactions
 from mailcrm.store.cards import cards
 from mailcrm.store.db import reserve
@@ -62,7 +62,7 @@ class Known:
         stored = self.flows.stored.get(seat.flow, compiled.stored)
         return Facts(
             seat.subject,
-            0 if seat.live else self._next_id(),
+            0 if seat.live and compiled.flow.again is not Again.RESTART else self._next_id(),
             stored.active_since,
             _NO_PAST if seat.live else self._past_of(seat),
             _Calendar(self, seat.subject.person, stored.owner),
