@@ -172,6 +172,26 @@ def test_it_looks_back_to_its_arrival() -> None:
     assert world.steps[-1].result == "completed"
 
 
+def test_what_follows_from_looking_back_has_the_time_of_the_event() -> None:
+    world = enrolled({**NARROW, "o": on("opened", "end", entry=False)}, "m1")
+    (key,) = world.claim()
+    world.now += h(2)
+    world.emit("opened", at=T0 + h(1))
+    world.tick()
+    world.sent(key, at=T0)
+    world.tick()
+    assert (world.status(), world.run().ended) == ("completed", T0 + h(1))
+
+
+def test_an_event_after_the_limit_does_not_pass_even_if_the_timer_was_not_taken_yet() -> None:
+    world = enrolled(NARROW, "m1")
+    world.settle()
+    run, late = world.run(), world.emit("opened", at=T0 + h(24 * 6))
+    decision = advance(world.first, run, Happened(late), world.facts((1, 1), []), late.at)
+    assert decision.enrollment is run
+    assert [step.result for step in decision.steps] == ["ignored: too late"]
+
+
 @pytest.mark.parametrize(("at", "did"), [(-24, 1), (0, 2), (24 * 5, 2), (24 * 5 + 1, 1)])
 def test_an_event_counts_from_the_arrival_to_the_limit(at: int, did: int) -> None:
     """GRAPH-15: at the limit the event wins. Last year's opening satisfies nobody."""
@@ -436,6 +456,14 @@ def test_behind_the_timer_of_an_on_is_no_narrowing() -> None:
         **END,
     }
     assert flow(nodes).overtaking == {"in", "s2"}
+
+
+def test_an_event_that_comes_to_light_after_the_token_came_does_not_set_it_back_in_time() -> None:
+    world = begun({**NAG, "nag": Wait("5h", ("sale",))}, "form")
+    world.until(6)
+    world.emit("sale", at=T0 + h(3))
+    world.settle()
+    assert [(token.node, token.due) for token in world.run().tokens] == [("w", T0 + h(5 + 24))]
 
 
 def test_an_older_event_than_the_run_moves_nobody() -> None:

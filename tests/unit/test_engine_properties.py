@@ -18,7 +18,7 @@ from tests.oracle.reference import reference
 from tests.oracle.stories import graphs, play, stories, times, worlds
 from tests.oracle.world import ROWS, T0, Clock, World, flow, h
 
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _like(run: Enrollment | None) -> object:
@@ -35,7 +35,7 @@ def _same(told: Decision, wanted: Decision) -> None:
         assert told.enrollment.reason.startswith(wanted.enrollment.reason)
 
 
-@settings(FAST, max_examples=400)
+@settings(FAST, max_examples=300)
 @given(worlds(), stories())
 def test_the_engine_decides_as_the_reference(world: World, story: list[tuple[int, str]]) -> None:
     def both(flow: Flow, live: Enrollment | None, stimulus: Stimulus, facts: Facts, now: datetime) -> Decision:
