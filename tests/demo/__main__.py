@@ -1,4 +1,4 @@
-"""``python -m tests.demo [--once]``: three reps' mailboxes are watched, linked, asked about, and the answer obeyed."""
+"""``python -m tests.demo [--once]``: mail is linked and asked about, the answer obeyed; then flows walk, and write."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from pathlib import Path
 
 from rich.text import Text
 
+from tests.demo import flows
 from tests.demo.letters import Post
 from tests.demo.observe import Counts, Observer
-from tests.demo.scenes import BEDS, after_the_answer, scenes
+from tests.demo.scenes import BEDS, SHELVES, after_the_answer, scenes
 from tests.demo.story import ANNA, Scene
 from tests.demo.view import View
 from tests.demo.world import World, page_in, text_of
 from tests.servers.process import wait_until
 
+QUESTIONS = 2  # mails that ask a rep
 EXPECTED = Counts(
     messages=37,  # 39 letters, but for the one among ourselves and the poison
     threads=18,
@@ -32,7 +34,7 @@ EXPECTED = Counts(
     linked=6,
     choices=2,
     answered=1,
-    sent=2,
+    sent=QUESTIONS + flows.SENT,
     quarantined=1,
     failed=0,
 )
@@ -94,10 +96,9 @@ class _Story:
         right.append(self._letter(last))
         self.page = page_in(text_of(self.world.wait_for_question("ola")))
         self._open = self.post.id("beata-1")
-        wait_until(
-            lambda: self.observer.counts().sent == EXPECTED.sent, seconds=20, what="the dispatch of the questions"
-        )
+        wait_until(lambda: self.observer.counts().sent == QUESTIONS, seconds=20, what="the dispatch of the questions")
         self.view.counts(self.observer.counts())
+        right.append(flows.Act(self.world, self.observer, self.view, SHELVES, pace=self.pace).play())
         return all(right)
 
     def stay(self) -> None:
@@ -154,7 +155,7 @@ def _farewell(world: World, view: View, page: str, *, once: bool) -> None:
         return
     view.note("\nTry in another terminal, here in this folder:")
     view.note(f"  [bright_black]export MAILCRM_CONFIG={world.config}[/]")
-    for arguments in ("thread list", "person list", "choice list", "quarantine list"):
+    for arguments in ("thread list", "choice list", "sequence list", 'workflow trace "Offer 1" "Hanna Pawlak"'):
         view.note(f"  [bright_black]{Path(sys.executable).with_name('mailcrm')} {arguments}[/]")
     view.note("\nIt goes on running; [bold]Ctrl-C[/] ends it.")
 
