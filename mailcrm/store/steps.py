@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from sqlalchemy import Connection, select
 
 from mailcrm.core.enrollment import Step
