@@ -63,6 +63,7 @@ LETTERS = {
 OFFER = """
 kind = "workflow"
 name = "Offer 1"
+owner = "anna@firma.example"
 [nodes.signed-up]
 on = "form.submitted"
 where = { form = "offer-1" }
@@ -77,7 +78,7 @@ next = "bought"
 [nodes.bought]
 if = [[{ tag = "Client 1" }]]
 yes = "leave-1"
-no = "end"
+no = "clicked"
 [nodes.leave-1]
 do = "workflow.leave"
 with = { workflow = "Campaign 1" }
@@ -85,6 +86,25 @@ next = "join-2"
 [nodes.join-2]
 do = "workflow.join"
 with = { workflow = "Campaign 2" }
+next = "end"
+[nodes.clicked]
+on = "link.clicked"
+entry = false
+within = "5d"
+next = "by-region"
+otherwise = "end"
+[nodes.by-region]
+switch = { field = "region" }
+cases = { north = "call", "!south" = "letter" }
+other = "end"
+[nodes.letter]
+do = "notify"
+with = { text = "{{ person.name }} is interested" }
+next = "end"
+[nodes.call]
+do = "activity.create"
+with = { activity = "call", note = "Clicked in campaign 1" }
+after = "2h"
 next = "end"
 [nodes.end]
 end = "all"
@@ -146,10 +166,11 @@ class Act:
             self._apply("workflow", f"campaign-{number}", CAMPAIGN.format(number=number, subject=subject, body=body))
             self._do("workflow", "activate", f"Campaign {number}", "--yes")
             self._do("consent", "grant", "--flow", f"Campaign {number}", "--user", "anna")
+        hanna, krzysztof = HANNA.partition("<")[2][:-1], KRZYSZTOF.partition("<")[2][:-1]
+        self._do("field", "set", "region", "north", "--person", hanna)
         self._apply("workflow", "offer-1", OFFER)
         self._do("workflow", "activate", "Offer 1", "--yes")
         self._apply("workflow", "buyers", BUYERS)
-        hanna, krzysztof = HANNA.partition("<")[2][:-1], KRZYSZTOF.partition("<")[2][:-1]
         for person in (hanna, krzysztof):
             self._emit("form.submitted", person, form="offer-1")
         right = [self._letters() == {(hanna, LETTERS[1][0]), (krzysztof, LETTERS[1][0])}]
@@ -157,12 +178,26 @@ class Act:
         self._emit("sale.made", krzysztof, product="offer-1", amount=1290.0, currency="PLN")
         self._pass(timedelta(days=2))
         right.append(self._letters() == {(krzysztof, LETTERS[2][0])})
-        for person, way in ((hanna, "no"), (krzysztof, "yes")):
-            (run,) = self.world.rows("workflow", "trace", "Offer 1", person)
-            (asked,) = [step for step in run["steps"] if step["node"] == "bought"]
-            self._line(f"{person}: {asked['expected']}? {asked['result']} ({asked['actual']})", "why")
-            right.append((run["status"], asked["result"]) == ("completed", way))
-        return all(right)
+        right += [self._why(hanna, "bought", "no"), self._why(krzysztof, "bought", "yes")]
+        (place,) = self._run(hanna)["waiting"]
+        self._line(f"{hanna} waits for {place['event']} until {place['due_at'][:10]}", "workflow")
+        self._pass(timedelta(days=1))
+        self._emit("link.clicked", hanna, message="guide@firma.example", url="https://firma.example/offer")
+        right.append(self._why(hanna, "by-region", "case 1"))
+        self._pass(timedelta(hours=2))
+        (call,) = self.world.rows("activity", "list", "--person", hanna)
+        self._line(f"{call['type']}: {call['note']}", "Anna's activity")
+        return all([*right, call["type"] == "call", self._run(hanna)["status"] == "completed"])
+
+    def _run(self, person: str) -> dict[str, Any]:
+        (run,) = self.world.rows("workflow", "trace", "Offer 1", person)
+        return run
+
+    def _why(self, person: str, node: str, way: str) -> bool:
+        """Show what a person was asked at a node; whether he went this way."""
+        (asked,) = [step for step in self._run(person)["steps"] if step["node"] == node]
+        self._line(f"{person}: {asked['expected']}? {asked['result']} ({asked['actual']})", "why")
+        return bool(asked["result"] == way)
 
     def _apply(self, noun: str, name: str, text: str) -> None:
         file = self.world.program.folder / f"{name}.toml"
@@ -192,7 +227,8 @@ class Act:
         """Let time pass, and everything that is due be done."""
         self.now += span
         if span:
-            self._line(f"{self.now:%A %H:%M}", f"{span.days} days later" if span.days > 1 else "a day later")
+            later = f"{span.days} days" if span.days > 1 else "a day" if span.days else f"{span.seconds // 3600} hours"
+            self._line(f"{self.now:%A %H:%M}", f"{later} later")
         self._do("tick")
 
     def _do(self, *arguments: str) -> None:
