@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.builtin import variables
 from mailcrm.core.definitions import (
     Definition,
     RuleDefinition,
@@ -56,7 +57,7 @@ def read(context: Context, path: Path) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"can't read {path}: {error}") from None
     most = context.config.sequences.max_steps
-    return plan(context, parse(text, str(path), context.registry, max_steps=most))
+    return plan(context, parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check))
 
 
 def plan(context: Context, definition: Definition) -> Plan:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailcrm.builtin import variables
 from mailcrm.core.definitions import DefinitionError, WorkflowDefinition, notes, parse, to_flow, to_toml
 from mailcrm.core.flow import Do, End, If, On, Switch, Wait
 from tests.flow_registry import registry
@@ -19,7 +20,7 @@ REGISTRY = registry()
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if example != FAULTY])
 def test_an_example_is_accepted_and_prints_back(example: str) -> None:
-    definition = parse(example, "docs/flows.md", REGISTRY)
+    definition = parse(example, "docs/flows.md", REGISTRY, check_letter=variables.check)
     assert parse(to_toml(definition), "again.toml", REGISTRY) == definition
     assert to_flow(definition, REGISTRY, id=1, version=1).nodes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailcrm.core.definitions import DraftStep, EmailStep, SequenceDefinition, WorkflowDefinition, notes, parse, to_toml
-from mailcrm.core.letters import variables_of
+from mailcrm.builtin import variables
+from mailcrm.core.definitions import SequenceDefinition, WorkflowDefinition, notes, parse, to_toml
 from mailcrm.gallery import Template, gallery
 from tests.flow_registry import registry
 
@@ -24,7 +24,8 @@ def test_there_are_enough_of_each_kind_in_both_languages() -> None:  # SEQ-6
 
 @pytest.mark.parametrize("template", gallery(), ids=lambda template: f"{template.slug}.{template.language}")
 def test_a_template_can_be_applied_as_it_is(template: Template) -> None:
-    definition = parse(template.text, f"{template.slug}.{template.language}.toml", REGISTRY)
+    file = f"{template.slug}.{template.language}.toml"
+    definition = parse(template.text, file, REGISTRY, check_letter=variables.check)
     assert definition.name == template.name
     assert definition.description == template.description
     assert definition.owner is None  # who applies it
@@ -45,14 +46,3 @@ def test_both_languages_say_the_same(slug: str) -> None:
         assert isinstance(english, WorkflowDefinition)
         assert isinstance(polish, WorkflowDefinition)
         assert [type(node) for node in english.nodes.values()] == [type(node) for node in polish.nodes.values()]
-
-
-def test_letters_speak_only_of_what_a_letter_may_speak_of() -> None:
-    for template in gallery():
-        definition = parse(template.text, template.slug, REGISTRY)
-        if isinstance(definition, SequenceDefinition):
-            item = definition.items.removesuffix("s")
-            for step in definition.steps:
-                if isinstance(step, DraftStep | EmailStep):
-                    named = variables_of(f"{step.subject or ''}{step.body or ''}")
-                    assert named <= {("person", "first_name"), (item, "title")}, template.slug
