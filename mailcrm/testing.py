@@ -8,25 +8,33 @@ assert host.choose("choose_deal", message=testing.message(subject="Re: [D-17]"),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
+from mailcrm.core import triggers
 from mailcrm.core.addresses import normalise
-from mailcrm.core.events import KINDS, Event, check
+from mailcrm.core.card import Card
+from mailcrm.core.enrollment import Effect, Verdict
+from mailcrm.core.events import KINDS, Event, EventKind, check
+from mailcrm.core.letters import fill, first_name
 from mailcrm.core.linking import OpenDeal
 from mailcrm.core.model import Address, Attachment, Message
-from mailcrm.errors import Refused
+from mailcrm.core.registry import ActionType, ConditionType, Params, Span, TriggerType
+from mailcrm.errors import MailcrmError, Permanent, Refused
+from mailcrm.hookspecs import Reply
 from mailcrm.plugins import PluginFailed, PluginHost
 from mailcrm.plugins.find import Found, Place, from_file
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_EXAMPLES: Mapping[str, Any] = {
+_EXAMPLES: Mapping[str, Any] = {  # of fields and parameters, by name; others go by their type
     "message": "offer-1@klient.example",
     "thread": 5,
     "deal": 17,
@@ -69,14 +77,24 @@ def deal(id: int = 17, title: str = "Machine tools", **more: Any) -> OpenDeal:  
     return OpenDeal(id=id, title=title, **fields | more)
 
 
-def event(kind: str = "mail.received", *, id: int = 1, person: int | None = 3, **data: Any) -> Event:  # noqa: A002
+def event(
+    kind: str = "mail.received",
+    *,
+    id: int = 1,  # noqa: A002 - its name in Event
+    person: int | None = 3,
+    kinds: Mapping[str, EventKind] = KINDS,
+    **data: Any,
+) -> Event:
     """An event of that kind. Fields that ``data`` leaves out get an example.
+
+    Args:
+        kinds: those that there are; with a plugin's own: ``host.registry().kinds``.
 
     Raises:
         Refused: no such kind or field, or a value of the wrong type.
     """
-    examples = {name: _EXAMPLES[name] for name in KINDS[kind].fields} if kind in KINDS else {}
-    return Event(id, kind, person, NOW, "mail", check(kind, examples | data))
+    examples = _examples(kinds[kind].fields) if kind in kinds else {}
+    return Event(id, kind, person, NOW, "mail", check(kind, examples | data, kinds))
 
 
 @dataclass
@@ -97,6 +115,90 @@ class App:
             return False
         self.emitted.append((kind, check(kind, data), person, key))
         return True
+
+
+def card(person: int | None = 3, **parts: Any) -> Card:
+    """A contact card; ``parts`` are other fields of ``Card``."""
+    own = {"name": "Jan Kowalski", "email": ("jan@klient.example",), "phone": ("600 100 200",)}
+    return Card(person, **{"fields": own} | parts)
+
+
+def effect(name: str = "action", *, key: str = "12.3.0", **args: Any) -> Effect:
+    """An action that is to be done, as ``run`` is told it."""
+    return Effect(key, "node", name, args, NOW, ((1, "node"),))
+
+
+@dataclass
+class Reach:
+    """What an action gets as its ``hands``. What it does is kept; ``replies`` are what servers say, one after another.
+
+    Args:
+        replies: answers, or errors to be raised; when there are no more, 200 and no text.
+        requests: what was sent, as (method, url, body, headers).
+        fields: what ``set_field`` set.
+    """
+
+    folder: Path
+    card: Card = field(default_factory=lambda: card())
+    email: str | None = "jan@klient.example"
+    phone: str | None = "+48 600 100 200"
+    at: datetime = NOW
+    replies: list[Reply | Exception] = field(default_factory=list)
+    requests: list[tuple[str, str, Any, Mapping[str, str]]] = field(default_factory=list)
+    emitted: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    fields: dict[str, str | float | bool | None] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        """The time ``at``."""
+        return self.at
+
+    def render(self, template: str) -> str:
+        """Filled in with the card's name, address, number and fields."""
+        name = str(self.card.fields.get("name", ""))
+        known = {"name": name, "first_name": first_name(name), "email": self.email, "phone": self.phone}
+        given = {key: value for key, value in known.items() if value}
+        return fill(template, {"person": given | {"fields": {**self.card.fields, **self.fields}}})
+
+    async def request(
+        self, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Keep the request, and answer with the next of ``replies``."""
+        self.requests.append((method, url, body, dict(headers or {})))
+        reply = self.replies.pop(0) if self.replies else Reply(200, "")
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def emit(self, kind: str, data: Mapping[str, Any]) -> bool:
+        """Keep an event; False if one of its kind was kept already."""
+        if any(known == kind for known, _ in self.emitted):
+            return False
+        self.emitted.append((kind, dict(data)))
+        return True
+
+    def set_field(self, name: str, value: str | float | bool | None) -> None:
+        """Keep a field."""
+        self.fields[name] = value
+
+
+def matches(tested: PluginHost, trigger: str, told: Event, **where: Any) -> bool:
+    """What a plugin's trigger says of an event. Raises PluginFailed if it fails, which in a flow is no match."""
+    with _strictly(tested):
+        return tested.registry().triggers[trigger].matches(told, where)
+
+
+def judge(tested: PluginHost, condition: str, of: Card, *, now: datetime = NOW, **args: Any) -> Verdict:
+    """What a plugin's condition says of a card. Raises PluginFailed if it fails."""
+    with _strictly(tested):
+        return tested.registry().conditions[condition].test(of, args, now)
+
+
+def act(tested: PluginHost, action: str, hands: Reach, *, key: str = "12.3.0", **args: Any) -> None:
+    """Have a plugin's action carried out. Raises what it raises of ours (Permanent …), else PluginFailed."""
+    run = tested.registry().actions[action].run
+    if run is None:
+        raise Refused(f"the action {action} is no plugin's")
+    asyncio.run(_awaited(run(hands, effect(action, key=key, **args))))
 
 
 def load(file: str | Path, config: Mapping[str, Any] | None = None, *, seconds: float = 5.0) -> PluginHost:
@@ -192,6 +294,7 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
             tested.deliver(plugin, told)
         return ""
 
+    yield from _offer_calls(tested, folder)
     if tested.has("on_start"):
         yield "on_start", "", start
     for name, sample in samples().items():
@@ -201,6 +304,76 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
             yield "choose_deal", name, partial(choose, "choose_deal", message=sample, deals=(deal(17), deal(18)))
         if tested.has("veto_link"):
             yield "veto_link", name, partial(veto, sample)
+    kinds = tested.registry().kinds
     for plugin in tested.implementers("on_event"):
-        for number, kind in enumerate(KINDS, 1):
-            yield "on_event", kind, partial(deliver, plugin, event(kind, id=number))
+        for number, kind in enumerate(kinds, 1):
+            yield "on_event", kind, partial(deliver, plugin, event(kind, id=number, kinds=kinds))
+
+
+def _offer_calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callable[[], str]]]:
+    """Triggers, conditions and actions, each with examples of what it may be given; actions get ``Reach`` of ours."""
+    known, brought = PluginHost().registry(), tested.registry()
+
+    def ask(one: TriggerType, told: Event, where: Mapping[str, Any]) -> str:
+        return "yes" if one.matches(told, where) else "no"
+
+    def test(one: ConditionType, of: Card, args: Mapping[str, Any]) -> str:
+        try:
+            said = one.test(of, args, NOW)
+        except Permanent:
+            return ""
+        return f"{'yes' if said.holds else 'no'}: {said.expected}; {said.actual}"
+
+    def run(one: ActionType, args: Mapping[str, Any], key: str) -> str:
+        hands = Reach(folder)
+        try:
+            act(tested, one.name, hands, key=key, **args)
+        except PluginFailed:
+            return ""
+        except MailcrmError as error:
+            return f"{type(error).__name__}: {error}"
+        return "; ".join(f"{method} {url}" for method, url, *_ in hands.requests)
+
+    own = (one for name, one in brought.triggers.items() if name not in known.triggers)
+    for trigger in (one for one in own if one.matches is not triggers.matches):
+        told = event(trigger.event, kinds=brought.kinds)
+        for where in ({}, {name: value for name, value in told.data.items() if value is not None}):
+            yield f"trigger {trigger.name}", str(where), partial(ask, trigger, told, where)
+    for condition in (one for name, one in brought.conditions.items() if name not in known.conditions):
+        for of in (card(), Card(3), Card(None)):
+            args = _examples(condition.params)
+            yield f"condition {condition.name}", f"{args} of {of.person}", partial(test, condition, of, args)
+    for action in (one for name, one in brought.actions.items() if name not in known.actions):
+        for key in ("12.3.0", "12.3.0", "12.4.0"):  # once more for the same key, as after a crash
+            args = _examples(action.params)
+            yield f"action {action.name}", f"{key} {args}", partial(run, action, args, key)
+
+
+def _examples(params: Params) -> dict[str, Any]:
+    return {name: _example(name, kind) for name, kind in params.items()}
+
+
+def _example(name: str, kind: type | UnionType) -> Any:
+    kinds = get_args(kind) or (kind,)
+    if name in _EXAMPLES and isinstance(_EXAMPLES[name], kinds):
+        return _EXAMPLES[name]
+    by_type: Mapping[type, Any] = {str: f"some {name}", Span: "2d", bool: True, int: 7, float: 99.5, list: [], dict: {}}
+    return next((by_type[each] for each in kinds if each in by_type), None)
+
+
+@contextmanager
+def _strictly(tested: PluginHost) -> Iterator[None]:
+    """A failure that flows take as an answer, raised."""
+    before = sum(listed.failures for listed in tested.listing())
+    problem = ""
+    try:
+        yield
+    except Permanent as error:
+        problem = str(error)
+    errors = [listed.error for listed in tested.listing() if listed.error]
+    if problem or sum(listed.failures for listed in tested.listing()) > before:
+        raise PluginFailed(problem or "; ".join(errors))
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -45,12 +45,13 @@ def read(sort: type, said: object) -> tuple[Offer, ...]:
         Unfit: it is no list of that sort, or one of them can't work; the text names it.
     """
     hook, noun = HOOKS[sort], NOUNS[sort]
+    wanted = "TriggerType" if sort is TriggerType else sort.__name__  # as plugins import it
     if not isinstance(said, Sequence) or isinstance(said, str):
-        raise Unfit(f"{hook} returned {type(said).__name__}, not a list of {sort.__name__}")
+        raise Unfit(f"{hook} returned {type(said).__name__}, not a list of {wanted}")
     found: dict[str, Offer] = {}
     for one in said:
         if not isinstance(one, (EventKind, TriggerType, ConditionType, ActionType)) or not isinstance(one, sort):
-            raise Unfit(f"{hook} returned {type(one).__name__} among its {noun}s, not {sort.__name__}")
+            raise Unfit(f"{hook} returned {type(one).__name__} among its {noun}s, not {wanted}")
         if not isinstance(one.name, str) or not _NAME.fullmatch(one.name) or len(one.name) > _LONGEST:
             raise Unfit(f"{one.name!r:.80} can't name an {noun}; write it as sale.made, at most {_LONGEST} characters")
         if one.name in found:
@@ -105,3 +106,5 @@ def _function(given: Callable[..., Any], count: int, what: str, *, may_be_async:
         inspect.signature(given).bind(*[None] * count)
     except TypeError:
         raise Unfit(f"{what} does not take these {count} arguments") from None
+    except ValueError:  # written in C, it may not tell
+        return
