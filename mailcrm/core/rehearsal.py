@@ -1,30 +1,22 @@
-"""What a flow would have done: a person's stored events run through it by a virtual clock, with ``advance`` itself."""
+"""What a flow would have done with a person: his stored events, his card as it was, and what the flow would change."""
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mailcrm.core.conditions import holds, needs
-from mailcrm.core.engine import advance
 from mailcrm.core.enrollment import (
     Calendar,
-    Decision,
-    Done,
-    Due,
     Effect,
     Enrollment,
-    Facts,
     Happened,
-    Past,
     Place,
     Status,
     Step,
-    Stimulus,
     Subject,
     Verdict,
 )
@@ -32,8 +24,7 @@ from mailcrm.core.events import Event
 from mailcrm.core.flow import Condition, Flow
 from mailcrm.core.past_card import TODAYS, PastCard
 from mailcrm.core.registry import Registry
-
-_SOURCE = "rehearsal"
+from mailcrm.core.what_if import what_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +44,12 @@ class Would:
     todays: frozenset[str]
 
 
-@dataclass(slots=True)
-class _Run:
-    """Where the rehearsal stands."""
-
-    live: Enrollment | None = None
-    past: Past = field(default_factory=Past)
-    todays: frozenset[str] = frozenset()
-    number: int = 0
-
-
 class Rehearsal:
     """One person before a flow, from one moment to another.
 
     Args:
         card: the person's card at ``since``; it is moved on.
-        events: everything stored of the person from ``since`` on, by time and id.
+        events: everything stored of the person from ``since`` on.
         calendar: the person's.
         since, until: aware; only events at or after ``since`` count, and timers that run out by ``until``.
     """
@@ -84,110 +65,75 @@ class Rehearsal:
         since: datetime,
         until: datetime,
     ) -> None:
-        self.flow, self.registry, self.card, self.calendar = flow, registry, card, calendar
-        self.subject, self.since, self.until = Subject(person), since, until
+        self._flow, self._registry, self._card, self._calendar = flow, registry, card, calendar
+        self._subject, self._since, self._until = Subject(person), since, until
         # What this flow caused itself when it ran is left out: it is done anew.
-        self.events = sorted((e for e in events if not _caused_by(flow.id, e.chain)), key=_by_time)
-        self.taken: list[Happened] = []
-        self.run = _Run()
-        self.told: list[Would] = []
-        self.next_id = max((each.event.id for each in events), default=0) + 1
-        self.at_once = frozenset(registry.actions)
+        self._events = sorted((e for e in events if not _caused_by(flow.id, e.chain)), key=_by_time)
+        self._ahead = deque(each.event for each in self._events)  # what the card does not know of yet
+        self._next_id = max((each.event.id for each in events), default=0) + 1
+        self._todays: frozenset[str] = frozenset()
+        self.waiting: Enrollment | None = None
+        """The run that is still going on at the end of ``play``."""
 
-    def play(self) -> list[Would]:
+    def play(self) -> Iterator[Would]:
         """What would have happened, in order."""
-        while (stimulus := self._next()) is not None:
-            if isinstance(stimulus, Happened):
-                if stimulus.event.source != _SOURCE:  # the card knows of its own already
-                    self.card.happens(stimulus.event)
-                if stimulus.event.kind in self.flow.by_kind:
-                    self._take(stimulus, stimulus.event.at)
-                self.taken.append(stimulus)
-            else:
-                due, token = stimulus
-                self._take(Due(token), due)
-        return self.told
-
-    @property
-    def waiting(self) -> Enrollment | None:
-        """The run that is still going on at the end, if one is."""
-        return self.run.live
-
-    def _next(self) -> Happened | tuple[datetime, int] | None:
-        """The earliest event or timer; the event on a tie."""
-        live = self.run.live
-        timers = [(token.due, token.id) for token in live.tokens if token.due] if live else []
-        timer = min((each for each in timers if each[0] <= self.until), default=None)
-        if self.events and self.events[0].event.at <= self.until and not (timer and timer[0] < self.events[0].event.at):
-            return self.events.pop(0)
-        return timer
-
-    def _take(self, stimulus: Stimulus, at: datetime) -> None:
-        """One stimulus, and the ``Done`` of every action that follows from it."""
-        queue: deque[tuple[Stimulus, datetime]] = deque([(stimulus, at)])
-        while queue:
-            stimulus, at = queue.popleft()
-            decision = advance(self.flow, self.run.live, stimulus, self._facts(at), at)
-            self._settle(decision)
-            for effect in decision.effects:
-                self._carry_out(effect)
-                queue.append((Done(effect.key, effect.at), effect.at))
-
-    def _facts(self, at: datetime) -> Facts:
-        def judge(condition: Condition) -> Verdict:
-            self.run.todays |= needs([condition], self.registry) & TODAYS
-            return holds(condition, self.card.at(at), at, self.registry)
-
-        run = self.run
-        return Facts(
-            subject=self.subject,
-            new_id=run.past.runs + 1,
-            active_since=self.since,
-            past=run.past,
-            calendar=self.calendar,
-            judge=judge,
-            events=self.taken,
-            at_once=self.at_once,
+        happened = [each for each in self._events if each.event.kind in self._flow.by_kind]
+        steps = what_if(
+            self._flow,
+            self._subject,
+            happened,
+            self._calendar,
+            self._judge,
+            frozenset(self._registry.actions),
+            self._since,
+            self._until,
+            self._follows,
         )
+        run = 0
+        for imagined in steps:
+            new = imagined.decision.enrollment
+            if new is not None and new.number != run:
+                run, self._todays = new.number, frozenset()
+            effects = list(imagined.decision.effects)
+            for step in imagined.decision.steps:
+                does = next((e for e in effects if e.node == step.node and step.result == f"does {e.name}"), None)
+                if does is not None:
+                    effects.remove(does)
+                yield Would(run, step, does, self._todays)
+            self.waiting = new if new is not None and new.status is Status.IN_PROGRESS else None
 
-    def _settle(self, decision: Decision) -> None:
-        run, new = self.run, decision.enrollment
-        if decision.replaced is not None:
-            run.past = Past(run.past.runs + 1, run.past.counted + 1, decision.replaced.ended)
-        if new is not None and new.number != run.number:
-            run.number, run.todays = new.number, frozenset()
-        effects = list(decision.effects)
-        for step in decision.steps:
-            does = next(
-                (each for each in effects if each.node == step.node and step.result == f"does {each.name}"), None
-            )
-            if does is not None:
-                effects.remove(does)
-            self.told.append(Would(run.number, step, does, run.todays))
-        run.live = new
-        if new is not None and new.status is not Status.IN_PROGRESS:
-            run.past, run.live = Past(run.past.runs + 1, run.past.counted + 1, new.ended), None
+    def _judge(self, condition: Condition, at: datetime) -> Verdict:
+        self._todays |= needs([condition], self._registry) & TODAYS
+        self._move_to(at)
+        return holds(condition, self._card.at(at), at, self._registry)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _move_to(self, at: datetime) -> None:
+        """Tell the card what had happened by then."""
+        while self._ahead and self._ahead[0].at <= at:
+            self._card.happens(self._ahead.popleft())
+
+    def _follows(self, effect: Effect) -> list[Happened]:
         """What an action changes of the card, and the event that it makes. All others change nothing here."""
-        args, card = effect.args, self.card
+        self._move_to(effect.at)
+        args, card = effect.args, self._card
         match effect.name:
             case "tag.add" if not card.has_tag(args["tag"]):
-                self._emit("tag.added", {"tag": args["tag"]}, effect)
+                return self._event("tag.added", {"tag": args["tag"]}, effect)
             case "tag.remove" if card.has_tag(args["tag"]):
-                self._emit("tag.removed", {"tag": args["tag"]}, effect)
+                return self._event("tag.removed", {"tag": args["tag"]}, effect)
             case "field.set":
                 card.set_field(args["field"], args.get("value"))
             case "workflow.join":
                 card.join(args["workflow"])
             case "workflow.leave":
                 card.leave(args["workflow"])
+        return []
 
-    def _emit(self, kind: str, data: Mapping[str, Any], effect: Effect) -> None:
-        event = Event(self.next_id, kind, self.subject.person, effect.at, _SOURCE, data)
-        self.next_id += 1
-        self.card.happens(event)  # later nodes of the step see it
-        insort(self.events, Happened(event, effect.chain), key=_by_time)
+    def _event(self, kind: str, data: Mapping[str, Any], effect: Effect) -> list[Happened]:
+        event = Event(self._next_id, kind, self._subject.person, effect.at, "rehearsal", data)
+        self._next_id += 1
+        self._card.happens(event)  # later nodes of the step see it
+        return [Happened(event, effect.chain)]
 
 
 def _by_time(each: Happened) -> tuple[datetime, int]:

@@ -12,6 +12,7 @@ from mailcrm.core.enrollment import (
     Decision,
     Done,
     Due,
+    Effect,
     Enrollment,
     Facts,
     Happened,
@@ -42,6 +43,7 @@ def what_if(
     at_once: Set[str],
     since: datetime,
     until: datetime,
+    follows: Callable[[Effect], Sequence[Happened]] = lambda _effect: (),
 ) -> Iterator[Imagined]:
     """Let one subject walk through a flow that was active from ``since`` on.
 
@@ -50,6 +52,7 @@ def what_if(
         judge: a condition's answer as of that time, as well as it can be told.
         at_once: names of the actions that change rows.
         until: where the clock stops, UTC: timers that are due later do not run out.
+        follows: told each effect before it is taken as done; the events that it causes, at its time.
 
     Returns:
         The steps in the order of time; none for what the flow takes no notice of. A flow that sends and waits in a
@@ -87,7 +90,10 @@ def what_if(
             return
         while todo:
             step = taken(todo.pop(0), at)
-            todo += [Done(effect.key, effect.at) for effect in step.decision.effects]
+            for effect in step.decision.effects:
+                waiting.extend(follows(effect))
+                todo.append(Done(effect.key, effect.at))
+            waiting.sort(key=_order, reverse=True)
             if step.decision.steps:
                 yield step
 
