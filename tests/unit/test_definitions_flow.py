@@ -99,13 +99,13 @@ def test_a_rule_becomes_a_trigger_an_action_and_an_end() -> None:  # WF-17
     assert not flow.answers("on", sale("offer-2"))
 
 
-def test_a_workflow_keeps_its_nodes_and_begins_behind_its_first_entry() -> None:
+def test_a_workflow_keeps_its_nodes_and_begins_at_its_first_entry() -> None:
     flow = to_flow(parse(WORKFLOW, "w.toml", REGISTRY), REGISTRY, id=1, version=1)
     assert flow.kind == FlowKind.WORKFLOW
     assert flow.again == Again.NEVER
     assert list(flow.nodes) == ["greet", "end", "in", "too"]
     assert flow.entries == {"in", "too"}
-    assert flow.start == ("greet",)
+    assert flow.start == ("in",)
     assert set(flow.triggers) == {"form.submitted", "sale.made"}
 
 

@@ -40,16 +40,15 @@ def to_flow(definition: Definition, registry: Registry, *, id: int, version: int
             on = On(definition.trigger, definition.where, next=("do",))
             nodes = {"on": on, "do": Do((definition.action,), next=("end",)), "end": End()}
             triggers = _triggers(nodes.values(), registry)
-            return Flow(id, FlowKind.RULE, definition.name, version, nodes, triggers, ("do",))
+            return Flow(id, FlowKind.RULE, definition.name, version, nodes, triggers, ("on",))
     return _workflow(definition, registry, id, version)
 
 
 def _workflow(definition: WorkflowDefinition, registry: Registry, number: int, version: int) -> Flow:
     triggers = _triggers(definition.nodes.values(), registry)
     flow = Flow(number, FlowKind.WORKFLOW, definition.name, version, definition.nodes, triggers)
-    # Who is joined by another flow stands where the first entry's event would have brought him.
-    first = next((node for name, node in flow.nodes.items() if name in flow.entries), None)
-    start = first.next if isinstance(first, On) else ()
+    # Who is joined by another flow passes the first entry without its event.
+    start = tuple(name for name in flow.nodes if name in flow.entries)[:1]
     return Flow(number, flow.kind, flow.name, version, flow.nodes, triggers, start, definition.again)
 
 
