@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
@@ -31,7 +31,7 @@ class Claim:
 
 def anything(connection: Connection, now: datetime) -> bool:
     """Whether something is due: cheap, and takes nothing."""
-    return any(connection.execute(query.limit(1)).first() is not None for query in _queries(now))
+    return any(_probe(connection, now))
 
 
 def claim(connection: Connection, now: datetime, limit: int) -> Claim:
@@ -43,16 +43,17 @@ def claim(connection: Connection, now: datetime, limit: int) -> Claim:
     Args:
         limit: about how many.
     """
+    due = _probe(connection, now)
     events, told, told_alone, timers, timers_alone = _queries(now)
     half, quarter = max(limit // 2, 1), max(limit // 4, 1)
-    happened = _held(connection, _by_person(events), person, half)
-    heard = _held(connection, _by_person(told), person, half)
+    happened = _held(connection, _by_person(events), person, half) if due.events else []
+    heard = _held(connection, _by_person(told), person, half) if due.told else []
     persons = dict.fromkeys([*happened, *heard])
     room = max(limit - len(persons), quarter)
-    timed = _held(connection, _by_person(timers), person, room)
+    timed = _held(connection, _by_person(timers), person, room) if due.timers else []
     persons |= dict.fromkeys(timed)
-    heard_alone = _held(connection, told_alone, enrollment, quarter)
-    timed_alone = _held(connection, timers_alone, enrollment, quarter)
+    heard_alone = _held(connection, told_alone, enrollment, quarter) if due.told else []
+    timed_alone = _held(connection, timers_alone, enrollment, quarter) if due.timers else []
     return Claim(
         tuple(persons),
         tuple(dict.fromkeys([*heard_alone, *timed_alone])),
@@ -69,6 +70,20 @@ def claim_one(connection: Connection, claimed: int, *, alone: bool) -> bool:
     table = enrollment if alone else person
     query = select(table.c.id).where(table.c.id == claimed)
     return bool(_held(connection, query, table, 1))
+
+
+class _Due(NamedTuple):
+    events: bool
+    told: bool
+    timers: bool
+
+
+def _probe(connection: Connection, now: datetime) -> _Due:
+    """What there is at all, in one question."""
+    events, told, _, timers, _ = _queries(now)
+    asked = select(*(query.order_by(None).limit(1).exists() for query in (events, told, timers)))
+    events_due, told_due, timers_due = connection.execute(asked).one()
+    return _Due(events_due, told_due, timers_due)
 
 
 def _held(connection: Connection, query: Select[Any], held: Any, limit: int) -> list[int]:

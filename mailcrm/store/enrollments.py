@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, Dialect, bindparam, case, func, select, update
 
 from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Lookup, Utc, slices
+from mailcrm.store.rowset import rowset
 from mailcrm.store.tables import enrollment, person
 
 EDITED = "edited"
@@ -207,20 +208,21 @@ def _save(connection: Connection, rows: Sequence[tuple[int, Enrollment]], column
     """One statement for all: five times as fast as one for each on PostgreSQL. Gives how many rows it met."""
     values = [(*_values(each)[-len(columns) :], each.id, seq) for seq, each in rows]
     if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"%s::{kind}[]" for kind in (*columns.values(), "bigint", "int"))
         names = ", ".join(f"{name} = v.{name}" for name in columns)
-        statement = (
-            f"UPDATE enrollment AS e SET {names} FROM unnest({arrays}) AS v({', '.join(columns)}, this, was)"  # noqa: S608 - our own names
-            " WHERE e.id = v.this AND e.seq = v.was"
-        )
-        return connection.exec_driver_sql(statement, tuple(map(list, zip(*values, strict=True)))).rowcount
+        table, given = rowset({**columns, "this": "bigint", "was": "int"}, values)
+        statement = f"UPDATE enrollment AS e SET {names} FROM {table} WHERE e.id = v.this AND e.seq = v.was"  # noqa: S608 - our own names
+        return connection.exec_driver_sql(statement, (given,)).rowcount
     names = ", ".join(f"{name} = ?" for name in columns)
     statement = f"UPDATE enrollment SET {names} WHERE id = ? AND seq = ?"  # noqa: S608 - our own names
-    bound = [
-        tuple(_UTC.process_bind_param(cell, connection.dialect) if isinstance(cell, datetime) else cell for cell in row)
-        for row in values
-    ]
-    return connection.exec_driver_sql(statement, bound).rowcount
+    times = [at for at, kind in enumerate(columns.values()) if kind == "timestamptz"]
+    return connection.exec_driver_sql(statement, [_bound(row, times, connection.dialect) for row in values]).rowcount
+
+
+def _bound(row: tuple[Any, ...], times: Sequence[int], dialect: Dialect) -> tuple[Any, ...]:
+    cells = list(row)
+    for at in times:
+        cells[at] = _UTC.process_bind_param(cells[at], dialect)
+    return tuple(cells)
 
 
 def _values(each: Enrollment) -> tuple[Any, ...]:

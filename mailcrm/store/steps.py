@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from mailcrm.core.enrollment import Step
 from mailcrm.store.bulk import insert_rows
+from mailcrm.store.rowset import rowset
 from mailcrm.store.tables import step
 
 _COLUMNS = {
@@ -28,9 +29,9 @@ def add(connection: Connection, made: Sequence[tuple[int, Step]]) -> None:
         return
     rows = [(number, s.hop, s.node, s.at, s.stimulus, s.result, s.expected, s.actual) for number, s in made]
     if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
-        statement = f"INSERT INTO step ({', '.join(_COLUMNS)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
-        connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
+        table, given = rowset(_COLUMNS, rows)
+        statement = f"INSERT INTO step ({', '.join(_COLUMNS)}) SELECT * FROM {table}"  # noqa: S608 - our own names
+        connection.exec_driver_sql(statement, (given,))
         return
     insert_rows(connection, step, tuple(_COLUMNS), rows)
 

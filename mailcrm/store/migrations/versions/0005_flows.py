@@ -93,7 +93,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_enrollment"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_enrollment_deal_id", "enrollment", ["deal_id"], unique=False)
+    for item in ("deal_id", "lead_id"):
+        op.create_index(
+            f"ix_enrollment_{item}",
+            "enrollment",
+            [item],
+            unique=False,
+            sqlite_where=sa.text(f"{item} IS NOT NULL"),
+            postgresql_where=sa.text(f"{item} IS NOT NULL"),
+        )
     op.create_index(
         "ix_enrollment_due_at",
         "enrollment",
@@ -111,7 +119,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL AND person_id IS NULL"),
     )
     op.create_index("ix_enrollment_flow_id_status", "enrollment", ["flow_id", "status", "version"], unique=False)
-    op.create_index("ix_enrollment_lead_id", "enrollment", ["lead_id"], unique=False)
     op.create_index("ix_enrollment_person_id_status", "enrollment", ["person_id", "status"], unique=False)
     op.create_index(
         "uq_enrollment_inside",
@@ -121,7 +128,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'in_progress'"),
         postgresql_where=sa.text("status = 'in_progress'"),
     )
-    op.create_index("uq_enrollment_number", "enrollment", ["flow_id", "subject", "number"], unique=True)
     op.create_table(
         "reaction",
         sa.Column("event_id", ID, nullable=False),
@@ -225,7 +231,6 @@ def upgrade() -> None:
         sa.Column("result", sa.Text(), nullable=False),
         sa.Column("expected", sa.Text(), server_default="", nullable=False),
         sa.Column("actual", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["enrollment_id"], ["enrollment.id"], name="fk_step_enrollment_id"),
         sa.PrimaryKeyConstraint("id", name="pk_step"),
         sqlite_autoincrement=True,
     )
