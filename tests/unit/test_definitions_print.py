@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 
+import tomli_w
 from hypothesis import given
+from hypothesis import strategies as st
 
-from mailcrm.core.definitions import Definition, WorkflowDefinition, parse, to_data, to_toml
+from mailcrm.core.definitions import Definition, DefinitionError, Fault, WorkflowDefinition, parse, to_data, to_toml
 from tests.definition_strategies import definitions, workflows
 from tests.flow_registry import registry
 
@@ -59,3 +62,36 @@ Dzień dobry,
 end = "branch"
 '''
     assert to_toml(parse(text, "flow.toml", REGISTRY)) == text
+
+
+KEYS = """kind name for step type on if switch do wait end next yes cases tag with field is after workflow email
+tag.add form.submitted all 3d template a"""
+WORDS = st.sampled_from(KEYS.split())
+VALUES = st.recursive(
+    WORDS | st.integers(-3, 3) | st.booleans() | st.dates() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=3), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+TABLES = st.dictionaries(WORDS, VALUES, max_size=4)
+
+
+@given(st.sampled_from(["workflow", "sequence", "rule"]), TABLES, st.dictionaries(WORDS, TABLES, max_size=4))
+def test_whatever_a_file_holds_it_is_read_or_refused(
+    kind: str, rest: dict[str, object], nodes: dict[str, dict[str, object]]
+) -> None:
+    inner = {"nodes": nodes} if kind == "workflow" else {"step": list(nodes.values())}
+    text = tomli_w.dumps({"name": "N", "for": "deals", **rest, "kind": kind, **inner})
+    faults: Sequence[Fault] = ()
+    try:
+        definition = parse(text, "any.toml", REGISTRY)
+    except DefinitionError as error:
+        faults = error.faults
+    else:
+        assert parse(to_toml(definition), "again.toml", REGISTRY) == definition
+    for fault in faults:
+        assert 1 <= fault.line <= text.count("\n") + 1
+        assert fault.what
+        assert fault.mend
+        assert "\n" not in str(fault)
