@@ -17,10 +17,11 @@ from mailcrm.core.enrollment import (
     Step,
     Stimulus,
     Stop,
+    Token,
     Waiting,
 )
-from mailcrm.core.flow import Do, Flow, On, Wait
-from mailcrm.core.walk import Walk
+from mailcrm.core.flow import Do, Flow, FlowKind, On, Wait
+from mailcrm.core.walk import Moment, Walk
 
 _GONE = "this version of the flow has no such node any more"
 
@@ -74,9 +75,18 @@ def _due(flow: Flow, live: Enrollment | None, due: Due, facts: Facts, now: datet
         walk.note(token.node, "did not happen in time", hop=token.hop)
         walk.along(token.id, token.node, node.otherwise, when)
     else:
-        walk.fail(token.node, _GONE)
+        _without_node(walk, token, when)
     walk.run()
     return walk.decision()
+
+
+def _without_node(walk: Walk, token: Token, when: Moment) -> None:
+    """An edit took the node away. A sequence goes on with what comes after its last step: it is through."""
+    if walk.flow.kind is FlowKind.SEQUENCE:
+        walk.note(token.node, "the step was taken away", hop=token.hop)
+        walk.along(token.id, token.node, (), when)
+    else:
+        walk.fail(token.node, _GONE)
 
 
 def _done(flow: Flow, live: Enrollment | None, done: Done, facts: Facts) -> Decision:
@@ -89,7 +99,10 @@ def _done(flow: Flow, live: Enrollment | None, done: Done, facts: Facts) -> Deci
     walk = Walk(flow, facts, live, told, when[0])
     node = flow.nodes.get(token.node)
     if not isinstance(node, Do) or token.index >= len(node.actions):
-        walk.fail(token.node, _GONE)
+        if done.problem:
+            walk.fail(token.node, done.problem)
+        else:
+            _without_node(walk, token, when)
     elif done.problem and (done.refused or node.on_error == "fail"):
         walk.fail(token.node, f"{node.actions[token.index].name}: {done.problem}")
     else:
