@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core.definitions import Definition, DefinitionError, Fault, WorkflowDefinition, parse, to_data, to_toml
-from tests.definition_strategies import definitions, workflows
+from tests.definition_strategies import definitions
 from tests.flow_registry import registry
 
 REGISTRY = registry()
@@ -23,13 +23,8 @@ def test_what_is_printed_reads_as_it_was(definition: Definition) -> None:
     assert again == definition
     assert to_toml(again) == text
     assert tomllib.loads(text) == to_data(definition)
-
-
-@given(workflows())
-def test_nodes_and_cases_keep_the_authors_order(workflow: WorkflowDefinition) -> None:
-    again = parse(to_toml(workflow), "flow.toml", REGISTRY)
-    assert isinstance(again, WorkflowDefinition)
-    assert list(again.nodes.items()) == list(workflow.nodes.items())
+    if isinstance(definition, WorkflowDefinition) and isinstance(again, WorkflowDefinition):
+        assert list(again.nodes.items()) == list(definition.nodes.items())  # in the author's order
 
 
 def test_a_file_in_the_authors_words_is_printed_so() -> None:
