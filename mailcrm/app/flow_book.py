@@ -135,7 +135,8 @@ class Flows:
 
     def _compile(self, stored: StoredFlow, version: int, text: str) -> Compiled | None:
         try:
-            definition = parse(text, f"{stored.name}.toml", self._registry)
+            # Steps were counted when it was applied; the limit may have been lowered since.
+            definition = parse(text, f"{stored.name}.toml", self._registry, max_steps=len(text))
             flow = to_flow(definition, self._registry, id=stored.id, version=version)
         except Refused as error:  # what it names was a plugin's that has gone: it waits for its return
             log.warning("the %s %r stands still: %s", stored.kind, stored.name, error)

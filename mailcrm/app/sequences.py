@@ -11,8 +11,9 @@ from mailcrm.app import flow_files, machine
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan, item_of
-from mailcrm.builtin import variables
-from mailcrm.core.definitions import ActivityStep, DraftStep, EmailStep, SequenceDefinition, parse
+from mailcrm.builtin import letters
+from mailcrm.core.definitions import ActivityStep, EmailStep, SequenceDefinition, parse
+from mailcrm.core.definitions.model import Step
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import FlowKind
 from mailcrm.errors import NotFound, Refused
@@ -27,7 +28,7 @@ def read(context: Context, path: Path) -> Plan:
     """Read a sequence's file and compare it with what is stored.
 
     Raises:
-        Refused: it can't be read, defines something else, or names a variable, template or user that there is none of.
+        Refused: it can't be read, defines something else, or names a template or user that there is none of.
         DefinitionError: with every fault.
     """
     plan = flow_files.read(context, path)
@@ -38,14 +39,11 @@ def read(context: Context, path: Path) -> Plan:
 
 
 def check(context: Context, definition: SequenceDefinition) -> None:
-    """What the file alone can't tell. Raises Refused: an unknown variable, template or user, or too many steps."""
-    most = context.config.sequences.max_steps
-    if len(definition.steps) > most:
-        raise Refused(f"{definition.name!r} has {len(definition.steps)} steps; a sequence has at most {most}")
+    """What the file alone can't tell. Raises Refused: a step names a user or template that there is none of."""
     with context.db.read() as connection:
         for number, step in enumerate(definition.steps, 1):
             try:
-                _check_step(connection, step, item_of(definition))
+                _check_step(connection, step)
             except (NotFound, Refused) as error:
                 raise Refused(f"step[{number}]: {error}") from None
 
@@ -139,18 +137,14 @@ def definition(connection: Connection, context: Context, stored: StoredFlow) -> 
     return found
 
 
-def _check_step(connection: Connection, step: ActivityStep | DraftStep | EmailStep, item: str) -> None:
+def _check_step(connection: Connection, step: Step) -> None:
     for user in _users(step):
         users.find(connection, user)
-    if isinstance(step, ActivityStep):
-        return
-    if step.template:
-        raise Refused(f"there is no template {step.template!r}; write subject and body into the step")
-    for text in filter(None, (step.subject, step.body)):
-        variables.check(text, item)
+    if not isinstance(step, ActivityStep):
+        letters.template_of({"template": step.template})
 
 
-def _users(step: ActivityStep | DraftStep | EmailStep) -> Iterator[str]:
+def _users(step: Step) -> Iterator[str]:
     named = step.assignee if isinstance(step, ActivityStep) else step.sender
     if named and named not in (OWNER, CONTACT_OWNER):
         yield named

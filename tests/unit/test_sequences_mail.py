@@ -232,7 +232,7 @@ def test_the_sent_copy_of_automatic_mail_is_no_draft(home: House, sink: Sink) ->
     assert [entry.kind for entry in home.pulse()] == ["draft"]
 
 
-@pytest.mark.parametrize("hostile", ["Ewa\r\nBcc: wszyscy@x.example", "=?utf-8?q?Ewa=0D=0ABcc:_wszyscy@x.example?="])
+@pytest.mark.parametrize("hostile", ["Ewa\r\nBcc: wszyscy@x.example", "=?utf-8?q?Ewa=0D=0ABcc:_wszyscy?="])
 def test_a_name_adds_no_header(home: House, sink: Sink, hostile: str) -> None:
     home.apply(MAIL.replace("Oferta {{ deal.title }}", "Oferta dla {{ person.name }}"))
     home.consent()
