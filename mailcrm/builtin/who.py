@@ -49,7 +49,7 @@ def deal(hands: Hands, effect: Effect, subject: Subject) -> AnyRow:
     found = list(deals.rows(hands.connection, hands.connection.execute(query).scalars()).values())
     own = [row for row in found if row.created_by == run(effect)] or found
     if len(own) != 1:
-        numbers = ", ".join(str(row.id) for row in own) or "none"
+        numbers = ", ".join(str(number) for number in sorted(row.id for row in own)) or "none"
         raise Refused(f"which deal? person {subject.person} has open: {numbers}")
     return own[0]
 
