@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailcrm.app.flow_book import Compiled
-from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, Step, Subject
+from mailcrm.core.enrollment import Decision, Effect, Enrollment, Status, Step, Subject
 from mailcrm.store import effects, enrollments, reactions, steps
 from mailcrm.store.effects import State
-from mailcrm.store.enrollments import New, subject_key
+from mailcrm.store.enrollments import New
 
 SeatKey = tuple[int, str]
 """A flow and a subject: at most one enrollment is live there."""
@@ -27,15 +27,15 @@ class Seat:
         live: the enrollment, as decided so far.
     """
 
-    flow: int
+    key: SeatKey
     subject: Subject
     compiled: Compiled | None
     live: Enrollment | None = None
 
     @property
-    def key(self) -> SeatKey:
-        """What tells it from every other."""
-        return self.flow, subject_key(self.subject)
+    def flow(self) -> int:
+        """The flow's id."""
+        return self.key[0]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,6 @@ class Ledger:
     ended: list[Enrollment] = field(default_factory=list)
     handled: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
-    asked: int = 0
     _rows: dict[int, _Row] = field(default_factory=dict)
     _dirty: set[int] = field(default_factory=set)
     _effects: list[tuple[int, Effect, State]] = field(default_factory=list)
@@ -91,12 +90,7 @@ class Ledger:
 
     def ask(self, enrollment: int, effect: Effect, state: State) -> None:
         """Have an effect carried out, or waited for."""
-        self.asked += 1
         self._effects.append((enrollment, effect, state))
-
-    def tell(self, done: Done) -> None:
-        """An enrollment has been told of an effect's end."""
-        self.told.append(done.key)
 
     def write(self) -> None:
         """Write enrollments and effects, so that what reads the database sees them. Raises Stale."""

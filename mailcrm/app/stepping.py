@@ -83,7 +83,7 @@ class Stepper:
         """The seat of an enrollment as it is stored."""
         self.ledger.read(found)
         compiled = self.flows.version(self.connection, found.flow, found.version)
-        seat = Seat(found.flow, found.subject, compiled, found)
+        seat = Seat((found.flow, subject_key(found.subject)), found.subject, compiled, found)
         return self._keep(seat)
 
     def seat(self, flow: int, subject: Subject) -> Seat:
@@ -96,7 +96,7 @@ class Stepper:
                 enrollments.lock(self.connection, [subject.person])
             for found in enrollments.with_subjects(self.connection, flow, [subject]):
                 return self.sit(found)
-        return self._keep(Seat(flow, subject, self.flows.current(flow)))
+        return self._keep(Seat(key, subject, self.flows.current(flow)))
 
     def take(self, seat: Seat, stimulus: Stimulus, at: datetime, by: str = "") -> None:
         """Advance a seat.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from mailcrm.store.tables import effect, enrollment, person, reaction
 
@@ -44,16 +44,19 @@ def claim(connection: Connection, now: datetime, limit: int) -> Claim:
         limit: about how many.
     """
     due = _probe(connection, now)
-    events, told, told_alone, timers, timers_alone = _queries(now)
     half, quarter = max(limit // 2, 1), max(limit // 4, 1)
-    happened = _held(connection, _by_person(events), person, half) if due.events else []
-    heard = _held(connection, _by_person(told), person, half) if due.told else []
+
+    def taken(query: Select[Any], most: int) -> list[int]:
+        return list(connection.execute(query, {"now": now, "most": most}).scalars())
+
+    happened = taken(_EVENTS, half) if due.events else []
+    heard = taken(_TOLD, half) if due.told else []
     persons = dict.fromkeys([*happened, *heard])
     room = max(limit - len(persons), quarter)
-    timed = _held(connection, _by_person(timers), person, room) if due.timers else []
+    timed = taken(_TIMERS, room) if due.timers else []
     persons |= dict.fromkeys(timed)
-    heard_alone = _held(connection, told_alone, enrollment, quarter) if due.told else []
-    timed_alone = _held(connection, timers_alone, enrollment, quarter) if due.timers else []
+    heard_alone = taken(_TOLD_ALONE, quarter) if due.told else []
+    timed_alone = taken(_TIMERS_ALONE, quarter) if due.timers else []
     return Claim(
         tuple(persons),
         tuple(dict.fromkeys([*heard_alone, *timed_alone])),
@@ -69,7 +72,7 @@ def claim_one(connection: Connection, claimed: int, *, alone: bool) -> bool:
     """Take one subject of an earlier claim again; False if another worker holds it."""
     table = enrollment if alone else person
     query = select(table.c.id).where(table.c.id == claimed)
-    return bool(_held(connection, query, table, 1))
+    return connection.execute(query.with_for_update(skip_locked=True, key_share=True)).first() is not None
 
 
 class _Due(NamedTuple):
@@ -80,29 +83,28 @@ class _Due(NamedTuple):
 
 def _probe(connection: Connection, now: datetime) -> _Due:
     """What there is at all, in one question."""
-    events, told, _, timers, _ = _queries(now)
-    asked = select(*(query.order_by(None).limit(1).exists() for query in (events, told, timers)))
-    events_due, told_due, timers_due = connection.execute(asked).one()
-    return _Due(events_due, told_due, timers_due)
+    row = connection.execute(_PROBE, {"now": now}).one()
+    return _Due(events=row[0], told=row[1], timers=row[2])
 
 
-def _held(connection: Connection, query: Select[Any], held: Any, limit: int) -> list[int]:
-    locking = query.limit(limit).with_for_update(skip_locked=True, key_share=True, of=held)
-    return list(connection.execute(locking).scalars())
+def _held(query: Select[Any], table: Any) -> Select[Any]:
+    query = query if table is enrollment else query.join(person, person.c.id == query.selected_columns[0])
+    return query.limit(bindparam("most", type_=Integer)).with_for_update(skip_locked=True, key_share=True, of=table)
 
 
-def _by_person(query: Select[Any]) -> Select[Any]:
-    return query.join(person, person.c.id == query.selected_columns[0])
-
-
-def _queries(now: datetime) -> tuple[Select[Any], Select[Any], Select[Any], Select[Any], Select[Any]]:
-    """Of events, ended effects and timers: whose something is due; each also of those without a person."""
-    ended = effect.c.ended_at.is_not(None) & effect.c.told.is_(False)
-    due = enrollment.c.due_at.is_not(None) & (enrollment.c.due_at <= now)
-    nobody = enrollment.c.person_id.is_(None)
-    events = select(reaction.c.person_id).where(reaction.c.pending.is_(True)).order_by(reaction.c.at)
-    told = select(enrollment.c.person_id).join_from(effect, enrollment).where(ended).order_by(effect.c.ended_at)
-    told_alone = select(enrollment.c.id).join_from(effect, enrollment).where(ended, nobody).order_by(effect.c.ended_at)
-    timers = select(enrollment.c.person_id).where(due).order_by(enrollment.c.due_at)
-    timers_alone = select(enrollment.c.id).where(due, nobody).order_by(enrollment.c.due_at)
-    return events, told, told_alone, timers, timers_alone
+# Whose events, ended effects and timers are due; the latter two also of enrollments without a person.
+_NOW = bindparam("now", type_=enrollment.c.due_at.type)
+_ended = effect.c.ended_at.is_not(None) & effect.c.told.is_(False)
+_due = enrollment.c.due_at.is_not(None) & (enrollment.c.due_at <= _NOW)
+_nobody = enrollment.c.person_id.is_(None)
+_events = select(reaction.c.person_id).where(reaction.c.pending.is_(True))
+_told = select(enrollment.c.person_id).join_from(effect, enrollment).where(_ended)
+_timers = select(enrollment.c.person_id).where(_due)
+_PROBE = select(*(query.limit(1).exists() for query in (_events, _told, _timers)))
+_EVENTS = _held(_events.order_by(reaction.c.at), person)
+_TOLD = _held(_told.order_by(effect.c.ended_at), person)
+_TIMERS = _held(_timers.order_by(enrollment.c.due_at), person)
+_TOLD_ALONE = _held(
+    select(enrollment.c.id).join_from(effect, enrollment).where(_ended, _nobody).order_by(effect.c.ended_at), enrollment
+)
+_TIMERS_ALONE = _held(select(enrollment.c.id).where(_due, _nobody).order_by(enrollment.c.due_at), enrollment)
