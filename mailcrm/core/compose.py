@@ -82,7 +82,9 @@ def compose(letter: Letter, envelope: Envelope) -> bytes:
     body = EmailMessage(policy=policy.SMTP)
     body.set_content(letter.text, cte="quoted-printable")
     top = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    content = top.encode("ascii", "surrogateescape") + bytes(body) if top.isascii() else b""
+    content = (
+        top.encode("ascii", "surrogateescape") + bytes(body) if top.isascii() and letter.subject.isprintable() else b""
+    )
     if not content or not _is_as_meant(content, headers, letter, envelope):
         raise Refused(f"the mail to {envelope.recipient} can't be written safely; mend its subject, names or address")
     return content

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from unicodedata import category
 
 from liquid import BoundTemplate, Environment, RenderContext
 from liquid.ast import Node
@@ -61,7 +62,7 @@ def render(subject: str, body: str, variables: Mapping[str, Any], signature: str
         MissingVariable: a value is written out that there is none of.
         BadTemplate: as ``variables_of``; or it became too long, or nothing at all.
     """
-    title = " ".join(_plain(_filled(subject, variables, "subject")).split())
+    title = _line(_filled(subject, variables, "subject"))
     text = _plain(_filled(body, variables, "body")).strip()
     if not title or not text:
         raise BadTemplate(f"the {'body' if title else 'subject'} is empty once it is filled in; write something")
@@ -171,7 +172,12 @@ def _name(error: UndefinedError) -> str:
     return str(error.args[0]).removesuffix(" is undefined").strip("'")
 
 
+def _line(text: str) -> str:
+    """One line of what is seen: no control, no mark that turns the direction of writing."""
+    return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in clean(text)).split())
+
+
 def _plain(text: str) -> str:
-    """Without control characters, save line breaks and tabs."""
-    joined = clean(text).replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "" for c in joined)
+    """Lines that end in ``\\n``, without control characters save tabs."""
+    lines = "\n".join(clean(text).splitlines())
+    return "".join(c for c in lines if c in "\n\t" or category(c) != "Cc")

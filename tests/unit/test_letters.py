@@ -1,0 +1,188 @@
+"""Letters: templates that can do no harm, and messages that nothing in them can add to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcrm.builtin import variables
+from mailcrm.core.compose import Envelope, compose, is_letter_id, letter_id
+from mailcrm.core.letters import BadTemplate, Letter, MissingVariable, first_name, render, variables_of
+from mailcrm.errors import Refused
+
+EWA = {
+    "person": {"name": "Ewa Zielińska", "first_name": "Ewa", "tags": ["vip", "łódź"], "fields": {"region": "north"}},
+    "deal": {"title": "Pompy", "value": "1200"},
+}
+ENVELOPE = Envelope(
+    sender="anna@firma.example",
+    sender_name="Anna Nowak",
+    recipient="ewa@klient.example",
+    recipient_name="Ewa Zielińska",
+    message_id="s.1.1.0.abc@firma.example",
+    date=datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
+)
+
+
+def test_a_template_is_filled_in_and_signed() -> None:
+    # SEQ-13, SEQ-15
+    body = "Dzień dobry {{ person.first_name }},\r\n{% for tag in person.tags %}{{ tag }} {% endfor %}"
+    letter = render("  Oferta\n{{ deal.title }} ", body, EWA, "Anna\r\nFirma")
+    assert letter == Letter("Oferta Pompy", "Dzień dobry Ewa,\nvip łódź\n\n-- \nAnna\nFirma\n")
+
+
+def test_a_signature_is_not_put_twice() -> None:
+    values = {**EWA, "rep": {"signature": "Anna\nFirma"}}
+    assert render("x", "Witam\n{{ rep.signature }}", values, "Anna\nFirma").text == "Witam\nAnna\nFirma\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{{ person.last_name }}", "person.last_name"),
+        ("{{ person.fields.city | upcase }}", "person.fields.city"),
+        ("{{ organization.name }}", "organization"),
+        ("{% assign x = lead.title %}{{ x }}", "lead"),
+        ("{{ person.__class__ }}", "person.__class__"),
+        ("{{ person.name.upper }}", "person.name.upper"),
+    ],
+)
+def test_what_has_no_value_is_named_and_nothing_is_written(template: str, name: str) -> None:
+    for subject, body in ((template, "x"), ("x", template)):
+        with pytest.raises(MissingVariable) as raised:
+            render(subject, body, EWA)
+        assert raised.value.name == name
+        assert f"{{{{ {name} }}}} has no value" in str(raised.value)
+
+
+def test_what_may_be_missing_can_be_asked_for() -> None:
+    body = "{{ person.last_name | default: 'Państwo' }}{% if person.phone %}a{% else %}b{% endif %}"
+    assert render("x", body, EWA).text == "Państwob\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ person.name ", "no template in line 1: expected"),
+        ("a\n{% if %}x{% endif %}", "in line 2"),
+        ("{% include 'x' %}", "unexpected tag 'include'"),
+        ("{% render 'x' %}", "unexpected tag 'render'"),
+        ("{% capture a %}x{% endcapture %}", "unexpected tag 'capture'"),
+        ("{{ person.name | replace: 'a', 'b' }}", "unknown filter 'replace'; known are append"),
+        ("{% for i in (1..9999999999) reversed %}x{% endfor %}", "has a range"),
+        ("{% if person.name == (1..9999999999) %}x{% endif %}", "has a range"),
+        ("{% for a in person.tags %}" * 12 + "x" + "{% endfor %}" * 12, "goes round too often"),
+        ("{% assign a = 'aaaaaaaa' %}" + "{% assign a = a | append: a %}" * 40 + "{{ a }}", "too long"),
+        ("{% assign a = 99999999999 %}" + "{% assign a = a | times: a %}" * 40 + "{{ a }}", "."),
+        ("{% if a %}" * 5000, "."),
+        ("{% if " + "a and " * 5000 + "a %}x{% endif %}", "."),
+        ("x" * 100_001, "longer than"),
+        ("{{ 1 | divided_by: 0 }}", "divide"),
+        (" {{ person.none }} {% if person.name == 'x' %}x{% endif %}".replace("{{ person.none }}", ""), "is empty"),
+    ],
+)
+def test_what_is_no_template_or_would_never_end_is_refused(template: str, problem: str) -> None:
+    with pytest.raises(BadTemplate, match=problem):
+        render("x", template, EWA)
+
+
+def test_it_is_told_what_a_template_names() -> None:
+    body = "{{ person.fields['postal code'] }}{% if deal.value %}{% assign x = rep.name %}{{ x }}{% endif %}"
+    assert variables_of(body) == {("person", "fields", "postal code"), ("deal", "value"), ("rep", "name")}
+
+
+@pytest.mark.parametrize(
+    ("template", "item", "problem"),
+    [
+        ("{{ persn.name }}", "deal", "write person"),
+        ("{{ deal.titel }}", "deal", "write title"),
+        ("{{ deal.title }}", "lead", "not known"),
+        ("{{ lead.title }}", "person", "not known"),
+        ("{{ person }}", "person", "several things"),
+    ],
+)
+def test_what_no_letter_can_know_is_refused_beforehand(template: str, item: str, problem: str) -> None:
+    with pytest.raises(BadTemplate, match=problem):
+        variables.check(template, item)
+
+
+def test_what_a_letter_can_know_is_accepted() -> None:
+    for root, names in variables.KNOWN.items():
+        item = root if root in ("deal", "lead") else "person"
+        for name in names:
+            variables.check(f"{{{{ {root}.{name} }}}}", item)
+    variables.check("{{ person.fields.anything }}", "deal")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("Ewa Zielińska", "Ewa"),
+        ("Zielińska, Ewa Maria", "Ewa"),
+        ("Ewa", "Ewa"),
+        ("ewa@klient.example", None),
+        ("Ewa (ewa@klient.example)", "Ewa"),
+        ("", None),
+    ],
+)
+def test_first_names(name: str, first: str | None) -> None:
+    assert first_name(name) == first
+
+
+def test_a_reply_names_what_it_replies_to() -> None:
+    content = compose(Letter("Re: x", "y\n"), replace(ENVELOPE, references=("a@x", "b@x")))
+    read = message_from_bytes(content, policy=policy.default)
+    assert (read["In-Reply-To"], read["References"]) == ("<b@x>", "<a@x> <b@x>")
+    many = tuple(f"{number}@x" for number in range(50))
+    read = message_from_bytes(compose(Letter("x", "y\n"), replace(ENVELOPE, references=many)), policy=policy.default)
+    assert read["References"].split() == ["<0@x>", *(f"<{number}@x>" for number in range(31, 50))]
+
+
+def test_its_id_is_the_same_at_every_try_and_known_as_ours() -> None:
+    made = letter_id(b"secret", "12.3.0", "anna@firma.example")
+    assert made == letter_id(b"secret", "12.3.0", "anna@firma.example")
+    assert made.endswith("@firma.example")
+    assert (
+        len({made, letter_id(b"secret", "12.3.1", "a@firma.example"), letter_id(b"x", "12.3.0", "a@firma.example")})
+        == 3
+    )
+    assert is_letter_id(b"secret", made)
+    assert not is_letter_id(b"other", made)
+    assert not is_letter_id(b"secret", made.replace("12.3.0", "12.3.1"))
+    assert not is_letter_id(b"secret", "zażółć")
+
+
+BITS = ["\r", "\n", "\u2028", ":", "=?", "?=", "Bcc: x@y.example", " ", '"', "<", ">", ",", "\t"]
+WORDS = ["\r\nBcc: x@y.example", "=?utf-8?q?a=0D=0ABcc:_x@y.example?=", "=?utf-8?b?DQpCY2M6IHhAeQ==?=", "\n\n.\n"]
+HOSTILE = st.one_of(
+    st.text(max_size=120), st.sampled_from(WORDS), st.builds("".join, st.lists(st.sampled_from(BITS), max_size=30))
+)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_nothing_becomes_a_header_or_another_recipient(title: str, name: str, text: str) -> None:
+    values = {"person": {"name": name}, "deal": {"title": title}}
+    letter = render("Oferta {{ deal.title | default: 1 }}", "A {{ person.name }} B " + text.replace("{", ""), values)
+    content = compose(letter, replace(ENVELOPE, sender_name=name, recipient_name=title))
+    read = message_from_bytes(content, policy=policy.default)
+    assert sorted(map(str.casefold, read.keys())) == sorted(
+        ["from", "to", "subject", "date", "message-id", "content-type", "content-transfer-encoding", "mime-version"]
+    )
+    assert [each.addr_spec for field in ("From", "To") for each in read[field].addresses] == [
+        "anna@firma.example",
+        "ewa@klient.example",
+    ]
+    assert "\n" not in letter.subject
+    assert read.get_content().replace("\r\n", "\n") == letter.text
+
+
+@pytest.mark.parametrize("subject", ["a\r\nBcc: x@y.example", "a\nb", "\0"])
+def test_a_subject_that_is_no_line_is_not_written(subject: str) -> None:
+    """``render`` makes none such; whoever makes one otherwise is refused."""
+    with pytest.raises(Refused, match="written safely"):
+        compose(Letter(subject, "x\n"), ENVELOPE)
