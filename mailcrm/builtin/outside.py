@@ -25,6 +25,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 _SENT = 1_000_000
 _READ = 64_000
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the IPv4 address stands at its end
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _BUSY = frozenset({408, 425, 429})
 _OURS = frozenset({"host", "idempotency-key", "x-mailcrm-signature", "content-length", "transfer-encoding"})
 
@@ -150,8 +152,13 @@ async def _answer(response: httpx.Response, asked: httpx.URL) -> Reply:
 
 
 def _is_public(at: Address) -> bool:
-    mapped = at.ipv4_mapped or at.sixtofour if isinstance(at, IPv6Address) else None
-    return at.is_global and not at.is_multicast and (mapped is None or _is_public(mapped))
+    if isinstance(at, IPv6Address):
+        if at in _NAT64:
+            return _is_public(IPv4Address(int(at) & 0xFFFFFFFF))
+        inner = at.ipv4_mapped or at.sixtofour
+        if at in _LOCAL_NAT64 or (inner is not None and not _is_public(inner)):
+            return False
+    return at.is_global and not at.is_multicast
 
 
 @lru_cache(1)

@@ -75,9 +75,8 @@ def through(name: str) -> Callable[[Story, int], None]:
     """The person goes through another workflow, to its end."""
 
     def happen(story: Story, person: int) -> None:
-        story.flow(
-            hit("tag.added", f'tag = "{name}"').replace('"Hit"', f'"{name}"').replace('"hit" }', '"was there" }')
-        )
+        letters = hit("tag.added", f'tag = "{name}"').replace('"Hit"', f'"{name}"')
+        story.flow(letters.replace('"hit" }', '"was there" }'))
         persons.add_tag(story.context, ANYBODY, name, person)
 
     return happen
