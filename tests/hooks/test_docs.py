@@ -24,7 +24,9 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
 
 
 def test_the_hooks_are_these() -> None:
-    assert set(HOOKS) == {"register_config", "choose_person", "choose_deal", "veto_link", "on_start", "on_event"}
+    offers = {"register_events", "register_triggers", "register_conditions", "register_actions"}
+    answers = {"choose_person", "choose_deal", "veto_link"}
+    assert set(HOOKS) == {"register_config", *offers, *answers, "on_start", "on_event"}
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -56,7 +58,11 @@ def test_the_configuration_shown_is_one() -> None:
 
 
 def test_what_plugins_may_import_is_pinned() -> None:
-    assert mailcrm.__all__ == ["Address", "App", "Attachment", "Event", "Message", "OpenDeal", "hookimpl"]
+    names = (
+        "ActionType Address App Attachment Card CardDeal ConditionType Effect Event EventKind Message OpenDeal "
+        "Permanent Reach Reply Span Temporary TriggerType Verdict hookimpl"
+    )
+    assert mailcrm.__all__ == names.split()
     for name in mailcrm.__all__:
         assert getattr(mailcrm, name) is not None
     assert mailcrm.hookimpl is hookspecs.hookimpl
