@@ -171,6 +171,6 @@ class Story:
         with self.db.read() as connection:
             return [(row.name, row.state, row.told) for row in connection.execute(select(effect).order_by(effect.c.id))]
 
-    def keys(self) -> list[str]:
+    def asked(self) -> list[str]:
         with self.db.read() as connection:
             return list(connection.execute(select(effect.c.key).order_by(effect.c.id)).scalars())

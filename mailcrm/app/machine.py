@@ -225,9 +225,7 @@ def _one(context: Context, number: int, alone: bool, now: datetime, changes: Map
 
 def _shelve(connection: Connection, claim: Claim, now: datetime, problem: str) -> None:
     """Nothing can be done for this subject: its events are passed over, its timers are looked at again later."""
-    found = enrollments.inside(connection, claim.persons) + enrollments.with_ids(connection, claim.alone)
     reactions.handled(connection, [each.event.id for each in reactions.pending(connection, claim.persons)])
     effects.told(connection, [done.key for _, done in effects.ended(connection, claim.persons, claim.alone)])
-    due = [each.id for each in found if (at := enrollments.due_at(each)) is not None and at <= now]
-    enrollments.postpone(connection, due, now + _PUT_OFF)
+    enrollments.put_off(connection, claim.persons, claim.alone, now, now + _PUT_OFF)
     log.error("flows passed over what was due of %s: %s", claim, problem)

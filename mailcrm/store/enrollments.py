@@ -164,6 +164,16 @@ def postpone(connection: Connection, ids: Iterable[int], until: datetime) -> Non
         connection.execute(update(enrollment).where(enrollment.c.id.in_(piece)).values(due_at=until))
 
 
+def put_off(
+    connection: Connection, persons: Iterable[int], alone: Iterable[int], now: datetime, until: datetime
+) -> None:
+    """``postpone`` what is due of these persons, and of these further enrollments."""
+    for column, numbers in ((enrollment.c.person_id, persons), (enrollment.c.id, alone)):
+        for piece in slices(numbers):
+            due = column.in_(piece) & (enrollment.c.due_at <= now)
+            connection.execute(update(enrollment).where(due).values(due_at=until))
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the next timer runs out; None if there is none."""
     query = select(enrollment.c.due_at).where(enrollment.c.due_at.is_not(None)).order_by(enrollment.c.due_at).limit(1)
