@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from mailcrm.app import choose
+from mailcrm.app import choose, flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.records import writing
 from mailcrm.builtin import deals as making
 from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
-from mailcrm.store import deals, merging
+from mailcrm.store import deals, merging, runs
 from mailcrm.store.deals import AnyRow
 
 
@@ -82,6 +82,7 @@ def edit(context: Context, number: int, change: DealEdit) -> None:
     changed |= {"currency": code} if change.currency is not None else {}
     with context.db.write() as connection:
         deals.change(connection, number, **changed)
+        runs.follow(connection, "deal", number)
         row = _row(connection, number)
         if row.person_id is None and row.organization_id is None:
             raise Refused("a deal is with somebody; leave it a person or an organization")
@@ -133,6 +134,7 @@ def merge(context: Context, keep: int, gone: int) -> None:
         if _row(connection, keep).status != "open" and _row(connection, gone).status == "open":
             raise Refused(f"deal {keep} is closed and deal {gone} is open; merge the closed one into the open one")
         merging.deals(connection, keep, gone, context.clock())
+        flow_subjects.merged(connection, context, "deal", keep, gone)
     context.changed()
 
 
@@ -141,6 +143,7 @@ def remove(context: Context, number: int) -> None:
     with context.db.write() as connection:
         deals.change(connection, number, removed_at=context.clock())
         choose.deal_closed(connection, number, context.clock())
+        flow_subjects.removed(connection, context, "deal", number)
     context.changed()
 
 

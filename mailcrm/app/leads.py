@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from mailcrm.app import deals
+from mailcrm.app import deals, flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
-from mailcrm.store import leads, merging, people
+from mailcrm.store import leads, merging, people, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def edit(context: Context, number: int, change: LeadEdit) -> None:
     changed |= {"currency": code} if change.currency is not None else {}
     with context.db.write() as connection:
         leads.change(connection, number, **changed)
+        runs.follow(connection, "lead", number)
         row = leads.rows(connection, [number])[number]
         if row.person_id is None and row.organization_id is None:
             raise Refused("a lead is somebody; leave it a person or an organization")
@@ -80,12 +81,14 @@ def merge(context: Context, keep: int, gone: int) -> None:
         raise Refused(f"lead {keep} can't be merged with itself; name another")
     with context.db.write() as connection:
         merging.leads(connection, keep, gone, context.clock())
+        flow_subjects.merged(connection, context, "lead", keep, gone)
 
 
 def remove(context: Context, number: int) -> None:
     """Take a lead out of every list."""
     with context.db.write() as connection:
         leads.change(connection, number, removed_at=context.clock())
+        flow_subjects.removed(connection, context, "lead", number)
 
 
 def convert(context: Context, actor: Actor, number: int, *, stage: str | None = None) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from mailcrm.app import flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.records import addresses, customers, writing
@@ -96,6 +97,7 @@ def merge(context: Context, keep: int, gone: int) -> None:
         raise Refused(f"person {keep} can't be merged with himself; name another")
     with context.db.write() as connection:
         merging.persons(connection, keep, gone, context.clock())
+        flow_subjects.merged(connection, context, "person", keep, gone)
     context.changed()
 
 
@@ -103,6 +105,7 @@ def remove(context: Context, number: int) -> None:
     """Take a person out of every list. His mail, deals and notes stay; new mail from him makes a new person."""
     with context.db.write() as connection:
         people.remove(connection, number, context.clock())
+        flow_subjects.removed(connection, context, "person", number)
 
 
 def undo(context: Context, number: int) -> None:
@@ -123,6 +126,7 @@ def undo(context: Context, number: int) -> None:
             raise Refused(f"person {number} has {tied}; merge him into another or remove him instead of undoing")
         his = [each.address for each in people.addresses_ever(connection, number)]
         unwanted.remember(connection, context.secret, his, "undone", now)
+        flow_subjects.removed(connection, context, "person", number)
         undoing.forget_person(connection, number, now)
         if row.organization_id is not None:
             undoing.forget_organization(connection, row.organization_id, row.created_by, now)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from mailcrm.core.enrollment import Status
 from mailcrm.store.db import slices
@@ -70,11 +70,13 @@ def listed(
 ) -> list[Listed]:
     """The items of a sequence by their latest runs, the oldest first; those taken out only if ``status`` asks."""
     last = (
-        select(func.max(enrollment.c.id))
+        select(enrollment.c.subject, func.max(enrollment.c.number).label("number"))
         .where(enrollment.c.flow_id == flow, enrollment.c.cleared_at.is_(None))
         .group_by(enrollment.c.subject)
+        .subquery()
     )
-    query = _LISTED.where(enrollment.c.id.in_(last)).order_by(enrollment.c.id)
+    is_last = and_(last.c.subject == enrollment.c.subject, last.c.number == enrollment.c.number)
+    query = _LISTED.join(last, is_last).where(enrollment.c.flow_id == flow).order_by(enrollment.c.id)
     query = query.where(enrollment.c.status == status.value if status else enrollment.c.status != Status.REMOVED.value)
     if owner is not None:
         query = query.where(or_(deal.c.owner_id == owner, lead.c.owner_id == owner))
