@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailcrm.app.flow_book import Compiled
-from mailcrm.core.enrollment import Decision, Effect, Enrollment, Status, Step, Subject
+from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, Step, Subject
 from mailcrm.store import effects, enrollments, reactions, steps
 from mailcrm.store.effects import State
 from mailcrm.store.enrollments import New
@@ -91,6 +91,10 @@ class Ledger:
     def ask(self, enrollment: int, effect: Effect, state: State) -> None:
         """Have an effect carried out, or waited for."""
         self._effects.append((enrollment, effect, state))
+
+    def tell(self, done: Done) -> None:
+        """An enrollment is told of an effect's end, or is over: it is not to be told again."""
+        self.told.append(done.key)
 
     def write(self) -> None:
         """Write enrollments and effects, so that what reads the database sees them. Raises Stale."""
