@@ -140,8 +140,9 @@ class Round:
         for happened in events:
             self._emitted(happened)
         for number, done in told:
-            self.ledger.told.append(done.key)
-            if number in seats:
+            if number not in seats:  # its run is over
+                self.ledger.told.append(done.key)
+            else:
                 self._push(_whose(seats[number], number), done.at, _DONE, number, _Ended(seats[number], done))
         put_off = []
         for number, seat in seats.items():
@@ -182,6 +183,7 @@ class Round:
                 case _Colleague():
                     self._answered(whose, thing)
                 case _Ended(seat, done):
+                    self.ledger.told.append(done.key)
                     self.stepper.take(seat, done, at)
                 case _Timer(seat, token):
                     if seat.live is None or token not in seat.live.tokens:

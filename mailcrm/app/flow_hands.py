@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from mailcrm.app.admission import admit
 from mailcrm.app.ledger import Seat
 from mailcrm.config import Config
-from mailcrm.core.enrollment import Decision, Effect, Enrol, Status, Stop, Subject
+from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Status, Stop, Subject
 from mailcrm.core.ours import Ours
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store.flows import StoredFlow
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class FlowHands:
     """The hands of one effect; see ``builtin.hands.Hands``.
 
-    What it decides about other flows is carried out by ``finish``, so that a change that raises leaves nothing behind.
+    What it causes and decides about other flows is taken up by ``finish``: a change that raises leaves nothing behind.
     """
 
     def __init__(self, stepper: Stepper, seat: Seat, effect: Effect) -> None:
         self._stepper, self._seat, self._effect = stepper, seat, effect
         self._emitted = 0
+        self._happened: list[Happened] = []
         self._decided: list[tuple[Seat, Decision, str]] = []
 
     @property
@@ -63,7 +64,8 @@ class FlowHands:
     def emit(self, kind: str, data: dict[str, Any], person: int | None) -> None:
         """Store an event, caused by this effect."""
         key, self._emitted = f"effect:{self._effect.key}:{self._emitted}", self._emitted + 1
-        self._stepper.emit(kind, data, person, self._effect.at, self.source, key, self._effect.chain)
+        at, chain = self._effect.at, self._effect.chain
+        self._happened += self._stepper.emit(kind, data, person, at, self.source, key, chain)
 
     def enroll(self, flow: str, subject: Subject, by: str) -> bool:
         """See ``builtin.hands.Hands``."""
@@ -89,7 +91,9 @@ class FlowHands:
         return True
 
     def finish(self) -> None:
-        """The change is done: carry out what it decided about other flows."""
+        """The change is done: tell what it caused, and carry out what it decided about other flows."""
+        for happened in self._happened:
+            self._stepper.emitted(happened)
         for seat, decision, by in self._decided:
             self._stepper.follow(seat, decision, by)
 

@@ -18,9 +18,11 @@ from mailcrm.core.card import Card
 from mailcrm.core.conditions import holds
 from mailcrm.core.enrollment import Facts, Happened, Past, Verdict
 from mailcrm.core.flow import Again, Condition
+from mailcrm.core.walk import Broken, in_short
+from mailcrm.errors import Temporary
 from mailcrm.store import enrollments, reactions
 from mailcrm.store.cards import cards
-from mailcrm.store.db import reserve
+from mailcrm.store.db import reserve, temporary
 from mailcrm.store.reactions import by_time
 from mailcrm.store.tables import enrollment
 
@@ -148,8 +150,12 @@ class _Judge:
         self.known, self.seat, self.compiled, self.at = known, seat, compiled, at
 
     def __call__(self, condition: Condition) -> Verdict:
-        card = self.known.card(self.seat.subject.person, self.compiled.needs)
-        return holds(condition, card, self.at, self.known.context.registry)
+        with temporary():
+            card = self.known.card(self.seat.subject.person, self.compiled.needs)
+        try:
+            return holds(condition, card, self.at, self.known.context.registry)
+        except Temporary as error:  # a question to the card alone: asking it again would hold up everybody's flows
+            raise Broken(in_short(error)) from error
 
 
 class _LookBack(Sequence[Happened]):

@@ -54,6 +54,7 @@ class Ledger:
     Args:
         ended: the enrollments that have ended in it, in order.
         told: keys of the effects whose end was told; ``handled``: the events that were reacted to.
+        stopped: the enrollments whose effects were all withdrawn: they want no more.
     """
 
     connection: Connection
@@ -61,6 +62,7 @@ class Ledger:
     ended: list[Enrollment] = field(default_factory=list)
     handled: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    stopped: set[int] = field(default_factory=set)
     _rows: dict[int, _Row] = field(default_factory=dict)
     _dirty: set[int] = field(default_factory=set)
     _effects: list[tuple[int, Effect, State]] = field(default_factory=list)
@@ -84,6 +86,7 @@ class Ledger:
         over = decision.replaced or new
         if over is not None and decision.withdraw_all:
             self._withdrawn_all[over.id] = over.reason or over.status
+            self.stopped.add(over.id)
         elif over is not None and decision.withdraw:
             self._withdrawn |= dict.fromkeys(decision.withdraw, "its place was overtaken")
         seat.live = new if new is not None and new.status is Status.IN_PROGRESS else None

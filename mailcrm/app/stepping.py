@@ -120,7 +120,8 @@ class Stepper:
             return self._without_flow(seat, stimulus, at)
         facts = self.known.facts(seat, compiled, at)
         try:
-            return advance(compiled.flow, seat.live, stimulus, facts, self.ledger.now)
+            with temporary():
+                return advance(compiled.flow, seat.live, stimulus, facts, self.ledger.now)
         except Temporary:
             raise
         except Exception as error:
@@ -132,6 +133,8 @@ class Stepper:
         while True:
             self._settle(seat, decision, by)
             for effect in decision.effects:  # those of one decision are of one moment: all, then what they report
+                if decision.enrollment is None or decision.enrollment.id in self.ledger.stopped:
+                    break  # one of them took the subject out of this very flow
                 if (done := self._carry_out(seat, decision, effect)) is not None:
                     reports.append(done)
             if not reports:
@@ -148,15 +151,13 @@ class Stepper:
         source: str,
         key: str,
         chain: tuple[Place, ...],
-    ) -> None:
-        """Store an event; one that flows wait for is taken in this round, if its person is held here."""
+    ) -> list[Happened]:
+        """Store an event; gives it if flows wait for it and its person is held here, to be told to ``emitted``."""
         row = NewEvent(kind, key, person, at, source, data, chain)
         listening = self.context.plugins.implementers("on_event")
         kinds = self.context.registry.kinds
         new = events.record_many(self.connection, [row], listening, self.ledger.now, kinds)
-        if new and person in self.known.persons:
-            for happened in reactions.owed(self.connection, new):
-                self.emitted(happened)
+        return reactions.owed(self.connection, new) if new and person in self.known.persons else []
 
     # -- within a step
 
@@ -190,7 +191,9 @@ class Stepper:
             return
         data = {"flow": stored.name, "kind": stored.kind.value}
         chain = (*over.chain, (over.flow, ""))
-        self.emit(kind, data, over.subject.person, over.ended, f"flow:{over.flow}", f"run:{over.id}", chain)
+        person, source = over.subject.person, f"flow:{over.flow}"
+        for happened in self.emit(kind, data, person, over.ended, source, f"run:{over.id}", chain):
+            self.emitted(happened)
 
     def _carry_out(self, seat: Seat, decision: Decision, effect: Effect) -> Done | None:
         """Do what changes rows; have the rest done by others. What is finished is reported."""
