@@ -14,8 +14,9 @@ from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.config import Config, User
 from mailcrm.core.addresses import normalise
 from mailcrm.core.calendar import SubjectCalendar, subject_calendar
-from mailcrm.core.compose import Envelope, compose, letter_id
+from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.enrollment import Effect, Subject
+from mailcrm.core.letter_ids import letter_id
 from mailcrm.core.letters import Letter, is_address, render
 from mailcrm.errors import Refused
 from mailcrm.store import fields, flows, outbox, people, pulse, users, written

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -13,7 +11,6 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime, parseaddr
 
-from mailcrm.core.addresses import domain_of
 from mailcrm.core.letters import Letter
 from mailcrm.errors import Refused
 
@@ -39,23 +36,6 @@ class Envelope:
     message_id: str
     date: datetime
     references: tuple[str, ...] = ()
-
-
-def letter_id(secret: bytes, key: str, sender: str) -> str:
-    """The Message-ID (without ``<>``) of what an action sends: the same at every try, and to be known as ours.
-
-    Args:
-        key: the action's: ``enrollment.hop.index``.
-    """
-    signature = hmac.new(secret, b"letter:" + key.encode(), hashlib.sha256).hexdigest()[:32]
-    return f"s.{key}.{signature}@{domain_of(sender)}"
-
-
-def is_letter_id(secret: bytes, message_id: str) -> bool:
-    """True for an id that ``letter_id`` made."""
-    local, _, domain = message_id.rpartition("@")
-    key = local.removeprefix("s.").rpartition(".")[0]
-    return hmac.compare_digest(letter_id(secret, key, f"@{domain}").encode(), message_id.encode())
 
 
 def compose(letter: Letter, envelope: Envelope) -> bytes:
