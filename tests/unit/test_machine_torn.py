@@ -165,7 +165,7 @@ def test_a_worker_that_dies_between_any_two_statements_changes_nothing(
     def torn(story: Story) -> None:
         """Each time some statements farther, until a round is through."""
         nonlocal deaths
-        for fatal in range(1, 1_000, 3):
+        for fatal in range(1, 1_000, 2):
             seen = 0
 
             def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
