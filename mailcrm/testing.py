@@ -19,6 +19,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
+from mailcrm.app.registry import BUILT_IN
 from mailcrm.core import triggers
 from mailcrm.core.addresses import normalise
 from mailcrm.core.card import Card
@@ -226,7 +227,7 @@ def only(
 ) -> PluginHost:
     """A host with one plugin, wherever it was found; ``base`` is that of PluginHost. See ``load``."""
     sections = {} if config is None else {found.name: config}
-    made = PluginHost(config=sections, base=base, answer_seconds=seconds, work_seconds=seconds)
+    made = PluginHost(config=sections, known=BUILT_IN, base=base, answer_seconds=seconds, work_seconds=seconds)
     made.add(found)
     for listed in made.listing():
         if listed.state != "on":
@@ -312,7 +313,7 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
 
 def _offer_calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callable[[], str]]]:
     """Triggers, conditions and actions, each with examples of what it may be given; actions get ``Reach`` of ours."""
-    known, brought = PluginHost().registry(), tested.registry()
+    known, brought = BUILT_IN, tested.registry()
 
     def ask(one: TriggerType, told: Event, where: Mapping[str, Any]) -> str:
         return "yes" if one.matches(told, where) else "no"

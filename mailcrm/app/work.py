@@ -11,6 +11,7 @@ from mailcrm.app.machine import run_due
 from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
+from mailcrm.store import faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def work(context: Context, transport: Transport) -> Worked:
     acted = perform_due(context)
     mail = dispatch(context, transport)
     delivered = deliver_due(context)
+    _keep_failures(context)
     return Worked(
         asked=asked,
         steps=steps,
@@ -61,3 +63,10 @@ def work(context: Context, transport: Transport) -> Worked:
         delivered=delivered,
         reason=mail.reason,
     )
+
+
+def _keep_failures(context: Context) -> None:
+    """What plugins failed in this process, so that ``plugin list`` knows it in another."""
+    if failures := context.plugins.new_failures():
+        with context.db.write() as connection:
+            faults.add(connection, failures, context.clock())

@@ -17,7 +17,7 @@ from mailcrm.cli.output import emit, say
 from mailcrm.cli.skeleton import PLUGIN, TEST
 from mailcrm.errors import NotFound, Refused
 from mailcrm.plugins.find import Found, find, from_file
-from mailcrm.store import events
+from mailcrm.store import events, faults
 from mailcrm.store.events import Backlog
 
 app = typer.Typer(no_args_is_help=True, help="Plugins: list, new, test, parked, retry.")
@@ -26,10 +26,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name.")]
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the plugins, those kept out too, with the events that wait for each and those that it failed (parked)."""
+    """List the plugins, those kept out too: what each brings, the events that wait for it, how often it failed."""
     built = context(ctx)
     with built.db.read() as connection:
-        backlogs = events.backlogs(connection)
+        backlogs, failed = events.backlogs(connection), faults.known(connection)
     listing = built.plugins.listing()
     rows = [
         {
@@ -37,9 +37,13 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
             "state": listed.state,
             "place": str(listed.place),
             "hooks": listed.hooks,
+            "brings": listed.brings,
             "waiting": backlogs.get(listed.name, Backlog()).waiting,
             "parked": backlogs.get(listed.name, Backlog()).parked,
+            "failures": failed[listed.name].count if listed.name in failed else 0,
             "reason": listed.reason,
+            "error": failed[listed.name].error if listed.name in failed else "",
+            "failed_at": failed[listed.name].at if listed.name in failed else None,
             "where": listed.where,
         }
         for listed in listing
@@ -50,7 +54,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
         rows.append(
             {"name": name, "state": "gone", "waiting": backlog.waiting, "parked": backlog.parked, "reason": reason}
         )
-    emit(rows, as_json, ["name", "state", "place", "hooks", "waiting", "parked", "reason"])
+    emit(rows, as_json, ["name", "state", "place", "hooks", "brings", "waiting", "parked", "failures", "reason"])
 
 
 @app.command()

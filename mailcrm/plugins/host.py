@@ -48,6 +48,7 @@ class Listed:
         reason: why it is not on.
         error: its last failure.
         where: the file, or the package with its version.
+        brings: the names that flows may use because of it.
         seconds: time spent in its hooks since the start.
     """
 
@@ -56,6 +57,7 @@ class Listed:
     place: str
     where: str
     hooks: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
     reason: str = ""
     calls: int = 0
     failures: int = 0
@@ -226,6 +228,15 @@ class PluginHost:
         """True for a loaded plugin that was switched off because it hung."""
         return self._plugins[plugin_name].off is not None
 
+    def new_failures(self) -> dict[str, tuple[int, str]]:
+        """By plugin, how often it failed since this was last asked, and how the last time."""
+        found = {}
+        for plugin in self._plugins.values():
+            if count := plugin.untold:
+                plugin.untold -= count
+                found[plugin.name] = count, plugin.error
+        return found
+
     def listing(self) -> list[Listed]:
         """Every plugin that was found, by name, those kept out too."""
         loaded = [
@@ -235,6 +246,7 @@ class PluginHost:
                 place=plugin.place,
                 where=plugin.where,
                 hooks=tuple(sorted(plugin.hooks)),
+                brings=tuple(one.name for one in plugin.offers),
                 reason=plugin.off or "",
                 calls=plugin.calls,
                 failures=plugin.failures,
@@ -333,6 +345,7 @@ class PluginHost:
     def _failure(self, plugin: Plugin, hook: str, error: Exception) -> PluginFailed:
         """Count and log it: with a traceback the first time, not for each of a thousand mails."""
         plugin.failures += 1
+        plugin.untold += 1
         plugin.error = f"{hook}: {_reason(error)}"
         failure = PluginFailed(f"{plugin.name} failed in {plugin.error}")
         log.warning("%s", failure, exc_info=error if plugin.failures == 1 else None)

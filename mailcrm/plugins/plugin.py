@@ -37,7 +37,7 @@ class Plugin:
         self.config: object = None
         self.offers: tuple[Offer, ...] = ()
         self.off: str | None = None
-        self.calls = self.failures = 0
+        self.calls = self.failures = self.untold = 0
         self.seconds = 0.0
         self.error = ""
         self._wanted = {hook: parameters(function) for hook, function in hooks.items()}

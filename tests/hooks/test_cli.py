@@ -172,3 +172,47 @@ def test_event_emit_refuses(mailcrm: Callable[..., Any], words: list[str], why: 
     code, out, err = mailcrm("event", "emit", *words)
     assert (code, out) == (1, "")
     assert why in err
+
+
+FAULTY = """
+from mailcrm import EventKind, TriggerType, hookimpl
+
+def matches(event, where):
+    raise KeyError("product")
+
+@hookimpl
+def register_events():
+    return [EventKind("parcel.lost", {"number": str})]
+
+@hookimpl
+def register_triggers():
+    return [TriggerType("parcel.odd", "parcel.lost", matches)]
+"""
+WATCHES = """
+kind = "rule"
+name = "Lost"
+on = "parcel.odd"
+do = "tag.add"
+with = { tag = "lost" }
+"""
+
+
+def test_what_fails_in_a_worker_is_counted_in_the_list(mailcrm: Callable[..., Any], folder: Path) -> None:
+    (folder / "plugins" / "parcels.py").write_text(FAULTY)
+    (folder / "lost.toml").write_text(WATCHES)
+    assert mailcrm("workflow", "apply", "lost.toml", "--yes")[0] == 0
+    assert mailcrm("workflow", "activate", "Lost", "--yes")[0] == 0
+    assert mailcrm("person", "add", "--name", "Ewa", "--email", "ewa@klient.example")[0] == 0
+    data = ("--person", "ewa@klient.example", "--data", '{"number": "17"}')
+    for _ in range(2):
+        code, _, err = mailcrm("event", "emit", "parcel.lost", *data)
+        assert code == 0, err
+        code, _, err = mailcrm("tick")
+        assert code == 0, err
+    (row,) = [row for row in rows(mailcrm("plugin", "list", "--json")[1]) if row["name"] == "parcels"]
+    assert (row["state"], row["brings"]) == ("on", ["parcel.lost", "parcel.odd"])
+    assert row["failures"] >= 2
+    assert row["error"] == "trigger parcel.odd: KeyError: 'product'"
+    (person,) = rows(mailcrm("person", "list", "--json")[1])
+    assert person["tags"] == []
+    assert "parcel.lost" in mailcrm("event", "kinds")[1]
