@@ -242,9 +242,9 @@ def _same_batch_twice(linker: Linker, places: Sequence[tuple[str, Arrival]], fir
 
 
 def _events(linked: Linked, thread: int) -> list[NewEvent]:
-    """What is told about a message, which is in that thread; nothing about historic mail."""
+    """What is told about a message, which is in that thread; nothing about old mail."""
     item = linked.item
-    if item.historic:
+    if not linked.counts:
         return []
     data = {"message": clean(item.message.message_id or item.identity), "thread": thread, "deal": linked.deal}
     kinds: list[tuple[str, dict[str, object]]] = []

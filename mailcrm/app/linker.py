@@ -13,10 +13,11 @@ from mailcrm.app.items import Item, Setting
 from mailcrm.app.person_book import PersonBook
 from mailcrm.app.thread_book import ThreadBook
 from mailcrm.core import linking
+from mailcrm.core.letter_ids import run_of
 from mailcrm.core.linking import Match, OpenDeal, OpenDeals
-from mailcrm.core.model import Kind
+from mailcrm.core.model import Direction, Kind
 from mailcrm.core.reply import trim
-from mailcrm.store import lookup, tables
+from mailcrm.store import enrollments, lookup, tables
 from mailcrm.store.choices import NewChoice
 from mailcrm.store.db import reserve
 from mailcrm.store.lookup import ThreadState
@@ -27,7 +28,12 @@ _NO_DEAL = (Kind.BULK, Kind.BOUNCE, Kind.COMPLAINT)
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What became of one message."""
+    """What became of one message.
+
+    Args:
+        answers: it answers a mail of ours.
+        counts: it is told to flows and plugins: not an old one, save it answers a run that goes on.
+    """
 
     id: int
     item: Item
@@ -35,6 +41,7 @@ class Linked:
     persons: tuple[int, ...]
     deal: int | None
     answers: bool
+    counts: bool
 
 
 @dataclass(slots=True)
@@ -96,9 +103,18 @@ class Linker:
                 self.rows.link(message_id, "nobody", Match(0, "no sender", _sender_shown(item)))
             if persons and state.link == "none":
                 state.link, state.changed = "person", True
-        answers = self.threads.wrote(item, state)
+        answered = self._runs_answered(item)
+        answers = self.threads.wrote(item, state) or bool(answered)
         self._write(message_id, item, state)
-        self.linked.append(Linked(message_id, item, state.id, persons, deal, answers))
+        counts = not item.historic or bool(enrollments.with_ids(self.connection, answered))
+        self.linked.append(Linked(message_id, item, state.id, persons, deal, answers, counts))
+
+    def _runs_answered(self, item: Item) -> list[int]:
+        """The flows' runs whose letters it names; no copy of those need ever have been seen."""
+        if item.direction is not Direction.IN:
+            return []
+        named = (*item.message.in_reply_to, *item.message.references)
+        return [run for each in named if (run := run_of(self.context.secret, each)) is not None]
 
     def finish(self) -> None:
         """Write the rows; the caller commits."""

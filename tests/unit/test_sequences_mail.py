@@ -241,3 +241,39 @@ def test_a_name_adds_no_header(home: House, sink: Sink, hostile: str) -> None:
     [sent] = sink.mails
     assert "bcc" not in {name.casefold() for name in sent.message}
     assert sent.rcpt_tos == ("pompy@klient.example",)
+
+
+@pytest.mark.parametrize("age", [timedelta(), timedelta(days=20)])
+def test_a_reply_stops_the_run_although_no_copy_of_the_letter_was_seen(home: House, sink: Sink, age: timedelta) -> None:
+    # A7, SEQ-42; a reply in a live run counts however old it is when it is found
+    home.apply(MAIL + CALL + 'after = "30d"\n')
+    home.consent()
+    item, other = home.deal("Pompy"), home.deal("Zawory")
+    home.enroll(item, other, by=home.anna)
+    home.work()
+    letter = next(sent for sent in sink.mails if sent.rcpt_tos == ("pompy@klient.example",))
+    home.pass_(days=21)
+    reply = mail(
+        1, sender="Ewa <pompy@klient.example>", age=age + NOW - home.now,
+        in_reply_to=(letter.message["Message-ID"].strip("<>"),),
+    )  # fmt: skip
+    ingest(home.context, batch(reply))
+    home.work()
+    assert (home.status(item), home.row(item).reason) == (Status.REMOVED, "replied")
+    assert home.status(other) is Status.IN_PROGRESS
+
+
+def test_an_auto_reply_or_a_forged_reply_stops_nothing(home: House, sink: Sink) -> None:
+    home.apply(MAIL + CALL + 'after = "30d"\n')
+    home.consent()
+    item = home.deal("Pompy")
+    home.enroll(item)
+    home.work()
+    named = sink.mails[0].message["Message-ID"].strip("<>")
+    away = mail(
+        1, sender="Ewa <pompy@klient.example>", in_reply_to=(named,), headers={"auto-submitted": ("auto-replied",)}
+    )
+    forged = mail(2, sender="Ewa <pompy@klient.example>", in_reply_to=(named.replace(".0.", ".1."),))
+    ingest(home.context, batch(away, forged))
+    home.work()
+    assert home.status(item) is Status.IN_PROGRESS
