@@ -20,6 +20,7 @@ from mailcrm.core.definitions import (
     parse,
     to_toml,
 )
+from mailcrm.core.enrollment import Status
 from mailcrm.core.flow import FlowKind
 from mailcrm.core.flow_diff import difference
 from mailcrm.errors import Refused
@@ -68,7 +69,7 @@ def plan(context: Context, definition: Definition) -> Plan:
         if stored is None:
             return Plan(definition, text, None, (f"new {kind} {definition.name!r}: {_size(definition)}",), 0)
         before = flows.text(connection, stored.id, stored.version)
-        inside = len(flows.inside(connection, stored.id))
+        inside = flows.counts(connection, [stored.id])[stored.id][Status.IN_PROGRESS]
     changes = difference(tomllib.loads(before), tomllib.loads(text))
     return Plan(definition, text, stored, tuple(changes), inside)
 

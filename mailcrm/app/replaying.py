@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,13 @@ from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan
 from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.conditions import needs
-from mailcrm.core.definitions import to_flow
+from mailcrm.core.definitions import parse, to_flow
 from mailcrm.core.enrollment import Enrollment
 from mailcrm.core.flow import Flow, If, Switch
 from mailcrm.core.past_card import PastCard
 from mailcrm.core.rehearsal import Rehearsal, Would
-from mailcrm.store import flow_past, users
+from mailcrm.errors import NotFound
+from mailcrm.store import flow_past, flows, users
 from mailcrm.store.cards import cards
 from mailcrm.store.db import slices
 
@@ -55,6 +57,40 @@ def replay(context: Context, plan: Plan, since: datetime) -> Iterator[dict[str, 
                 about: dict[str, Any] = {"person": person, "name": names[person]}
                 yield from (about | line for line in map(_line, rehearsal.play()) if line)
                 yield from (about | line for line in _waits(rehearsal.waiting))
+
+
+def compare(context: Context, plan: Plan, since: datetime) -> list[dict[str, Any]]:
+    """What a changed workflow or rule would have done otherwise than its stored version: the actions of one alone.
+
+    Returns:
+        As ``replay``, each with ``change``: ``+`` only the new one does it, ``-`` only the stored one does.
+
+    Raises:
+        NotFound: none is stored under that name.
+    """
+    stored = plan.stored
+    if stored is None:
+        raise NotFound(f"no workflow {plan.definition.name!r} is stored yet, so there is nothing to compare with")
+    with context.db.read() as connection:
+        text = flows.text(connection, stored.id, stored.version)
+    now = replace(plan, definition=parse(text, f"{stored.name}.toml", context.registry))
+    found = {"-": _actions(replay(context, now, since)), "+": _actions(replay(context, plan, since))}
+    told = [
+        {"change": sign, **line}
+        for sign, other in (("-", "+"), ("+", "-"))
+        for key, line in found[sign].items()
+        if key not in found[other]
+    ]
+    return sorted(told, key=lambda line: (line["person"], line["at"], line["change"] == "+"))
+
+
+def _actions(lines: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The actions, by whom they concern, when, and what they do: wherever in the graph they stand."""
+    return {
+        (line["person"], line["at"], line["action"], repr(sorted(line["with"].items()))): line
+        for line in lines
+        if line["action"]
+    }
 
 
 def _line(would: Would) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from mailcrm.app.flow_files import Plan, kind_of
 from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, notes, to_flow
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
+from mailcrm.core.flow_diff import difference
 from mailcrm.core.overlap import overlaps
-from mailcrm.errors import Refused
+from mailcrm.errors import NotFound, Refused
 from mailcrm.store import flows
 from mailcrm.store.enrollments import EDITED
 
@@ -103,7 +105,8 @@ def is_active(context: Context, name: str) -> bool:
 def inside(context: Context, name: str) -> int:
     """How many are inside. Raises NotFound."""
     with context.db.read() as connection:
-        return len(flows.inside(connection, flows.find(connection, name, KINDS).id))
+        number = flows.find(connection, name, KINDS).id
+        return flows.counts(connection, [number])[number][Status.IN_PROGRESS]
 
 
 def activate(context: Context, name: str) -> None:
@@ -148,6 +151,25 @@ def definition(connection: Connection, name: str) -> str:
     """The current definition as TOML. Raises NotFound."""
     stored = flows.find(connection, name, KINDS)
     return flows.text(connection, stored.id, stored.version)
+
+
+def versions(connection: Connection, name: str, old: int | None = None, new: int | None = None) -> list[str]:
+    """What changed between two versions, one thing a line.
+
+    Args:
+        old: None: the one before ``new``. new: None: the current one.
+
+    Raises:
+        NotFound: there is no such workflow or rule, or no such version.
+    """
+    stored = flows.find(connection, name, KINDS)
+    new = stored.version if new is None else new
+    old = new - 1 if old is None else old
+    for version in (old, new):
+        if not 1 <= version <= stored.version:
+            raise NotFound(f"{stored.name!r} has no version {version}; the current one is {stored.version}")
+    before, after = (tomllib.loads(flows.text(connection, stored.id, version)) for version in (old, new))
+    return difference(before, after)
 
 
 def _on_edit(plan: Plan, wanted: OnEdit | None) -> OnEdit:

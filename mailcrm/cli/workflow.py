@@ -11,13 +11,25 @@ from mailcrm.app import workflows as verbs
 from mailcrm.cli.desk import desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults
 from mailcrm.cli.options import DryRun, Json, Toml, Yes
-from mailcrm.cli.output import confirm, emit, emit_one, emit_section, say
+from mailcrm.cli.output import clean, confirm, emit, emit_one, emit_section, say
 from mailcrm.core.definitions import OnEdit
 
 app = typer.Typer(no_args_is_help=True, help="Workflows and rules: what becomes of persons when something happens.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="Name, e-mail or id.")]
-_LISTED = ["id", "name", "kind", "active_since", "version", "owner", "in_progress", "completed", "failed", "removed"]
+_LISTED = [
+    "id",
+    "name",
+    "kind",
+    "active_since",
+    "paused",
+    "version",
+    "owner",
+    "in_progress",
+    "completed",
+    "failed",
+    "removed",
+]
 _STEPS = ["at", "node", "stimulus", "result", "expected", "actual"]
 _WAITING = ["node", "event", "action", "due_at"]
 _JOBS = ["flow", "kind", "item", "status", "node", "event", "action", "due_at", "reason"]
@@ -70,6 +82,19 @@ def apply(
         confirm(f"Apply {file.name}", yes)
         verbs.apply(at.context, at.actor, plan, on_edit)
     applied(plan, effect, as_json, stored=doing)
+
+
+@app.command()
+def diff(
+    ctx: typer.Context,
+    name: Name,
+    old: Annotated[int | None, typer.Argument(metavar="[OLD]", help="A version; else the one before.")] = None,
+    new: Annotated[int | None, typer.Argument(metavar="[NEW]", help="A version; else the current one.")] = None,
+) -> None:
+    """Show what changed between two versions: + new, - gone, ~ changed."""
+    with desk(ctx).context.db.read() as connection:
+        for line in verbs.versions(connection, name, old, new):
+            typer.echo(clean(line))
 
 
 @app.command()
@@ -147,6 +172,9 @@ def replay(
     ctx: typer.Context,
     file: File,
     since: Annotated[str, typer.Option(metavar="DATE", help="From when on stored events are taken (ISO 8601).")],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Only what differs from the stored version: + new, - no more.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a new or changed workflow over past events: who would have got what, and when. Changes nothing."""
@@ -156,7 +184,10 @@ def replay(
     start = at.time(since)
     if start is None:
         raise typer.BadParameter("say from when on", param_hint="--since")
-    emit(replaying.replay(at.context, plan, start), as_json, _WOULD)
+    if compare:
+        emit(replaying.compare(at.context, plan, start), as_json, ["change", *_WOULD])
+    else:
+        emit(replaying.replay(at.context, plan, start), as_json, _WOULD)
 
 
 def _table(title: str, rows: list[dict[str, object]], columns: list[str]) -> None:

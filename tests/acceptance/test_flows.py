@@ -356,6 +356,23 @@ def test_what_if_over_the_live_log_gives_the_live_state(crm: Crm) -> None:
         assert would == did
 
 
+def test_two_versions_are_compared_by_text_and_by_what_they_would_have_done(crm: Crm) -> None:
+    crm.workflow(TAGGER)
+    changed = crm.file(TAGGER.replace('"2d"', '"1d"'))
+    crm.emit("form.submitted", form="a")
+    crm.later("4d")
+    told = crm.rows("workflow", "replay", changed, "--since", "2026-11-01", "--compare")
+    assert [(row["change"], row["at"], row["action"], row["with"]) for row in told] == [
+        ("+", "2026-11-03T09:00:00Z", "tag.add", {"tag": "marked"}),
+        ("-", "2026-11-04T09:00:00Z", "tag.add", {"tag": "marked"}),
+    ]
+    crm("workflow", "apply", changed, "--yes")
+    assert crm("workflow", "diff", "Tagger") == '~ nodes.pause.wait: "2d" -> "1d"\n'
+    assert crm("workflow", "diff", "Tagger", "2", "1") == '~ nodes.pause.wait: "1d" -> "2d"\n'
+    crm("workflow", "diff", "Tagger", "3", code=1)
+    assert "no version 3" in crm.errors
+
+
 def test_events_that_do_not_fit_are_refused_with_the_reason(crm: Crm) -> None:
     for kind, data, person, reason in (
         ("form.submited", {"form": "a"}, EWA, "form.submitted"),
