@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
-from mailcrm.app import machine
 from mailcrm.app.context import Context
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.store import enrollments, runs
@@ -15,7 +16,7 @@ def removed(connection: Connection, context: Context, noun: Noun, number: int) -
     """A record is taken out of every list: its runs end, with what is scheduled."""
     found = runs.inside(connection, noun, number)
     stop = Stop(Status.REMOVED, f"{noun} {number} was removed", context.clock())
-    machine.stop(context, connection, found, stop)
+    _end(connection, context, found, stop)
 
 
 def merged(connection: Connection, context: Context, noun: Noun, keep: int, gone: int) -> None:
@@ -23,5 +24,12 @@ def merged(connection: Connection, context: Context, noun: Noun, keep: int, gone
     if noun == "person":
         enrollments.lock(connection, [keep, gone])
     stop = Stop(Status.REMOVED, f"{noun} {gone} was merged into {keep}, which is inside already", context.clock())
-    machine.stop(context, connection, runs.twice(connection, noun, keep, gone), stop)
+    _end(connection, context, runs.twice(connection, noun, keep, gone), stop)
     runs.move(connection, noun, keep, gone)
+
+
+def _end(connection: Connection, context: Context, found: Sequence[int], stop: Stop) -> None:
+    if found:
+        from mailcrm.app import machine  # here, for commands about records seldom need it
+
+        machine.stop(context, connection, found, stop)
