@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from mailcrm.app import overview, sequences
+from mailcrm.app import overview, persons, sequences, workflows
 from mailcrm.app.acting import Actor
 from mailcrm.app.enrolling import Item, complete, leave
 from mailcrm.core.enrollment import Status
@@ -15,6 +17,7 @@ from mailcrm.errors import NotFound, Refused
 from mailcrm.store import deals, flows, pipelines
 from mailcrm.store.db import Database
 from mailcrm.store.deals import NewDeal
+from mailcrm.store.tables import enrollment
 from tests.house import NOW
 from tests.sequence_house import CALL, DRAFT, MAIL, House, house
 
@@ -358,3 +361,49 @@ def test_items_to_enroll_are_found_by_a_part_of_their_title(home: House) -> None
 def test_nobody_in_particular_may_do_what_the_operator_may(home: House) -> None:
     home.apply(CALL)
     assert len(home.enroll(*many(home, 2), by=Actor()).items) == 2
+
+
+# -- together with others
+
+
+def test_a_rule_enrolls_within_the_same_limits(database: Database, tmp_path: Path) -> None:
+    # SEQ-43
+    home = house(database, tmp_path, sequences={"max_items": 1})
+    home.apply(CALL + WAITS)
+    file = tmp_path / "rule.toml"
+    file.write_text(
+        'kind = "rule"\nname = "Hot"\non = "tag.added"\nwhere = { tag = "hot" }\n'
+        'do = "sequence.enroll"\nwith = { sequence = "Warm" }\n',
+        encoding="utf-8",
+    )
+    workflows.apply(home.context, home.anna, workflows.read(home.context, file))
+    people = [home.person(email=f"{name}@klient.example") for name in ("a", "b")]
+    first, second = (home.deal(f"D{person}", person) for person in people)
+    for person in people:
+        persons.add_tag(home.context, home.anna, "hot", person)
+        home.run()
+        home.pass_(minutes=1)
+    assert home.row(first).enrolled_by.startswith("flow:")
+    assert [row.item for row in overview.overview(home.context, "Warm").rows] == [f"deal:{first.id}"]
+    with home.context.db.read() as connection:
+        reasons = connection.execute(
+            select(enrollment.c.reason).where(enrollment.c.status == "failed", enrollment.c.person_id == people[1])
+        ).scalars()
+        assert ["holds at most 1 items" in reason for reason in reasons] == [True]
+    assert second.id
+
+
+def test_two_who_enroll_at_once_do_not_overfill_it(database: Database, tmp_path: Path) -> None:
+    home = house(database, tmp_path, sequences={"max_items": 1})
+    home.apply(CALL + WAITS)
+    items = [home.deal(f"D{number}") for number in range(4)]
+
+    def put(item: Item) -> str:
+        try:
+            return "in" if home.enroll(item).items else "out"
+        except Refused:
+            return "full"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(put, items)) == ["full", "full", "full", "in"]
+    assert len(overview.overview(home.context, "Warm").rows) == 1
