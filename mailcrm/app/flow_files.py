@@ -9,11 +9,14 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
+from mailcrm.app import naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.builtin import variables
 from mailcrm.core.definitions import (
     Definition,
+    DefinitionError,
+    Faults,
     RuleDefinition,
     SequenceDefinition,
     WorkflowDefinition,
@@ -51,14 +54,22 @@ def read(context: Context, path: Path) -> Plan:
 
     Raises:
         Refused: it can't be read, or the name belongs to a flow of another kind.
-        DefinitionError: with every fault, each with file, line, element and mend.
+        DefinitionError: with every fault, each with file, line, element and mend; also for what it names in vain.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"can't read {path}: {error}") from None
     most = context.config.sequences.max_steps
-    return plan(context, parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check))
+    definition = parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
+    with context.db.read() as connection:
+        problems = list(naming.unknown(connection, definition))
+    if problems:
+        faults = Faults(str(path), text.replace("\r\n", "\n"))
+        for problem in problems:
+            faults.add(problem.path, problem.what, problem.mend)
+        raise DefinitionError(faults.found)
+    return plan(context, definition)
 
 
 def plan(context: Context, definition: Definition) -> Plan:
@@ -77,8 +88,6 @@ def plan(context: Context, definition: Definition) -> Plan:
 def store(connection: Connection, context: Context, plan: Plan, actor: Actor) -> int:
     """Store a plan's definition as a new flow or a new version of one; gives the flow's id.
 
-    The owner is the definition's; without one, who owned it before, else the actor.
-
     Raises:
         Refused: the flow was changed since the plan was made.
         NotFound: there is no such owner.
@@ -89,12 +98,19 @@ def store(connection: Connection, context: Context, plan: Plan, actor: Actor) ->
         raise Refused(
             f"{definition.name!r} was changed by somebody else meanwhile; look at it and apply the file again"
         )
-    owner = users.find(connection, definition.owner).id if definition.owner else stored.owner if stored else actor.id
+    owner = owner_of(connection, plan, actor)
     new = NewFlow(kind_of(definition), definition.name, item_of(definition), owner, plan.text)
     if stored is None:
         return flows.add(connection, new, actor.source, now)
     flows.add_version(connection, stored.id, new, actor.source, now)
     return stored.id
+
+
+def owner_of(connection: Connection, plan: Plan, actor: Actor) -> int | None:
+    """The definition's owner; without one, who owned it before, else the actor. Raises NotFound: no such user."""
+    if plan.definition.owner:
+        return users.find(connection, plan.definition.owner).id
+    return plan.stored.owner if plan.stored else actor.id
 
 
 def kind_of(definition: Definition) -> FlowKind:

@@ -13,6 +13,7 @@ from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_book import Flows
 from mailcrm.app.flow_files import Plan, kind_of
+from mailcrm.app.flow_remarks import missing, unconsented
 from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, notes, to_flow
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
@@ -57,14 +58,16 @@ def effect(plan: Plan, on_edit: OnEdit | None = None) -> str:
     )
 
 
-def remarks(context: Context, plan: Plan) -> list[str]:
+def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
     """What its author should know: who comes in where, what may be done twice (GRAPH-35), what it names in vain."""
     definition = plan.definition
     number = plan.stored.id if plan.stored else 0
     flow = to_flow(definition, context.registry, id=number, version=0)
     with context.db.read() as connection:
         others = active(context.flows.read(connection))
-    return [*notes(definition), *overlaps(flow, others)]
+        owner = flow_files.owner_of(connection, plan, actor)
+        lacking = [*missing(connection, flow), *unconsented(connection, flow, owner)]
+    return [*notes(definition), *lacking, *overlaps(flow, others)]
 
 
 def active(known: Flows) -> list[Flow]:

@@ -76,7 +76,7 @@ def apply(
         plan = verbs.read(at.context, file)
     on_edit = OnEdit.FINISH if finish else None
     effect = verbs.effect(plan, on_edit)
-    announce(plan, effect, verbs.remarks(at.context, plan), as_json)
+    announce(plan, effect, verbs.remarks(at.context, at.actor, plan), as_json)
     doing = bool(plan.changes) and not dry_run
     if doing:
         confirm(f"Apply {file.name}", yes)

@@ -325,6 +325,38 @@ end = "all"
     assert "twice" in crm.errors
 
 
+def test_the_author_is_told_what_is_not_there_yet(crm: Crm) -> None:  # SEQ-24
+    text = (
+        OFFER
+        + """
+[nodes.more]
+on = "form.submitted"
+where = { form = "more" }
+next = "write"
+[nodes.write]
+do = "mail.send"
+with = { subject = "Hi", body = "Hi", sender = "anna" }
+next = "tell"
+[nodes.tell]
+do = "notify"
+with = { user = "zenon", text = "Hi" }
+next = "end"
+"""
+    )
+    crm("workflow", "apply", crm.file(text), "--dry-run")
+    notes = [line for line in crm.errors.splitlines() if line.startswith("note: ")]
+    assert sum("no workflow 'Campaign 1'" in line for line in notes) == 2
+    assert [line.partition(":")[2] for line in notes if "zenon" in line]
+    assert [line for line in notes if "consent" in line and "anna" in line]
+    for number in (1, 2):
+        crm.workflow(CAMPAIGN.format(number=number))
+    crm("workflow", "apply", crm.file(text), "--yes")
+    crm("consent", "grant", "--flow", "Offer 1", user="anna")
+    crm("workflow", "apply", crm.file(text.replace('"Hi"', '"Ho"')), "--dry-run")
+    assert "Campaign 1" not in crm.errors
+    assert "consent" not in crm.errors
+
+
 def test_what_if_changes_nothing_and_says_who_would_have_got_what(crm: Crm) -> None:
     crm.emit("form.submitted", form="offer-1")
     crm.later("1d")

@@ -1,0 +1,76 @@
+"""What a workflow's author should know when he applies it, and its file alone can't tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sqlalchemy import Connection
+
+from mailcrm.core.flow import Action, Do, Flow, FlowKind
+from mailcrm.errors import MailcrmError
+from mailcrm.store import consents, find, flows, users
+
+_WORDS = frozenset({"owner", "contact-owner"})
+"""Who is meant is found out for each contact."""
+
+
+def missing(connection: Connection, flow: Flow) -> list[str]:
+    """A line for each flow, user and stage that an action names, and that is not there (yet): it would fail."""
+    found = []
+    for node, action in _actions(flow):
+        for key, look in _NAMED.get(action.name, {}).items():
+            given = action.args.get(key)
+            if not isinstance(given, str) or given in _WORDS or given == flow.name:
+                continue
+            try:
+                look(connection, given)
+            except MailcrmError as error:
+                found.append(f"nodes.{node}: {action.name} would fail: {error}")
+    return list(dict.fromkeys(found))
+
+
+def unconsented(connection: Connection, flow: Flow, owner: int | None) -> list[str]:
+    """A line for each user in whose name it would send mail, and who does not consent to that (A4)."""
+    senders: set[int] = set()
+    for _, action in _actions(flow):
+        if action.name != "mail.send":
+            continue
+        given = action.args.get("sender")
+        sender = _user(connection, given) if given and given not in _WORDS else owner
+        senders |= {sender} if sender is not None else set()
+    return [
+        f"{key} has not consented to automatic mail of {flow.name!r}, so it would fail when it is to be sent; "
+        f"`mailcrm --as {key} consent grant --flow {flow.name!r}`"
+        for key in consents.lacking(connection, flow.id, senders)
+    ]
+
+
+def _actions(flow: Flow) -> Iterator[tuple[str, Action]]:
+    for name, node in flow.nodes.items():
+        if isinstance(node, Do):
+            yield from ((name, action) for action in node.actions)
+
+
+def _user(connection: Connection, given: str) -> int | None:
+    try:
+        return users.find(connection, given).id
+    except MailcrmError:
+        return None
+
+
+def _flow(kind: FlowKind) -> Callable[[Connection, str], object]:
+    return lambda connection, given: flows.find(connection, given, [kind])
+
+
+_NAMED: Mapping[str, Mapping[str, Callable[[Connection, str], object]]] = {
+    "workflow.join": {"workflow": _flow(FlowKind.WORKFLOW)},
+    "workflow.leave": {"workflow": _flow(FlowKind.WORKFLOW)},
+    "sequence.enroll": {"sequence": _flow(FlowKind.SEQUENCE)},
+    "sequence.leave": {"sequence": _flow(FlowKind.SEQUENCE)},
+    "activity.create": {"assignee": users.find},
+    "notify": {"user": users.find},
+    "mail.send": {"sender": users.find},
+    "draft.create": {"sender": users.find},
+    "deal.create": {"stage": find.stage_id, "owner": users.find},
+    "deal.move": {"stage": find.stage_id},
+}
