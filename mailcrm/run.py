@@ -18,8 +18,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.intake import StoreIntake
 from mailcrm.app.receive import receive
 from mailcrm.app.start import start
-from mailcrm.app.work import work
-from mailcrm.errors import ConfigError, MailcrmError
+from mailcrm.errors import ConfigError
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
 from mailcrm.mail.imap_intake import Content
@@ -35,7 +34,6 @@ from mailcrm.web import app as web
 
 ROLES = ("watch", "worker", "relay", "web")
 _GRACE = 5.0  # seconds that clients have to say goodbye
-_IDLE_ROUND = 5.0  # seconds after which the worker looks even if nobody woke it
 log = logging.getLogger("mailcrm")
 
 
@@ -49,10 +47,11 @@ class Bell:
         """Something may be due."""
         self._rung.set()
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until somebody rings, at most so long."""
-        self._rung.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Sleep until somebody rings, at most so long; whether somebody did."""
+        rung = self._rung.wait(max(seconds, 0.0))
         self._rung.clear()
+        return rung
 
 
 class Program:
@@ -169,17 +168,10 @@ class Program:
     # --- work ---
 
     def _work(self) -> None:
+        from mailcrm.engine.worker import Worker  # here, for a process without this role does without DBOS
+
         transport = SmtpTransport(self._context.config)
-        while not self._stopping.is_set():
-            try:
-                more = not work(self._context, transport).is_idle
-                self._faults.pop("worker", None)
-                if more:
-                    continue
-            except MailcrmError as error:
-                self._faults["worker"] = str(error)
-                log.warning("%s", error)
-            self._bell.wait(_IDLE_ROUND)
+        Worker(self._context, transport, self._bell, self._faults).run(self._stopping)
 
     # --- listening ---
 

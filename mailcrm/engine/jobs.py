@@ -1,0 +1,97 @@
+"""The worker's jobs: each does a round of what is due, and tells whether another is to follow at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailcrm.app.ask import ask_due
+from mailcrm.app.context import Context
+from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.machine import run_due
+from mailcrm.app.perform import perform_due
+from mailcrm.app.react import deliver_due
+from mailcrm.app.retention import sweep_due
+from mailcrm.store import claims, effects, events, outbox
+
+_TURN = 2.0  # seconds after which flows let the others be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of work.
+
+    Args:
+        is_due: whether there is something to do; cheap.
+        round: does some of it; True: another round is to follow at once.
+        every: seconds between two looks when nobody rang; a ring makes all jobs be looked at.
+    """
+
+    name: str
+    is_due: Callable[[], bool]
+    round: Callable[[], bool]
+    every: float
+
+
+def jobs(context: Context, transport: Transport) -> list[Job]:
+    """Everything that the worker does. Each is safe to be killed, and to be done by several processes at once."""
+    return [
+        Job("flows", lambda: _flows_due(context), lambda: _flows(context), 0.05),
+        Job("actions", lambda: _actions_due(context), lambda: _actions(context), 0.5),
+        Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport), 0.5),
+        Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 0.5),
+        Job("questions", lambda: True, lambda: ask_due(context) > 0, 5.0),
+        Job("sweep", lambda: True, lambda: _sweep(context), 600.0),
+    ]
+
+
+def _flows_due(context: Context) -> bool:
+    with context.db.read() as connection:
+        return claims.anything(connection, context.clock())
+
+
+def _flows(context: Context) -> bool:
+    until = time.monotonic() + _TURN
+    while run_due(context).more:
+        if time.monotonic() > until:
+            return True
+    return False
+
+
+def _actions_due(context: Context) -> bool:
+    with context.db.read() as connection:
+        return _past(effects.next_due(connection), context)
+
+
+def _actions(context: Context) -> bool:
+    done = perform_due(context)
+    return bool(done.done or done.failed)
+
+
+def _mail_due(context: Context) -> bool:
+    with context.db.read() as connection:
+        return _past(outbox.next_due(connection), context)
+
+
+def _mail(context: Context, transport: Transport) -> bool:
+    done = dispatch(context, transport)
+    return bool(done.sent or done.failed)
+
+
+def _plugins_due(context: Context) -> bool:
+    names = [name for name in context.plugins.implementers("on_event") if not context.plugins.is_off(name)]
+    if not names:
+        return False
+    with context.db.read() as connection:
+        return bool(events.due(connection, names, context.clock()))
+
+
+def _sweep(context: Context) -> bool:
+    sweep_due(context)
+    return False
+
+
+def _past(due: datetime | None, context: Context) -> bool:
+    return due is not None and due <= context.clock()
