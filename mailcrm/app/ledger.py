@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,6 +15,8 @@ from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, 
 from mailcrm.store import effects, enrollments, reactions, steps
 from mailcrm.store.effects import State
 from mailcrm.store.enrollments import New
+
+T = TypeVar("T")
 
 SeatKey = tuple[int, str]
 """A flow and a subject: at most one enrollment is live there."""
@@ -111,10 +115,10 @@ class Ledger:
         if self._effects:
             effects.add(self.connection, self._effects)
             self._effects.clear()
-        for key, reason in self._withdrawn.items():
-            effects.withdraw(self.connection, (key,), reason, self.now)
-        for number, reason in self._withdrawn_all.items():
-            effects.withdraw_all(self.connection, (number,), reason, self.now)
+        for reason, keys in _by_value(self._withdrawn).items():
+            effects.withdraw(self.connection, keys, reason, self.now)
+        for reason, numbers in _by_value(self._withdrawn_all).items():
+            effects.withdraw_all(self.connection, numbers, reason, self.now)
         self._withdrawn.clear()
         self._withdrawn_all.clear()
 
@@ -140,3 +144,11 @@ class Ledger:
         self._dirty.add(new.id)
         if new.status is not Status.IN_PROGRESS:
             self.ended.append(new)
+
+
+def _by_value(pairs: Mapping[T, str]) -> Mapping[str, list[T]]:
+    """Few reasons, many that they are of: one statement for each."""
+    found: defaultdict[str, list[T]] = defaultdict(list)
+    for key, value in pairs.items():
+        found[value].append(key)
+    return found
