@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -11,17 +10,15 @@ from mailcrm.app import flow_files, machine
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan, item_of
-from mailcrm.builtin import letters
-from mailcrm.core.definitions import ActivityStep, EmailStep, SequenceDefinition, parse
-from mailcrm.core.definitions.model import Step
+from mailcrm.app.naming import CONTACT_OWNER, OWNER
+from mailcrm.core.definitions import Definition, EmailStep, SequenceDefinition, parse
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import FlowKind
-from mailcrm.errors import NotFound, Refused
+from mailcrm.errors import Refused
 from mailcrm.store import consents, flows, users
 from mailcrm.store.flows import StoredFlow
 
 KINDS = (FlowKind.SEQUENCE,)
-OWNER, CONTACT_OWNER = "owner", "contact-owner"
 
 
 def read(context: Context, path: Path) -> Plan:
@@ -34,18 +31,9 @@ def read(context: Context, path: Path) -> Plan:
     plan = flow_files.read(context, path)
     if not isinstance(plan.definition, SequenceDefinition):
         raise Refused(f"{path} defines no sequence; `mailcrm workflow apply {path}` applies it")
-    check(context, plan.definition)
+    if plan.stored is not None:
+        _same_item(plan.stored, plan.definition)
     return plan
-
-
-def check(context: Context, definition: SequenceDefinition) -> None:
-    """What the file alone can't tell. Raises Refused: a step names a user or template that there is none of."""
-    with context.db.read() as connection:
-        for number, step in enumerate(definition.steps, 1):
-            try:
-                _check_step(connection, step)
-            except (NotFound, Refused) as error:
-                raise Refused(f"step[{number}]: {error}") from None
 
 
 def effect(plan: Plan) -> str:
@@ -91,11 +79,8 @@ def apply(context: Context, actor: Actor, plan: Plan) -> int:
     now = context.clock()
     with context.db.write() as connection:
         stored = flows.search(connection, plan.definition.name, KINDS)
-        if stored is not None and stored.locked and stored.item != item_of(plan.definition):
-            raise Refused(
-                f"{stored.name!r} is for {stored.item}s for good, since something was enrolled in it; "
-                "define a new sequence under another name"
-            )
+        if stored is not None:
+            _same_item(stored, plan.definition)
         number = flow_files.store(connection, context, plan, actor)
         if stored is None:
             flows.activate(connection, number, now)
@@ -137,14 +122,9 @@ def definition(connection: Connection, context: Context, stored: StoredFlow) -> 
     return found
 
 
-def _check_step(connection: Connection, step: Step) -> None:
-    for user in _users(step):
-        users.find(connection, user)
-    if not isinstance(step, ActivityStep):
-        letters.template_of({"template": step.template})
-
-
-def _users(step: Step) -> Iterator[str]:
-    named = step.assignee if isinstance(step, ActivityStep) else step.sender
-    if named and named not in (OWNER, CONTACT_OWNER):
-        yield named
+def _same_item(stored: StoredFlow, definition: Definition) -> None:
+    if stored.locked and stored.item != item_of(definition):
+        raise Refused(
+            f"{stored.name!r} is for {stored.item}s for good, since something was enrolled in it; "
+            "define a new sequence under another name"
+        )

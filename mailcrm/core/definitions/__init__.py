@@ -1,7 +1,7 @@
 """Definition files of flows: TOML to definition, definition to flow, and back to TOML."""
 
 from mailcrm.core.definitions.compiling import to_flow
-from mailcrm.core.definitions.faults import DefinitionError, Fault
+from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults
 from mailcrm.core.definitions.model import (
     ActivityStep,
     Definition,
@@ -16,6 +16,7 @@ from mailcrm.core.definitions.model import (
 from mailcrm.core.definitions.notes import notes
 from mailcrm.core.definitions.parsing import MAX_STEPS, parse
 from mailcrm.core.definitions.printing import to_data, to_toml
+from mailcrm.core.definitions.wording import actions_of
 
 __all__ = [
     "MAX_STEPS",
@@ -25,11 +26,13 @@ __all__ = [
     "DraftStep",
     "EmailStep",
     "Fault",
+    "Faults",
     "OnEdit",
     "RuleDefinition",
     "SequenceDefinition",
     "StopOnReply",
     "WorkflowDefinition",
+    "actions_of",
     "notes",
     "parse",
     "to_data",

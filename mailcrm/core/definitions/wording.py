@@ -48,18 +48,21 @@ def _letters(definition: Definition) -> Iterator[tuple[Path, str]]:
             for index, step in enumerate(definition.steps):
                 if not isinstance(step, ActivityStep):
                     yield from _parts(("step", index), {"subject": step.subject, "body": step.body})
-        case RuleDefinition():
-            yield from _of(definition.action, ("with",))
-        case WorkflowDefinition():
-            for name, node in definition.nodes.items():
-                for index, action in enumerate(node.actions if isinstance(node, Do) else ()):
-                    several = isinstance(node, Do) and len(node.actions) > 1
-                    yield from _of(action, ("nodes", name, *(("do", index) if several else ()), "with"))
+        case RuleDefinition() | WorkflowDefinition():
+            for path, action in actions_of(definition):
+                if action.name in _ACTIONS:
+                    yield from _parts(path, action.args)
 
 
-def _of(action: Action, path: Path) -> Iterator[tuple[Path, str]]:
-    if action.name in _ACTIONS:
-        yield from _parts(path, action.args)
+def actions_of(definition: RuleDefinition | WorkflowDefinition) -> Iterator[tuple[Path, Action]]:
+    """Each action, with the path of its parameters."""
+    if isinstance(definition, RuleDefinition):
+        yield ("with",), definition.action
+        return
+    for name, node in definition.nodes.items():
+        actions = node.actions if isinstance(node, Do) else ()
+        for index, action in enumerate(actions):
+            yield ("nodes", name, *(("do", index) if len(actions) > 1 else ()), "with"), action
 
 
 def _parts(path: Path, values: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
