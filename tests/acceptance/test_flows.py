@@ -135,6 +135,17 @@ def test_worked_example_on_postgresql(  # WF-18
     crm = Crm(tmp_path, settings(postgres_url), capsys.readouterr)
     crm("person", "add", "--name", "Ewa Zielińska", "--email", EWA)
     worked_example(crm)
+    what_if_is_what_was(crm)
+    assert {row["flow"] for row in crm.rows("workflow", "jobs", EWA)} == {
+        "Buyers of offer 1",
+        "Campaign 1",
+        "Campaign 2",
+        "Offer 1",
+    }
+    crm("workflow", "deactivate", "Campaign 2", "--cancel-scheduled", "--yes")
+    assert crm.inside("Campaign 2") == 0
+    crm.later("5w")
+    assert crm.trace("Offer 1")["steps"] == []
 
 
 TAGGER = """
@@ -374,18 +385,19 @@ def test_what_if_changes_nothing_and_says_who_would_have_got_what(crm: Crm) -> N
     assert crm.tags() == {"Client 1"}
 
 
-def test_what_if_over_the_live_log_gives_the_live_state(crm: Crm) -> None:
-    worked_example(crm)
+def what_if_is_what_was(crm: Crm) -> None:
+    told = crm.rows("workflow", "replay", crm.file(OFFER), "--since", "2026-11-01")
     for person in (EWA, "adam@klient.example"):
         live = crm.trace("Offer 1", person)
         did = [(step["at"], step["node"]) for step in live["steps"] if step["result"].startswith("does ")]
-        number = live["person"]
-        would = [
-            (row["at"], row["node"])
-            for row in crm.rows("workflow", "replay", crm.file(OFFER), "--since", "2026-11-01")
-            if row["person"] == number and row["action"]
-        ]
-        assert would == did
+        mine = [row for row in told if row["person"] == live["person"]]
+        assert [(row["at"], row["node"]) for row in mine if row["action"]] == did
+        assert mine[-1]["result"] == live["status"]
+
+
+def test_what_if_over_the_live_log_gives_the_live_state(crm: Crm) -> None:
+    worked_example(crm)
+    what_if_is_what_was(crm)
 
 
 def test_two_versions_are_compared_by_text_and_by_what_they_would_have_done(crm: Crm) -> None:
