@@ -16,7 +16,7 @@ from mailcrm.builtin.letters import Template
 from mailcrm.core.definitions import ActivityStep, DraftStep, EmailStep
 from mailcrm.core.enrollment import Status, Subject
 from mailcrm.errors import MailcrmError, Refused
-from mailcrm.store import deals, flows, items, leads, users
+from mailcrm.store import deals, flows, items, leads
 from mailcrm.store.flows import StoredFlow
 from mailcrm.store.items import Listed
 from mailcrm.store.tables import deal, lead
@@ -27,8 +27,9 @@ _FOUND = 20
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts by status (SEQ-34), and the rows that were asked for (SEQ-33)."""
+    """Counts by status (SEQ-34), and the rows that were asked for (SEQ-33). ``flow``: the sequence's name."""
 
+    flow: str
     counts: Mapping[Status, int]
     rows: Sequence[Listed]
 
@@ -69,7 +70,7 @@ def overview(context: Context, name: str, status: Status | None = None, owner: i
         everything = items.listed(connection, stored.id)
         rows = items.listed(connection, stored.id, status=status, owner=owner) if status or owner else everything
     shown = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
-    return Overview({each: sum(row.status is each for row in everything) for each in shown}, rows)
+    return Overview(stored.name, {each: sum(row.status is each for row in everything) for each in shown}, rows)
 
 
 def shape(row: Listed, sequence: str) -> dict[str, Any]:
@@ -150,13 +151,12 @@ def _letter(
         writer = who.meant(connection, subject, step.sender, stored.owner)
         if writer is None:
             raise Refused("nobody to write in whose name; give the sequence an owner, or the step a sender")
-        sender = users.find(connection, str(writer))
         draft = letters.draft_of(
             connection,
             context.config,
             Template(step.subject or "", step.body or ""),
             subject,
-            sender=sender,
+            sender=writer,
             owner=stored.owner,
             recipient=step.recipient,
             before=before if step.in_thread else (),
@@ -164,4 +164,4 @@ def _letter(
     except MailcrmError as error:
         return StepShown(number, kind, step.after, problem=str(error))
     letter = draft.letter
-    return StepShown(number, kind, step.after, sender.email, draft.recipient, letter.subject, letter.text)
+    return StepShown(number, kind, step.after, draft.sender.email, draft.recipient, letter.subject, letter.text)

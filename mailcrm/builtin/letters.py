@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from mailcrm.builtin import variables, who
 from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.config import Config, User
+from mailcrm.core import spans
 from mailcrm.core.addresses import normalise
-from mailcrm.core.calendar import SubjectCalendar, subject_calendar
+from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.letter_ids import letter_id
@@ -58,8 +59,7 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     """
     draft = _draft(hands, effect, subject)
     span = who.optional(effect, "after")
-    due = _calendar(hands, draft.rep, subject).later(effect.at, span) if span else effect.at
-    due = _calendar(hands, draft.rep, subject).opening(due)
+    due = _due(hands, effect, draft.rep, subject, span)
     message_id = letter_id(hands.secret, effect.key, draft.sender.email)
     envelope = Envelope(
         sender=draft.sender.email,
@@ -93,8 +93,7 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     """
     draft = _draft(hands, effect, subject)
     span = who.optional(effect, "remind")
-    calendar = _calendar(hands, draft.rep, subject)
-    _announce(hands, effect, draft, "draft", calendar.opening(calendar.later(effect.at, span)) if span else effect.at)
+    _announce(hands, effect, draft, "draft", _due(hands, effect, draft.rep, subject, span) if span else effect.at)
     return Outcome.WAITS
 
 
@@ -111,7 +110,7 @@ def draft_of(
     template: Template,
     subject: Subject,
     *,
-    sender: StoredUser,
+    sender: int,
     owner: int | None,
     recipient: str | None = None,
     before: Sequence[Written] = (),
@@ -119,6 +118,7 @@ def draft_of(
     """Fill a template in for a subject.
 
     Args:
+        sender: in whose name it goes: a user's id.
         owner: the user whose signature is put under it (SEQ-15).
         recipient: an address; None: the subject's person's primary one.
         before: the mail whose thread it goes on with, the oldest first; none: it begins one.
@@ -126,23 +126,25 @@ def draft_of(
     Raises:
         Refused: a variable has no value, there is no address, the sender has left, or no mail came before.
     """
-    rep = _configured(config, sender)
+    known = {each.id: each for each in users.every(connection)}
+    writer = known[sender]
+    rep = _configured(config, writer)
     title = template.subject
     if not title and not before:
         raise Refused("the step is a reply to the mail before, and there is none; write a subject")
-    keys = {each.id: each.key for each in users.every(connection)}
-    signer = config.users.get(keys.get(owner or 0, ""), rep)
-    values = variables.of(connection, subject, rep, signer.signature)
+    signer = config.users.get(known[owner].key, rep) if owner in known else rep
+    values = variables.of(connection, subject, rep, signer.signature, title, template.body)
     letter = render(title or "Re:", template.body, values, signer.signature)
     if not title:
         last = before[-1].subject
         letter = Letter(last if last[:3].casefold() == "re:" else f"Re: {last}", letter.text)
     address, name = _recipient(connection, subject, recipient)
-    return Draft(letter, sender, rep, address, name, tuple(each.message_id for each in before))
+    return Draft(letter, writer, rep, address, name, tuple(each.message_id for each in before))
 
 
 def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
-    number = who.user(hands, effect, subject, who.optional(effect, "sender"))
+    owner = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
+    number = who.meant(hands.connection, subject, who.optional(effect, "sender"), owner)
     if number is None:
         raise Refused("nobody to write in whose name; give the flow an owner, or the step a sender")
     run = int(effect.key.partition(".")[0])
@@ -151,8 +153,8 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
         hands.config,
         template_of(effect.args),
         subject,
-        sender=users.find(hands.connection, str(number)),
-        owner=flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None,
+        sender=number,
+        owner=owner,
         recipient=who.optional(effect, "recipient"),
         before=written.by_run(hands.connection, run) if effect.args.get("in_thread") else (),
     )
@@ -181,11 +183,13 @@ def _recipient(connection: Connection, subject: Subject, given: str | None) -> t
     return address, "" if is_address(name) else name
 
 
-def _calendar(hands: Hands, rep: User, subject: Subject) -> SubjectCalendar:
+def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | None) -> datetime:
+    """``span`` after the step, in the rep's working hours; months go by the person's clock, where it is known."""
     known = None
-    if subject.person is not None:
+    if span is not None and span.endswith(spans.BY_THE_CALENDAR) and subject.person is not None:
         known = fields.of(hands.connection, "person", [subject.person]).get(subject.person, {}).get("time_zone")
-    return subject_calendar(known, rep.zone, rep.hours())
+    calendar = subject_calendar(known, rep.zone, rep.hours())
+    return calendar.opening(calendar.later(effect.at, span) if span else effect.at)
 
 
 def _announce(hands: Hands, effect: Effect, draft: Draft, kind: pulse.Kind, due: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from mailcrm.store import deals, fields, leads, organizations, people, tags
 from mailcrm.store.deals import AnyRow
 from mailcrm.store.fields import Record
 
+_Named: TypeAlias = frozenset[tuple[str, ...]]
 _MONEY = ("value", "currency")
 KNOWN: Mapping[str, Collection[str]] = {
     "person": ("name", "first_name", "last_name", "email", "phone", "tags", "fields"),
@@ -47,68 +48,75 @@ def check(template: str, item: str) -> None:
             raise BadTemplate(f"{{{{ {shown} }}}} is not known; {nearest(path[1], KNOWN[path[0]])}")
 
 
-def of(connection: Connection, subject: Subject, rep: User, signature: str) -> dict[str, Any]:
-    """The values of a letter's variables; what has none is left out.
+def of(connection: Connection, subject: Subject, rep: User, signature: str, *templates: str) -> dict[str, Any]:
+    """The values of the variables that these templates name; what has none is left out.
 
     Args:
         rep: in whose name the letter goes.
         signature: that of the flow's owner (SEQ-15).
+
+    Raises:
+        BadTemplate: one is no template.
     """
+    named = frozenset(path[:2] for template in templates for path in variables_of(template))
+    roots = {path[0] for path in named}
     found = {"rep": {"email": rep.email, "signature": signature, **_names(rep.name)}}
     organization: int | None = None
-    if subject.person is not None:
+    if subject.person is not None and not roots.isdisjoint(("person", "organization")):
         row = people.rows(connection, [subject.person])[subject.person]
         organization = row.organization_id
-        found["person"] = _person(connection, row)
-    if subject.deal is not None:
+        found["person"] = _person(connection, row, named)
+    if subject.deal is not None and not roots.isdisjoint(("deal", "organization")):
         row = deals.rows(connection, [subject.deal])[subject.deal]
         organization = row.organization_id or organization
-        found["deal"] = _item(connection, "deal", row, ("id", "title", "stage", "pipeline", "status", "currency"))
-    if subject.lead is not None:
+        columns = ("id", "title", "stage", "pipeline", "status", "currency")
+        found["deal"] = _item(connection, "deal", row, columns, named)
+    if subject.lead is not None and not roots.isdisjoint(("lead", "organization")):
         row = leads.rows(connection, [subject.lead])[subject.lead]
         organization = row.organization_id or organization
-        found["lead"] = _item(connection, "lead", row, ("id", "title", "currency"))
-    if organization is not None:
-        found["organization"] = _organization(connection, organization)
+        found["lead"] = _item(connection, "lead", row, ("id", "title", "currency"), named)
+    if organization is not None and "organization" in roots:
+        found["organization"] = _organization(connection, organization, named)
     return {root: _given(values) for root, values in found.items()}
 
 
-def _person(connection: Connection, row: AnyRow) -> dict[str, Any]:
-    emails = people.emails(connection, [row.id]).get(row.id, [])
-    phones = people.phones(connection, [row.id]).get(row.id, [])
-    return {
-        **_names(row.name),
-        "email": next(iter(emails), None),
-        "phone": next(iter(phones), None),
-        "tags": tags.of(connection, [row.id]).get(row.id, []),
-        "fields": _fields(connection, "person", row.id),
-    }
+def _person(connection: Connection, row: AnyRow, named: _Named) -> dict[str, Any]:
+    found: dict[str, Any] = _names(row.name)
+    if ("person", "email") in named:
+        found["email"] = next(iter(people.emails(connection, [row.id]).get(row.id, ())), None)
+    if ("person", "phone") in named:
+        found["phone"] = next(iter(people.phones(connection, [row.id]).get(row.id, ())), None)
+    if ("person", "tags") in named:
+        found["tags"] = tags.of(connection, [row.id]).get(row.id, [])
+    return found | _fields(connection, "person", row.id, named)
 
 
-def _names(name: str) -> dict[str, str | None]:
+def _names(name: str) -> dict[str, Any]:
     first = first_name(name)
     last = " ".join(word for word in name.replace(",", " ").split() if word != first) if first else None
     return {"name": None if is_address(name) else name, "first_name": first, "last_name": last}
 
 
-def _item(connection: Connection, record: Record, row: AnyRow, columns: Iterable[str]) -> dict[str, Any]:
+def _item(connection: Connection, record: Record, row: AnyRow, columns: Iterable[str], named: _Named) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in columns}
-    return {**values, "value": _amount(row.value), "fields": _fields(connection, record, row.id)}
+    return {**values, "value": _amount(row.value)} | _fields(connection, record, row.id, named)
 
 
-def _organization(connection: Connection, number: int) -> dict[str, Any]:
+def _organization(connection: Connection, number: int, named: _Named) -> dict[str, Any]:
     row = organizations.rows(connection, [number])[number]
     domains = organizations.domains(connection, [number]).get(number, [])
     return {
         "name": row.name,
         "industry": row.industry,
         "domain": next(iter(domains), None),
-        "fields": _fields(connection, "organization", number),
-    }
+    } | _fields(connection, "organization", number, named)
 
 
-def _fields(connection: Connection, record: Record, number: int) -> dict[str, Any]:
-    return _given(fields.of(connection, record, [number]).get(number, {}))
+def _fields(connection: Connection, record: Record, number: int, named: _Named) -> dict[str, Any]:
+    """The custom fields, where the templates name any."""
+    if (record, "fields") not in named:
+        return {}
+    return {"fields": _given(fields.of(connection, record, [number]).get(number, {}))}
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

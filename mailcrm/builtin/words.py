@@ -17,4 +17,4 @@ def filled(connection: Connection, config: Config, template: str, subject: Subje
         return template
     keys = {each.id: each.key for each in users.every(connection)}
     rep = config.users.get(keys.get(owner or 0, "")) or User(email="")
-    return fill(template, variables.of(connection, subject, rep, rep.signature))
+    return fill(template, variables.of(connection, subject, rep, rep.signature, template))

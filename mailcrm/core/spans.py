@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d|w|mo|y)")
 _EXACT = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
+BY_THE_CALENDAR = ("mo", "y")
+"""The endings of spans that have no exact length."""
+
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """Nothing is due later: it leaves calendars room to look ahead."""
 
