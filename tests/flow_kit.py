@@ -50,7 +50,8 @@ def count(hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
 
 
 async def outside(hands: Any, wanted: Effect) -> None:
-    """Only claimed and settled by tests."""
+    """Leaves an event, one however often it is done."""
+    hands.emit("link.clicked", {"message": wanted.key})
 
 
 TESTED: Mapping[str, Change] = {**CHANGES, "boom": boom, "count": count}

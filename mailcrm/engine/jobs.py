@@ -38,10 +38,10 @@ class Job:
 def jobs(context: Context, transport: Transport) -> list[Job]:
     """Everything that the worker does. Each is safe to be killed, and to be done by several processes at once."""
     return [
-        Job("flows", lambda: _flows_due(context), lambda: _flows(context), 0.05),
-        Job("actions", lambda: _actions_due(context), lambda: _actions(context), 0.5),
-        Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport), 0.5),
-        Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 0.5),
+        Job("flows", lambda: _flows_due(context), lambda: _flows(context), 0.1),
+        Job("actions", lambda: _actions_due(context), lambda: _actions(context), 1.0),
+        Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport), 1.0),
+        Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 1.0),
         Job("questions", lambda: True, lambda: ask_due(context) > 0, 5.0),
         Job("sweep", lambda: True, lambda: _sweep(context), 600.0),
     ]
