@@ -115,20 +115,31 @@ def _claim(context: Context) -> _Claim | None:
         return None
     with context.db.write() as connection:
         mails = outbox.claim(connection, now, BATCH)
-        cleared = _cleared(connection, mails, now, now)
-    return _Claim(cleared, now, len(mails) - len(cleared), len(mails) == BATCH) if mails else None
+        cleared, refused = _cleared(connection, mails, now, now)
+    return _Claim(cleared, now, refused, len(mails) == BATCH) if mails else None
 
 
-def _cleared(connection: Connection, mails: list[Claimed], claimed_at: datetime, now: datetime) -> list[Claimed]:
-    """Those that may leave now. A flow's mail without its sender's consent fails here, and its run with it (SEQ-25)."""
+def _cleared(
+    connection: Connection, mails: list[Claimed], claimed_at: datetime, now: datetime
+) -> tuple[list[Claimed], int]:
+    """Those that may leave now, and how many never may.
+
+    A flow's mail without its sender's consent fails here, and its run with it (SEQ-25). One whose person has answered
+    waits until flows know it.
+    """
+    refused = 0
     found = consents.hindrances(connection, [mail.id for mail in mails if mail.kind == FLOW])
     for mail in mails:
         if mail.id in found:
             reason, withdrawn = found[mail.id].reason, found[mail.id].withdrawn
+            if found[mail.id].passing:
+                outbox.unclaim(connection, [mail.id], claimed_at, now + FIRST_DELAY, reason)
+                continue
+            refused += 1
             if outbox.failed(connection, mail.id, claimed_at, reason, withdrawn=withdrawn):
                 _settle(connection, mail, now, reason, refused=not withdrawn)
                 log.warning("mail %s to %s is not sent: %s", mail.id, mail.recipient, reason)
-    return [mail for mail in mails if mail.id not in found]
+    return [mail for mail in mails if mail.id not in found], refused
 
 
 def _settle(connection: Connection, mail: Claimed, now: datetime, problem: str = "", *, refused: bool = False) -> None:
@@ -150,8 +161,9 @@ def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
                 claimed_at = _renew(context, waiting, claimed_at)
                 if mail.id not in waiting:
                     continue
-                if not _still_cleared(context, mail, claimed_at):
-                    failed += 1
+                may, refused = _still_cleared(context, mail, claimed_at)
+                if not may:
+                    failed += refused
                     del waiting[mail.id]
                     continue
                 try:
@@ -183,12 +195,12 @@ def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
     return Dispatched(sent, failed, delayed, reason)
 
 
-def _still_cleared(context: Context, mail: Claimed, claimed_at: datetime) -> bool:
+def _still_cleared(context: Context, mail: Claimed, claimed_at: datetime) -> tuple[list[Claimed], int]:
     """Consent is read again at the moment of sending: it may have been withdrawn since the claim (SEQ-27)."""
     if mail.kind != FLOW:
-        return True
+        return [mail], 0
     with context.db.write() as connection:
-        return bool(_cleared(connection, [mail], claimed_at, context.clock()))
+        return _cleared(connection, [mail], claimed_at, context.clock())
 
 
 def _again(context: Context, mail: Claimed, claimed_at: datetime, reason: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -175,7 +176,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     linker.finish()
     if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
-    happened = [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread))]
+    happened = [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread), now)]
     events.record_quietly(connection, happened, context.plugins.implementers("on_event"), now)
     drafts.fulfil(connection, context, happened, now)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
@@ -241,8 +242,11 @@ def _same_batch_twice(linker: Linker, places: Sequence[tuple[str, Arrival]], fir
             linker.rows.location(ids[identity], linker.setting.folder_id, arrival.uid, arrival.flags)
 
 
-def _events(linked: Linked, thread: int) -> list[NewEvent]:
-    """What is told about a message, which is in that thread; nothing about old mail."""
+def _events(linked: Linked, thread: int, now: datetime) -> list[NewEvent]:
+    """What is told about a message, which is in that thread; nothing about old mail.
+
+    A stranger's mail happens when it is received: its Date is his to choose, and flows would go by it.
+    """
     item = linked.item
     if not linked.counts:
         return []
@@ -264,7 +268,7 @@ def _events(linked: Linked, thread: int) -> list[NewEvent]:
             kind=kind,
             key=f"{kind}:{item.identity}:{person or ''}",
             person=person,
-            at=item.at,
+            at=item.at if item.direction is Direction.OUT else min(item.arrival.received_at, now),
             source="mail",
             data=fields,
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from mailcrm.store.db import slices
-from mailcrm.store.tables import consent, effect, enrollment, flow, outbox, user
+from mailcrm.store.tables import consent, effect, enrollment, event, flow, outbox, reaction, user
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,17 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Hindrance:
-    """Why a mail of a flow may not leave. ``withdrawn``: its run has ended or gone on without it."""
+    """Why a mail of a flow may not leave.
+
+    Args:
+        withdrawn: its run has ended or gone on without it.
+        passing: an answer of its person is still to be taken, which may end its run.
+    """
 
     key: str
     reason: str
-    withdrawn: bool
+    withdrawn: bool = False
+    passing: bool = False
 
 
 def record(
@@ -80,8 +86,15 @@ def hindrances(connection: Connection, mails: Iterable[int]) -> Mapping[int, Hin
     """
     found: dict[int, Hindrance] = {}
     live = _last(consent.c.flow_id == flow.c.id, consent.c.user_id == outbox.c.user_id)
+    answered = (
+        select(1)
+        .where(reaction.c.person_id == enrollment.c.person_id, reaction.c.pending.is_(True))
+        .where(event.c.id == reaction.c.event_id, event.c.kind == "mail.replied")
+        .correlate(enrollment)
+        .exists()
+    )
     query = (
-        select(outbox.c.id, outbox.c.key, flow.c.name, user.c.key, user.c.disabled_at, effect.c.state, live)
+        select(outbox.c.id, outbox.c.key, flow.c.name, user.c.key, user.c.disabled_at, effect.c.state, live, answered)
         .select_from(outbox)
         .join(effect, effect.c.key == outbox.c.key, isouter=True)
         .join(enrollment, enrollment.c.id == effect.c.enrollment_id, isouter=True)
@@ -90,15 +103,17 @@ def hindrances(connection: Connection, mails: Iterable[int]) -> Mapping[int, Hin
         .where(outbox.c.kind == "flow")
     )
     for piece in slices(mails):
-        for number, key, name, sender, disabled, state, granted in connection.execute(
+        for number, key, name, sender, disabled, state, granted, answers in connection.execute(
             query.where(outbox.c.id.in_(piece))
         ):
             if state != "waiting":
                 found[number] = Hindrance(key, "its flow does not wait for it any more", withdrawn=True)
             elif disabled is not None:
-                found[number] = Hindrance(key, f"{sender} is disabled", withdrawn=False)
+                found[number] = Hindrance(key, f"{sender} is disabled")
+            elif answers:
+                found[number] = Hindrance(key, "flows are to be told of an answer first", passing=True)
             elif not granted:
-                found[number] = Hindrance(key, f"no consent of {sender} for {name}", withdrawn=False)
+                found[number] = Hindrance(key, f"no consent of {sender} for {name}")
     return found
 
 
