@@ -398,3 +398,37 @@ def test_on_and_off_at_any_time(crm: Crm) -> None:  # GRAPH-5
         crm("workflow", "activate" if on else "deactivate", "Campaign 1", "--yes")
         crm.emit("tag.added", person(crm, f"P{number}"), tag="campaign-1")
         assert crm.inside("Campaign 1") == inside
+
+
+def test_what_is_removed_stops_and_its_name_is_free(crm: Crm) -> None:  # SEQ-36, WF-14
+    crm.workflow(CAMPAIGN.format(number=1).replace("1mo", "2d").replace('next = "end"', 'next = "mark"') + MARK)
+    crm.emit("tag.added", tag="campaign-1")
+    crm("workflow", "remove", "Campaign 1", code=1)
+    assert "1 inside" in crm.errors
+    crm("workflow", "remove", "Campaign 1", "--yes")
+    crm.later("2d")
+    assert (crm.tags(), crm.rows("workflow", "list")) == (set(), [])
+    (job,) = crm.rows("workflow", "jobs", EWA)
+    assert (job["status"], job["reason"]) == ("removed", "the workflow was removed")
+    crm.workflow(CAMPAIGN.format(number=1))
+    assert crm.inside("Campaign 1") == 0
+
+
+MARK = """
+[nodes.mark]
+do = "tag.add"
+with = { tag = "marked" }
+next = "end"
+"""
+
+
+def test_a_rule_that_is_off_stays_off_when_it_is_edited(crm: Crm) -> None:  # WF-17
+    rule = 'kind = "rule"\nname = "R"\non = "form.submitted"\ndo = "tag.add"\nwith = { tag = "a" }\n'
+    crm("workflow", "apply", crm.file(rule), "--yes")
+    crm("workflow", "deactivate", "R", "--yes")
+    crm("workflow", "apply", crm.file(rule.replace('"a"', '"b"')), "--yes")
+    crm.emit("form.submitted", form="x")
+    assert crm.tags() == set()
+    crm("workflow", "activate", "R", "--yes")
+    crm.emit("form.submitted", form="x")
+    assert crm.tags() == {"b"}
