@@ -32,7 +32,7 @@ def list_(
     from mailcrm.store import outbox
 
     if state is not None and state not in _STATES:
-        raise Refused(f"there is no state {state!r}; there are {', '.join(_STATES)}")
+        raise typer.BadParameter(f"{state!r} is not one of {', '.join(_STATES)}", param_hint="--state")
     with context(ctx).db.read() as connection:
         rows = [shape(each) for each in outbox.listed(connection, state)]
     emit(rows, as_json, _COLUMNS)

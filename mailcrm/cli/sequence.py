@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Literal, TypeAlias
 
 import typer
@@ -15,7 +17,7 @@ from mailcrm.app.enrolling import Item
 from mailcrm.cli.desk import Desk, desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults
 from mailcrm.cli.options import DryRun, Json, Owner, Toml, Yes
-from mailcrm.cli.output import confirm, emit, emit_one, say
+from mailcrm.cli.output import clean, confirm, emit, emit_one, say
 from mailcrm.core.enrollment import Status
 from mailcrm.errors import Refused
 from mailcrm.gallery import gallery
@@ -65,7 +67,7 @@ def apply(ctx: typer.Context, file: File, dry_run: DryRun = False, yes: Yes = Fa
     with definition_faults():
         plan = sequences.read(at.context, file)
     effect = sequences.effect(plan)
-    announce(plan, effect, sequences.remarks(at.context, plan), as_json)
+    announce(plan, effect, sequences.remarks(at.context, at.actor, plan), as_json)
     doing = bool(plan.changes) and not dry_run
     if doing:
         confirm(f"Apply {file.name}", yes)
@@ -162,7 +164,7 @@ def overview(
     wanted = [status] if status else [None, Status.REMOVED]
     found = [views.overview(at.context, name, each, whose) for each in wanted]
     rows = sorted((row for part in found for row in part.rows), key=lambda row: row.id)
-    emit([views.shape(row, name) for row in rows], as_json, _OVERVIEW)
+    emit([views.shape(row, found[0].flow) for row in rows], as_json, _OVERVIEW)
     if not as_json:
         say(", ".join(f"{each.value.replace('_', ' ')}: {count}" for each, count in found[0].counts.items()))
 
@@ -183,7 +185,9 @@ def preview(
         emit(steps, as_json=True, columns=())
         return
     for step in steps:
-        emit_one(step, as_json=False)
+        emit_one(replace(step, text=None), as_json=False)
+        if step.text:
+            typer.echo(f"\n{indent(clean(step.text.rstrip()), '    ')}")
         typer.echo()
 
 

@@ -232,12 +232,12 @@ def test_an_edit_that_takes_the_step_away_ends_the_run(home: House) -> None:
 def test_what_lacks_consent_is_said_when_it_is_applied(home: House) -> None:
     # SEQ-24: only where it sends by itself
     home.apply(CALL)
-    assert sequences.remarks(home.context, sequences.read(home.context, home.folder / "Warm.toml")) == []
+    assert sequences.remarks(home.context, home.anna, sequences.read(home.context, home.folder / "Warm.toml")) == []
     home.apply(CALL + MAIL)
-    [remark] = sequences.remarks(home.context, sequences.read(home.context, home.folder / "Warm.toml"))
+    [remark] = sequences.remarks(home.context, home.anna, sequences.read(home.context, home.folder / "Warm.toml"))
     assert "anna has not consented" in remark
     home.consent()
-    assert sequences.remarks(home.context, sequences.read(home.context, home.folder / "Warm.toml")) == []
+    assert sequences.remarks(home.context, home.anna, sequences.read(home.context, home.folder / "Warm.toml")) == []
 
 
 def test_a_sequence_with_items_inside_is_removed_only_when_that_is_confirmed(home: House) -> None:
