@@ -44,15 +44,13 @@ def effect(plan: Plan) -> str:
     return f"{inside} at the step reached; mail that is scheduled goes as it is, later steps use the new text"
 
 
-def remarks(context: Context, plan: Plan) -> list[str]:
+def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
     """What its author should know: whose consent is lacking (A4, SEQ-24)."""
     if not isinstance(plan.definition, SequenceDefinition):
         return []
     with context.db.read() as connection:
         number = plan.stored.id if plan.stored else 0
-        owner = users.find(connection, plan.definition.owner).id if plan.definition.owner else None
-        owner = owner or (plan.stored.owner if plan.stored else None)
-        return lacking(connection, number, plan.definition, owner)
+        return lacking(connection, number, plan.definition, flow_files.owner_of(connection, plan, actor))
 
 
 def lacking(connection: Connection, number: int, definition: SequenceDefinition, owner: int | None) -> list[str]:
