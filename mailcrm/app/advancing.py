@@ -110,7 +110,7 @@ class Round:
         """Take everything, and write what came of it. Raises StepFailed, Stale, Temporary."""
         for whose in list(self._queues):
             self._take_all(whose, self._queues[whose])
-        self.ledger.close()
+        self.stepper.close()
         pause_failing(self.context, self.connection, self.flows, self.ledger.ended)
 
     # -- what is pending

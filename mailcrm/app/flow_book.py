@@ -55,14 +55,16 @@ class _Index:
 
 
 class Flows:
-    """Every flow that is not removed, as of one moment; safe to be shared between threads."""
+    """Every flow that is not removed, as of the moment that ``mark`` names; safe to be shared between threads."""
 
     def __init__(
         self,
         registry: Registry,
         calendars: Mapping[int, SubjectCalendar],
         current: Iterable[tuple[StoredFlow, str]],
+        mark: str = "",
     ) -> None:
+        self.mark = mark
         self._registry = registry
         self._calendars = calendars
         self._versions: dict[tuple[int, int], Compiled | None] = {}
@@ -169,16 +171,16 @@ class FlowBook:
 
     def __init__(self, registry: Registry, config: Config) -> None:
         self._registry, self._config = registry, config
-        self._read: tuple[str, Flows] | None = None
+        self._read: Flows | None = None
         self._lock = threading.Lock()
 
     def read(self, connection: Connection) -> Flows:
         """The flows as of now."""
         mark = reactions.mark(connection)
         with self._lock:
-            if self._read is None or self._read[0] != mark or not mark:
-                self._read = mark, self._compiled(connection)
-            return self._read[1]
+            if self._read is None or self._read.mark != mark or not mark:
+                self._read = self._compiled(connection, mark)
+            return self._read
 
     def publish(self, connection: Connection, now: datetime) -> None:
         """Make a change of flows known to every process, and keep from now on the events that they wait for.
@@ -187,13 +189,17 @@ class FlowBook:
         """
         reactions.want(connection, self._compiled(connection).kinds(connection), now)
 
-    def _compiled(self, connection: Connection) -> Flows:
+    def change(self, connection: Connection) -> None:
+        """From now on nobody enters a flow until the transaction ends."""
+        reactions.change(connection)
+
+    def _compiled(self, connection: Connection, mark: str = "") -> Flows:
         calendars = {
             user.id: SubjectCalendar(entry.zone, entry.hours())
             for user in users.every(connection)
             if (entry := self._config.users.get(user.key)) is not None
         }
-        return Flows(self._registry, calendars, flows.current(connection, _EVERY))
+        return Flows(self._registry, calendars, flows.current(connection, _EVERY), mark)
 
 
 def _needs(flow: Flow, registry: Registry) -> frozenset[str]:

@@ -59,6 +59,7 @@ class Ledger:
         ended: the enrollments that have ended in it, in order.
         told: keys of the effects whose end was told; ``handled``: the events that were reacted to.
         stopped: the enrollments whose effects were all withdrawn: they want no more.
+        lets_in: somebody has entered a flow.
     """
 
     connection: Connection
@@ -67,6 +68,7 @@ class Ledger:
     handled: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
+    lets_in: bool = False
     _rows: dict[int, _Row] = field(default_factory=dict)
     _dirty: set[int] = field(default_factory=set)
     _effects: list[tuple[int, Effect, State]] = field(default_factory=list)
@@ -139,6 +141,7 @@ class Ledger:
         row = self._rows.get(new.id)
         if row is None:
             self._rows[new.id] = _Row(new, None, by)
+            self.lets_in = True
         else:
             row.enrollment = new
         self._dirty.add(new.id)

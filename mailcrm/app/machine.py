@@ -74,9 +74,10 @@ def run_due(context: Context, limit: int = 500, changes: Mapping[str, Change] = 
         with context.db.write() as connection:
             claim = claims.claim(connection, now, limit)
             ran = _round(context, connection, claim, now, changes)
-    except Temporary:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns one of them: found out one by one
+    except Exception as error:
+        if isinstance(error, Temporary) and not isinstance(error, enrollments.Stale):
+            raise
+        # Whatever it is, it concerns one of them: found out one by one.
         log.debug("a round is made anew, subject by subject: %s", error)
         ran = _one_by_one(context, claim, now, changes)
     if ran.stimuli:
@@ -128,7 +129,7 @@ def enter(
             continue
         stepper.follow(seat, decision, by)
         entered.append(Entered(decision.enrollment.id))
-    stepper.ledger.close()
+    stepper.close()
     return entered
 
 
@@ -151,11 +152,12 @@ def stop(
     persons = {each.subject.person for each in found if each.subject.person is not None}
     if connection.dialect.name == "postgresql":
         enrollments.lock(connection, persons)
+        enrollments.lock_alone(connection, [each.id for each in found])
         found = enrollments.with_ids(connection, [each.id for each in found])  # a worker may have moved them
     stepper = _stepper(context, connection, persons, why.at, changes)
     for seat in [stepper.sit(each) for each in found]:
         stepper.take(seat, why, why.at)
-    stepper.ledger.close()
+    stepper.close()
     return len(found)
 
 

@@ -159,6 +159,21 @@ class Stepper:
         new = events.record_many(self.connection, [row], listening, self.ledger.now, kinds)
         return reactions.owed(self.connection, new) if new and person in self.known.persons else []
 
+    def close(self) -> None:
+        """Write everything that is left.
+
+        Raises:
+            Stale: somebody was let into a flow that has been changed meanwhile, or was moved by somebody else.
+            Temporary: flows are being changed.
+        """
+        if self.ledger.lets_in:
+            mark = reactions.hold(self.connection)
+            if mark is None:
+                raise Temporary("somebody is changing flows just now; it goes on when he is done")
+            if mark != self.flows.mark:
+                raise enrollments.Stale("flows were changed meanwhile; try again")
+        self.ledger.close()
+
     # -- within a step
 
     def _keep(self, seat: Seat) -> Seat:

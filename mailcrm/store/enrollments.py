@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Dialect, bindparam, case, func, select, update
 
 from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
+from mailcrm.errors import Temporary
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Lookup, Utc, slices
 from mailcrm.store.rowset import rowset
@@ -23,8 +24,8 @@ _IN_PROGRESS = Status.IN_PROGRESS.value
 _UTC = Utc()
 
 
-class Stale(Exception):
-    """Somebody else has moved an enrollment meanwhile: the transaction is to be made anew."""
+class Stale(Temporary):
+    """Somebody else has moved an enrollment, or changed its flow, meanwhile: the transaction is to be made anew."""
 
 
 class _State(msgspec.Struct, omit_defaults=True):
@@ -58,6 +59,15 @@ def lock(connection: Connection, persons: Iterable[int]) -> None:
     if connection.dialect.name == "postgresql":
         for piece in slices(sorted(set(persons))):
             query = select(person.c.id).where(person.c.id.in_(piece)).order_by(person.c.id)
+            connection.execute(query.with_for_update(key_share=True)).all()
+
+
+def lock_alone(connection: Connection, ids: Iterable[int]) -> None:
+    """``lock`` for those of these enrollments that have no person: their own rows."""
+    if connection.dialect.name == "postgresql":
+        for piece in slices(sorted(set(ids))):
+            alone = enrollment.c.id.in_(piece) & enrollment.c.person_id.is_(None)
+            query = select(enrollment.c.id).where(alone).order_by(enrollment.c.id)
             connection.execute(query.with_for_update(key_share=True)).all()
 
 
@@ -136,7 +146,7 @@ def save(connection: Connection, moved: Sequence[tuple[int, Enrollment]]) -> Non
     moves = [pair for pair in moved if pair[1].status is Status.IN_PROGRESS]
     for rows, columns in ((ends, _ENDS), (moves, _MOVES)):
         if rows and _save(connection, rows, columns) != len(rows):
-            raise Stale("an enrollment was moved by somebody else")
+            raise Stale("an enrollment was moved by somebody else meanwhile; try again")
 
 
 def failures(connection: Connection, flow: int, since: datetime) -> int:

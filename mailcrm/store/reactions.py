@@ -16,6 +16,7 @@ from mailcrm.store.db import Lookup, slices
 from mailcrm.store.tables import event, reaction, setting
 
 _WANTED = "flows.kinds"
+_kept = select(setting.c.value).where(setting.c.name == _WANTED)
 _COLUMNS = (event.c.id, event.c.kind, event.c.person_id, event.c.at, event.c.source, event.c.data, reaction.c.chain)
 _pending = select(*_COLUMNS).join_from(reaction, event).where(reaction.c.pending.is_(True))
 _pending_of = Lookup(_pending, reaction.c.person_id)
@@ -50,6 +51,19 @@ def wanted(connection: Connection) -> frozenset[str]:
 def mark(connection: Connection) -> str:
     """Another one after each ``want``; "" before the first."""
     return str(_setting(connection).get("mark", ""))
+
+
+def hold(connection: Connection) -> str | None:
+    """``mark``, which stays as it is until the transaction ends; None while somebody changes flows (``change``)."""
+    row = connection.execute(_kept.with_for_update(read=True, skip_locked=True)).first()
+    if row is None:
+        return None if mark(connection) else ""
+    return str(row.value.get("mark", ""))
+
+
+def change(connection: Connection) -> None:
+    """Flows are changed in this transaction: whoever lets somebody in meanwhile has to do it anew."""
+    connection.execute(_kept.with_for_update())
 
 
 def want(connection: Connection, kinds: Collection[str], now: datetime) -> None:
@@ -103,7 +117,7 @@ def looked_back(
 
 
 def _setting(connection: Connection) -> Mapping[str, Any]:
-    return connection.execute(select(setting.c.value).where(setting.c.name == _WANTED)).scalar() or {}
+    return connection.execute(_kept).scalar() or {}
 
 
 def by_time(each: Happened) -> tuple[datetime, int]:

@@ -1,0 +1,140 @@
+"""Workers and users at the same moment: nothing is done twice, nothing is lost; on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mailcrm.app import machine, workflows
+from mailcrm.app.acting import Actor
+from mailcrm.builtin.hands import Hands, Outcome
+from mailcrm.core.enrollment import Effect, Status, Stop, Subject
+from mailcrm.store import deals, organizations, pipelines
+from mailcrm.store.db import Database
+from mailcrm.store.deals import NewDeal
+from tests.flow_kit import TESTED, Story
+
+_LONG = 10.0
+
+
+@pytest.fixture
+def story(database: Database, tmp_path: Path) -> Story:
+    return Story(database, tmp_path)
+
+
+COUNTS = """
+kind = "workflow"
+name = "Counts"
+[nodes.in]
+on = "tag.added"
+where = { tag = "go" }
+next = "do"
+[nodes.do]
+do = "count"
+next = "pause"
+[nodes.pause]
+wait = "1d"
+next = "again"
+[nodes.again]
+do = "count"
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+class Beside:
+    """Something that somebody else does while a worker is in the middle of a step."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(act,))
+        self.error: BaseException | None = None
+        self.begun = False
+
+    def change(self, hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
+        """Begins it at the first step, and goes on when it is done, or waits for us."""
+        if not self.begun:
+            self.begun = True
+            self._thread.start()
+            self._thread.join(0.5)
+        return TESTED["count"](hands, wanted, subject)
+
+    def finish(self) -> None:
+        self._thread.join(_LONG)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BaseException as error:
+            self.error = error
+
+
+def test_who_comes_in_while_a_workflow_is_cancelled_is_taken_out(story: Story) -> None:  # WF-14
+    flow, ewa = story.flow(COUNTS), story.person()
+    story.tagged(ewa, "go")
+    beside = Beside(lambda: workflows.deactivate(story.context, Actor(), "Counts", cancel=True))
+    story.run(changes={**TESTED, "count": beside.change})
+    beside.finish()
+    story.run()
+    assert "in_progress" not in story.statuses(flow)
+
+
+def test_who_is_let_in_by_a_book_that_is_old_does_not_come_in(story: Story) -> None:  # WF-13
+    """The workflow is deactivated after the worker has read its flows, and before it lets anybody in."""
+    first = story.flow(COUNTS.replace("Counts", "A first"))
+    flow, ewa = story.flow(COUNTS), story.person()
+    story.tagged(ewa, "go")
+    beside = Beside(lambda: workflows.deactivate(story.context, Actor(), "Counts", cancel=True))
+    story.run(changes={**TESTED, "count": beside.change})
+    beside.finish()
+    story.run()
+    assert (story.statuses(first), "in_progress" in story.statuses(flow)) == (["in_progress"], False)
+
+
+CALLS = """
+kind = "sequence"
+name = "Calls"
+for = "deals"
+owner = "anna"
+[[step]]
+type = "activity"
+activity = "call"
+[[step]]
+type = "activity"
+after = "1d"
+activity = "meeting"
+"""
+
+
+def test_a_run_of_nobody_is_ended_while_it_moves(story: Story) -> None:
+    flow = story.flow(CALLS)
+    with story.db.write() as connection:
+        pipelines.ensure_default(connection)
+        firm = organizations.add(connection, "Firma", story.now, created_by="test")
+        stage = pipelines.first_stage(connection)
+        number = deals.add(connection, NewDeal("Dach", stage, "test", organization=firm), story.now)
+        machine.enter(story.context, connection, flow, [Subject(None, deal=number)], by="test", at=story.now)
+    (run,) = story.runs(flow)
+
+    def stop() -> None:
+        with story.db.write() as connection:
+            machine.stop(story.context, connection, [run.id], Stop(Status.REMOVED, "taken out", story.now))
+
+    beside = Beside(stop)
+
+    def create(hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
+        beside.change(hands, wanted, Subject(ewa))
+        return Outcome.DONE
+
+    ewa = story.person()
+    story.now += timedelta(days=1)
+    story.run(changes={**TESTED, "activity.create": create})
+    beside.finish()
+    assert story.statuses(flow)[0] in ("removed", "completed")
