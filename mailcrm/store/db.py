@@ -33,6 +33,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
@@ -251,8 +252,10 @@ def _is_wrong(error: BaseException | None) -> bool:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, **_JSON)
-    engine = create_engine(url, **_JSON)
+        engine = create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True, **_JSON)
+        event.listens_for(engine, "handle_error")(_without_rows)
+        return engine
+    engine = create_engine(url, hide_parameters=True, **_JSON)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -266,6 +269,15 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _without_rows(context: ExceptionContext) -> None:
+    """PostgreSQL shows the row that it refuses; mail has no place in an error or a log."""
+    told = getattr(getattr(context.original_exception, "diag", None), "message_primary", None)
+    error = context.sqlalchemy_exception
+    if told and error is not None:
+        context.original_exception.args = (told,)
+        error.args = (f"({type(context.original_exception).__name__}) {told}", *error.args[1:])
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

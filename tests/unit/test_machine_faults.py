@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from mailcrm.app.flow_book import FlowBook
 from mailcrm.builtin.hands import Hands, Outcome
@@ -19,6 +20,7 @@ from mailcrm.errors import Permanent, Temporary
 from mailcrm.store import effects, events
 from mailcrm.store.db import Database
 from mailcrm.store.events import NewEvent
+from mailcrm.store.tables import outbox
 from tests.flow_kit import START, TESTED, Story
 
 
@@ -154,3 +156,18 @@ def test_what_a_failed_change_told_of_has_not_happened(story: Story) -> None:
     story.tagged(ewa, "go")
     story.run(changes={**TESTED, "count": emits_and_fails})
     assert (story.statuses(flow), story.tags(ewa)) == (["failed"], [])
+
+
+def test_what_was_to_be_stored_is_in_no_reason_and_no_log(story: Story, caplog: pytest.LogCaptureFixture) -> None:
+    def spoilt(hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
+        letter = {"key": "k", "kind": "flow", "content": b"x", "subject": "a secret letter"}
+        hands.connection.execute(insert(outbox), letter)
+        return Outcome.DONE
+
+    flow, ewa = story.flow(OUTSIDE.replace('"outside"', '"count"')), story.person()
+    story.tagged(ewa, "go")
+    story.run(changes={**TESTED, "count": spoilt})
+    (run,) = story.runs(flow)
+    assert run.status == "failed"
+    assert "IntegrityError" in run.reason
+    assert "secret" not in run.reason + caplog.text
