@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from mailcrm.app.context import Context
-from mailcrm.store import erasing, unwanted
+from mailcrm.store import enrollments, erasing, unwanted
 from mailcrm.store.tables import person_address
 
 _PIECE = 1 << 20
@@ -44,6 +44,7 @@ def erase(context: Context, person: int | None, addresses: Sequence[str] = ()) -
     with context.db.write() as connection:
         erasing.overwrite_deleted(connection)
         numbers = erasing.persons(connection, person) if person is not None else []
+        enrollments.lock(connection, numbers)  # flows are done with him
         emails = sorted({*erasing.addresses(connection, numbers), *addresses})
         unwanted.remember(connection, context.secret, emails, "erased", context.clock())
         found = erasing.mail(connection, numbers, emails)

@@ -8,12 +8,15 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.core.enrollment import Status, Stop
-from mailcrm.store import enrollments, runs
+from mailcrm.store import enrollments, reactions, runs
 from mailcrm.store.runs import Noun
 
 
 def removed(connection: Connection, context: Context, noun: Noun, number: int) -> None:
-    """A record is taken out of every list: its runs end, with what is scheduled."""
+    """A record is taken out of every list: its runs end, with what is scheduled, and a person begins none any more."""
+    if noun == "person":
+        enrollments.lock(connection, [number])
+        reactions.handled(connection, [each.event.id for each in reactions.pending(connection, [number])])
     found = runs.inside(connection, noun, number)
     stop = Stop(Status.REMOVED, f"{noun} {number} was removed", context.clock())
     _end(connection, context, found, stop)
@@ -21,8 +24,6 @@ def removed(connection: Connection, context: Context, noun: Noun, number: int) -
 
 def merged(connection: Connection, context: Context, noun: Noun, keep: int, gone: int) -> None:
     """Two records are one: the runs of the one that goes go on as the other's, save in flows that it is inside of."""
-    if noun == "person":
-        enrollments.lock(connection, [keep, gone])
     stop = Stop(Status.REMOVED, f"{noun} {gone} was merged into {keep}, which is inside already", context.clock())
     _end(connection, context, runs.twice(connection, noun, keep, gone), stop)
     runs.move(connection, noun, keep, gone)

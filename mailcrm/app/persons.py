@@ -14,7 +14,7 @@ from mailcrm.app.records import addresses, customers, writing
 from mailcrm.builtin import tags
 from mailcrm.core.given import text
 from mailcrm.errors import Refused
-from mailcrm.store import merging, people, undoing, unwanted
+from mailcrm.store import enrollments, merging, people, undoing, unwanted
 from mailcrm.store.people import NewPerson
 
 
@@ -96,6 +96,7 @@ def merge(context: Context, keep: int, gone: int) -> None:
     if keep == gone:
         raise Refused(f"person {keep} can't be merged with himself; name another")
     with context.db.write() as connection:
+        enrollments.lock(connection, [keep, gone])
         merging.persons(connection, keep, gone, context.clock())
         flow_subjects.merged(connection, context, "person", keep, gone)
     context.changed()

@@ -8,14 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from mailcrm.app import machine, workflows
+from mailcrm.app import erasing, machine, persons, workflows
 from mailcrm.app.acting import Actor
 from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.core.enrollment import Effect, Status, Stop, Subject
+from mailcrm.errors import Temporary
 from mailcrm.store import deals, organizations, pipelines
 from mailcrm.store.db import Database
 from mailcrm.store.deals import NewDeal
+from mailcrm.store.tables import enrollment, event, reaction
 from tests.flow_kit import TESTED, Story
 
 _LONG = 10.0
@@ -62,6 +65,9 @@ class Beside:
             self._thread.start()
             self._thread.join(0.5)
         return TESTED["count"](hands, wanted, subject)
+
+    def start(self) -> None:
+        self._thread.start()
 
     def finish(self) -> None:
         self._thread.join(_LONG)
@@ -138,3 +144,116 @@ def test_a_run_of_nobody_is_ended_while_it_moves(story: Story) -> None:
     story.run(changes={**TESTED, "activity.create": create})
     beside.finish()
     assert story.statuses(flow)[0] in ("removed", "completed")
+
+
+NEXT = """
+kind = "workflow"
+name = "Next"
+[nodes.in]
+on = "tag.added"
+where = { tag = "never" }
+next = "do"
+[nodes.do]
+do = "count"
+next = "end"
+[nodes.end]
+end = "all"
+"""
+BUSY = """
+kind = "workflow"
+name = "Busy {n}"
+[nodes.in]
+on = "tag.added"
+where = {{ tag = "go" }}
+next = ["do", "join", "pause"]
+[nodes.do]
+do = "count"
+next = "end"
+[nodes.join]
+do = "workflow.join"
+with = {{ workflow = "Next" }}
+next = "end"
+[nodes.pause]
+wait = "1d"
+next = "again"
+[nodes.again]
+do = [{{ do = "count" }}, {{ do = "count" }}]
+next = "end"
+[nodes.end]
+end = "branch"
+"""
+
+
+def test_many_workers_do_everything_once(story: Story) -> None:
+    """Four at once, each with a few subjects at a time."""
+    busy = [story.flow(BUSY.format(n=n)) for n in range(3)]
+    story.flow(NEXT)
+    people_ = [story.person(f"P{n}") for n in range(40)]
+    for person in people_:
+        story.tagged(person, "go")
+
+    def worker() -> None:
+        for _ in range(300):
+            try:
+                if not machine.run_due(story.context, 7, TESTED).stimuli:
+                    return
+            except Temporary:  # as the loop of the program does
+                continue
+
+    def crowd() -> None:
+        besides = [Beside(worker) for _ in range(4)]
+        for each in besides:
+            each.start()
+        for each in besides:
+            each.finish()
+
+    crowd()
+    story.run()
+    assert [story.statuses(flow) for flow in busy] == [["in_progress"] * 40] * 3
+    story.now += timedelta(days=2)
+    crowd()
+    story.run()
+    assert [story.statuses(flow) for flow in busy] == [["completed"] * 40] * 3
+    done = [name for person in people_ for name in story.tags(person) if name.startswith("did ")]
+    runs = [row.id for flow in busy for row in story.runs(flow)]
+    assert len(done) == len(set(done))
+    assert len([each for each in done if int(each.split()[1].split(".")[0]) in runs]) == 3 * 40 * 3
+
+
+def test_who_is_erased_while_a_worker_moves_him_is_gone(story: Story) -> None:
+    story.flow(COUNTS)
+    ewa = story.person()
+    story.tagged(ewa, "go")
+    beside = Beside(lambda: erasing.erase(story.context, ewa))
+    story.run(changes={**TESTED, "count": beside.change})
+    beside.finish()
+    with story.db.read() as connection:
+        assert connection.execute(select(enrollment.c.id)).all() == []
+
+
+def test_what_a_worker_causes_while_two_persons_are_merged_is_the_others(story: Story) -> None:
+    flow = story.flow(COUNTS)
+    ewa, keep = story.person(), story.person("Ewa Z.")
+    story.tagged(ewa, "go")
+    beside = Beside(lambda: persons.merge(story.context, keep, ewa))
+
+    def tell(hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
+        done = beside.change(hands, wanted, subject)
+        hands.emit("tag.added", {"tag": "told"}, subject.person)
+        return done
+
+    story.run(changes={**TESTED, "count": tell})
+    beside.finish()
+    story.run()
+    assert story.at(flow, keep) == ["pause"]
+    with story.db.read() as connection:
+        for column in (event.c.person_id, reaction.c.person_id):
+            assert set(connection.execute(select(column)).scalars()) == {keep}
+
+
+def test_what_happened_to_somebody_before_he_was_removed_lets_him_in_nowhere(story: Story) -> None:
+    flow, ewa = story.flow(COUNTS), story.person()
+    story.tagged(ewa, "go")
+    persons.remove(story.context, ewa)
+    assert story.run() == 0
+    assert story.runs(flow) == []
