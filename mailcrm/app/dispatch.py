@@ -21,6 +21,7 @@ FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=20), timedelta(hours=1)
 OLDEST, FEWEST_TRIES = timedelta(days=5), 20
 BLOCKED_DELAY, LOGIN_DELAY = timedelta(minutes=1), timedelta(minutes=15)
 _RENEW = outbox.LEASE / 3
+_NOTES = 3
 FLOW = "flow"
 """The kind of mail that flows send: its key is that of their effect."""
 
@@ -181,11 +182,9 @@ def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
                     log.warning("mail %s to %s is refused: %s", mail.id, mail.recipient, error)
                 else:
                     sent += 1
-                    with context.db.write() as connection:
-                        now = context.clock()
-                        if outbox.sent(connection, mail.id, claimed_at, now, answer):
-                            _settle(connection, mail, now)
-                del waiting[mail.id]
+                    del waiting[mail.id]  # whatever becomes of the note: it is not to be given back
+                    _note_sent(context, mail, claimed_at, answer)
+                waiting.pop(mail.id, None)
     except MailcrmError as error:
         pause = LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY
         reason, delayed = str(error), delayed + len(waiting)
@@ -193,6 +192,21 @@ def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
         with context.db.write() as connection:
             outbox.unclaim(connection, list(waiting), claimed_at, context.clock() + pause, str(error))
     return Dispatched(sent, failed, delayed, reason)
+
+
+def _note_sent(context: Context, mail: Claimed, claimed_at: datetime, answer: str) -> None:
+    """Note that the server took a mail. Without the note it would be sent again, so it is tried more than once."""
+    for left in reversed(range(_NOTES)):
+        try:
+            with context.db.write() as connection:
+                now = context.clock()
+                if outbox.sent(connection, mail.id, claimed_at, now, answer):
+                    _settle(connection, mail, now)
+        except Temporary:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _still_cleared(context: Context, mail: Claimed, claimed_at: datetime) -> tuple[list[Claimed], int]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import BATCH, Unreachable, delay, dispatch
@@ -256,3 +257,27 @@ def test_nothing_is_lost_when_a_process_is_killed(house: Context, tmp_path: Path
     transport = Transport()
     assert dispatch(at(house, timedelta(seconds=31)), transport).sent == 2
     assert transport.given == ["b@firma.example", "c@firma.example"]
+
+
+def test_a_mail_that_left_is_not_sent_again_since_the_database_was_away_for_a_moment(
+    house: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house, "a", "b")
+    write, away = house.db.write, [False]
+
+    @contextmanager
+    def flickers() -> Iterator[Connection]:
+        if away[0]:
+            away[0] = False
+            raise Temporary("deadlock detected")
+        with write() as connection:
+            yield connection
+
+    def leave() -> None:
+        away[0] = True
+
+    transport = Transport(before=leave)
+    monkeypatch.setattr(house.db, "write", flickers)
+    assert dispatch(house, transport).sent == 2
+    assert dispatch(at(house, timedelta(hours=1)), transport).sent == 0
+    assert (transport.given, states(house)) == (["a@firma.example", "b@firma.example"], {"a": "sent", "b": "sent"})
