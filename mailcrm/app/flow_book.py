@@ -124,6 +124,11 @@ class Flows:
         """The kinds of events that any version read so far waits for."""
         return frozenset(kind for compiled in self._versions.values() if compiled for kind in compiled.flow.by_kind)
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether there is a flow, of the versions read so far, that can't be compiled any more."""
+        return None in self._versions.values()
+
     def kinds(self, connection: Connection) -> frozenset[str]:
         """The kinds of events that some flow waits for, whether it lets people in or has some inside."""
         found = {REPLIED} if self.ended_by_reply else set()
@@ -187,7 +192,11 @@ class FlowBook:
 
         To be called in the transaction of each change: applied, activated, deactivated, removed.
         """
-        reactions.want(connection, self._compiled(connection).kinds(connection), now)
+        compiled = self._compiled(connection)
+        kinds = compiled.kinds(connection)
+        if compiled.stands_still:  # what it waits for can't be told; its plugin may come back
+            kinds |= reactions.wanted(connection)
+        reactions.want(connection, kinds, now)
 
     def change(self, connection: Connection) -> None:
         """From now on nobody enters a flow until the transaction ends."""

@@ -158,6 +158,22 @@ def test_what_a_failed_change_told_of_has_not_happened(story: Story) -> None:
     assert (story.statuses(flow), story.tags(ewa)) == (["failed"], [])
 
 
+def test_a_flow_whose_plugin_was_away_for_a_while_goes_on_with_its_events(story: Story) -> None:
+    flow, ewa = story.flow(OUTSIDE), story.person()
+    whole = story.context
+    actions = {name: action for name, action in whole.registry.actions.items() if name != "outside"}
+    known = replace(whole.registry, actions=actions)
+    story.context = replace(whole, registry=known, flows=FlowBook(known, whole.config))
+    story.flow(
+        ASKS.replace("tag.added", "mail.sent")
+        .replace('where = { tag = "go" }', "")
+        .replace("moody = true", 'tag = "x"')
+    )
+    story.context = whole
+    story.react("tag.added", ewa, tag="go")
+    assert story.at(flow, ewa) == ["do"]
+
+
 def test_what_was_to_be_stored_is_in_no_reason_and_no_log(story: Story, caplog: pytest.LogCaptureFixture) -> None:
     def spoilt(hands: Hands, wanted: Effect, subject: Subject) -> Outcome:
         letter = {"key": "k", "kind": "flow", "content": b"x", "subject": "a secret letter"}
