@@ -93,8 +93,12 @@ class Round:
         events, persons = self._events(claim)
         found = enrollments.inside(connection, persons) + enrollments.with_ids(connection, claim.alone)
         told = effects.ended(connection, persons, claim.alone) if claim.told else []
-        times = [*(each.event.at for each in events), *(done.at for _, done in told), *_timers(found), now]
-        self.stepper = Stepper(context, self.ledger, self.flows, changes, at_once, persons, min(times))
+
+        def since() -> datetime:
+            times = (*(each.event.at for each in events), *(done.at for _, done in told), *_timers(found), now)
+            return min(times)
+
+        self.stepper = Stepper(context, self.ledger, self.flows, changes, at_once, persons, since)
         self.stepper.emitted = self._emitted
         seats = {each.id: self.stepper.sit(each) for each in found}
         self._fill(seats, events, told)

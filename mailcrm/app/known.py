@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import overload
 from zoneinfo import ZoneInfo
@@ -46,7 +46,7 @@ class Known:
         ledger: Ledger,
         flows: Flows,
         persons: Collection[int],
-        since: datetime,
+        since: Callable[[], datetime],
         at_once: frozenset[str],
     ) -> None:
         self.context, self.ledger, self.flows, self.since, self.at_once = context, ledger, flows, since, at_once
@@ -122,7 +122,7 @@ class Known:
         if self._stored is None:
             self._stored = defaultdict(list)
             kinds = self.flows.awaited()
-            for each in reactions.looked_back(self.connection, self.persons, kinds, self.since):
+            for each in reactions.looked_back(self.connection, self.persons, kinds, self.since()):
                 self._stored[each.event.person or 0].append(each)
         taken = self._taken.get(person, [])
         return sorted([*self._stored.get(person, ()), *taken], key=by_time) if taken else self._stored.get(person, ())

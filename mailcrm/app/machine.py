@@ -165,7 +165,7 @@ def _stepper(
     context: Context, connection: Connection, persons: Iterable[int], at: datetime, changes: Mapping[str, Change]
 ) -> Stepper:
     known = context.flows.read(connection)
-    return Stepper(context, Ledger(connection, at), known, changes, _at_once(changes), set(persons), at)
+    return Stepper(context, Ledger(connection, at), known, changes, _at_once(changes), set(persons), lambda: at)
 
 
 def _at_once(changes: Mapping[str, Change]) -> frozenset[str]:

@@ -68,7 +68,7 @@ class Stepper:
         changes: Mapping[str, Change],
         at_once: frozenset[str],
         persons: Collection[int],
-        since: datetime,
+        since: Callable[[], datetime],
     ) -> None:
         self.context, self.ledger, self.flows, self.changes = context, ledger, flows, changes
         self.connection: Connection = ledger.connection
