@@ -192,15 +192,16 @@ class FlowBook:
 
         To be called in the transaction of each change: applied, activated, deactivated, removed.
         """
+        reactions.change(connection, now)
         compiled = self._compiled(connection)
         kinds = compiled.kinds(connection)
         if compiled.stands_still:  # what it waits for can't be told; its plugin may come back
             kinds |= reactions.wanted(connection)
         reactions.want(connection, kinds, now)
 
-    def change(self, connection: Connection) -> None:
-        """From now on nobody enters a flow until the transaction ends."""
-        reactions.change(connection)
+    def change(self, connection: Connection, now: datetime) -> None:
+        """From now on nobody enters a flow, and nobody else changes one, until the transaction ends."""
+        reactions.change(connection, now)
 
     def _compiled(self, connection: Connection, mark: str = "") -> Flows:
         calendars = {

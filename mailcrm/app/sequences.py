@@ -102,7 +102,7 @@ def remove(context: Context, actor: Actor, name: str, *, confirmed: bool) -> Non
     """
     now = context.clock()
     with context.db.write() as connection:
-        context.flows.change(connection)
+        context.flows.change(connection, now)
         stored = flows.find(connection, name, KINDS)
         live = flows.inside(connection, stored.id)
         if live and not confirmed:

@@ -87,7 +87,7 @@ def apply(context: Context, actor: Actor, plan: Plan, on_edit: OnEdit | None = N
     """
     now = context.clock()
     with context.db.write() as connection:
-        context.flows.change(connection)
+        context.flows.change(connection, now)
         number = flow_files.store(connection, context, plan, actor)
         if plan.stored is None and kind_of(plan.definition) is FlowKind.RULE:
             flows.activate(connection, number, now)
@@ -132,7 +132,7 @@ def deactivate(context: Context, actor: Actor, name: str, *, cancel: bool) -> No
     """
     now = context.clock()
     with context.db.write() as connection:
-        context.flows.change(connection)
+        context.flows.change(connection, now)
         stored = flows.find(connection, name, KINDS)
         flows.deactivate(connection, stored.id, now)
         if cancel:
@@ -145,7 +145,7 @@ def remove(context: Context, actor: Actor, name: str) -> None:
     """Take it out of every list; those inside are removed with all that is scheduled. Raises NotFound."""
     now = context.clock()
     with context.db.write() as connection:
-        context.flows.change(connection)
+        context.flows.change(connection, now)
         stored = flows.find(connection, name, KINDS)
         _stop(context, connection, actor, stored.id, "the workflow was removed", now)
         flows.remove(connection, stored.id, now)

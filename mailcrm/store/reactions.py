@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from mailcrm.core.enrollment import Happened, Place
 from mailcrm.core.events import Event
-from mailcrm.store.db import Lookup, slices
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.tables import event, reaction, setting
 
 _WANTED = "flows.kinds"
@@ -61,16 +61,19 @@ def hold(connection: Connection) -> str | None:
     return str(row.value.get("mark", ""))
 
 
-def change(connection: Connection) -> None:
-    """Flows are changed in this transaction: whoever lets somebody in meanwhile has to do it anew."""
+def change(connection: Connection, now: datetime) -> None:
+    """Flows are changed in this transaction, and in no other at the same time.
+
+    Whoever lets somebody in meanwhile has to do it anew.
+    """
+    connection.execute(insert_new(connection, setting, ["name"]).values(name=_WANTED, value={}, at=now))
     connection.execute(_kept.with_for_update())
 
 
 def want(connection: Connection, kinds: Collection[str], now: datetime) -> None:
-    """From now on, events of these kinds and of no others are kept for flows."""
+    """From now on, events of these kinds and of no others are kept for flows. After ``change``."""
     value = {"kinds": sorted(kinds), "mark": secrets.token_hex(8)}
-    if connection.execute(update(setting).where(setting.c.name == _WANTED).values(value=value, at=now)).rowcount == 0:
-        connection.execute(insert(setting).values(name=_WANTED, value=value, at=now))
+    connection.execute(update(setting).where(setting.c.name == _WANTED).values(value=value, at=now))
 
 
 def add(connection: Connection, owed: Sequence[Owed]) -> None:

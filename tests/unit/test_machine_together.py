@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from mailcrm.app import erasing, machine, persons, workflows
 from mailcrm.app.acting import Actor
 from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.core.enrollment import Effect, Status, Stop, Subject
 from mailcrm.errors import Temporary
-from mailcrm.store import deals, organizations, pipelines
+from mailcrm.store import deals, organizations, pipelines, reactions
 from mailcrm.store.db import Database
 from mailcrm.store.deals import NewDeal
 from mailcrm.store.tables import enrollment, event, reaction
@@ -63,8 +63,12 @@ class Beside:
         if not self.begun:
             self.begun = True
             self._thread.start()
-            self._thread.join(0.5)
+            self.wait()
         return TESTED["count"](hands, wanted, subject)
+
+    def wait(self) -> None:
+        """A while: long enough if it is not held up, and it may be held up by us."""
+        self._thread.join(0.5)
 
     def start(self) -> None:
         self._thread.start()
@@ -257,3 +261,22 @@ def test_what_happened_to_somebody_before_he_was_removed_lets_him_in_nowhere(sto
     persons.remove(story.context, ewa)
     assert story.run() == 0
     assert story.runs(flow) == []
+
+
+def test_of_two_flows_applied_at_once_both_get_their_events(story: Story) -> None:
+    other = COUNTS.replace("Counts", "Other").replace("tag.added", "tag.removed")
+    publish = story.context.flows.publish
+    beside = Beside(lambda: story.flow(other))
+
+    def slowly(connection: Connection, now: datetime) -> None:
+        publish(connection, now)
+        if not beside.begun:
+            beside.begun = True
+            beside.start()
+            beside.wait()
+
+    story.context.flows.publish = slowly  # type: ignore[method-assign]
+    story.flow(COUNTS)
+    beside.finish()
+    with story.db.read() as connection:
+        assert {"tag.added", "tag.removed"} <= reactions.wanted(connection)
