@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sqlalchemy import Table, func, select
+from sqlalchemy.exc import OperationalError
 
 from mailcrm.errors import Temporary
 from mailcrm.store import tables
@@ -27,7 +28,7 @@ def test_kill_in_the_middle_and_a_second_run(tmp_path: Path) -> None:  # DATA-7
         try:
             with database.read() as connection:
                 return connection.scalar(select(func.count()).select_from(table)) or 0
-        except Temporary:  # not made yet
+        except (Temporary, OperationalError):  # not made yet
             return 0
 
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -153,9 +153,22 @@ def _play(story: Story, work: Callable[[Story], object]) -> tuple[Any, ...]:
     return _outcome(story)
 
 
+def test_a_worker_that_dies_between_two_statements_changes_nothing(
+    database: Database, tmp_path: Path, migrated_sqlite: Path
+) -> None:
+    _tear(database, tmp_path, migrated_sqlite, every=9)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1_000)
 def test_a_worker_that_dies_between_any_two_statements_changes_nothing(
     database: Database, tmp_path: Path, migrated_sqlite: Path
 ) -> None:
+    _tear(database, tmp_path, migrated_sqlite, every=1)
+
+
+def _tear(database: Database, tmp_path: Path, migrated_sqlite: Path, every: int) -> None:
+    """Compare a calm worker with one that dies after each so many statements."""
     (tmp_path / "calm").mkdir()
     calm = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'calm' / 'calm.db')}")
     whole = _play(Story(calm, tmp_path / "calm"), Story.run)
@@ -165,7 +178,7 @@ def test_a_worker_that_dies_between_any_two_statements_changes_nothing(
     def torn(story: Story) -> None:
         """Each time some statements farther, until a round is through."""
         nonlocal deaths
-        for fatal in range(1, 1_000, 2):
+        for fatal in range(1, 1_000, every):
             seen = 0
 
             def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -189,7 +202,7 @@ def test_a_worker_that_dies_between_any_two_statements_changes_nothing(
         raise AssertionError("does not come to rest")
 
     assert _play(Story(database, tmp_path), torn) == whole
-    assert deaths > 50
+    assert deaths * every > 100
 
 
 def test_a_database_that_goes_away_loses_nothing(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
