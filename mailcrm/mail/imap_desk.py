@@ -21,7 +21,7 @@ from mailcrm.mail.imap_suspects import CHECKING, Suspects
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Literal, Spool
 
-AHEAD: Final = 2
+AHEAD: Final = 1
 _IDENTITY: Final = b"HEADER.FIELDS (MESSAGE-ID FROM DATE)"
 
 
@@ -171,7 +171,7 @@ class Desk:
             finally:
                 ready.put(None)
 
-        with ThreadPoolExecutor(AHEAD + 1, thread_name_prefix=f"read-{self.key}") as pool:
+        with ThreadPoolExecutor(AHEAD + 2, thread_name_prefix=f"read-{self.key}") as pool:
             fetching = pool.submit(fetch)
             try:
                 while (one := ready.get()) is not None:
