@@ -10,6 +10,7 @@ import pytest
 from mailcrm.store import effects, flows, pulse, tags
 from mailcrm.store.db import Database
 from tests.flow_kit import START, Story
+from tests.worked_example import OFFER
 
 
 @pytest.fixture
@@ -89,35 +90,7 @@ def test_the_same_event_twice_enters_once(story: Story) -> None:
 
 # -- the worked example of WF-18
 
-OFFER = """
-kind = "workflow"
-name = "Offer 1"
-[nodes.signed-up]
-on = "tag.added"
-where = { tag = "offer-1" }
-next = "welcome"
-[nodes.welcome]
-do = "workflow.join"
-with = { workflow = "Campaign 1" }
-next = "pause"
-[nodes.pause]
-wait = "3d"
-next = "bought"
-[nodes.bought]
-if = [[{ tag = "Client 1" }]]
-yes = "leave-1"
-no = "end"
-[nodes.leave-1]
-do = "workflow.leave"
-with = { workflow = "Campaign 1" }
-next = "join-2"
-[nodes.join-2]
-do = "workflow.join"
-with = { workflow = "Campaign 2" }
-next = "end"
-[nodes.end]
-end = "all"
-"""
+TAGGED_OFFER = OFFER.replace("form.submitted", "tag.added").replace("form =", "tag =")
 CAMPAIGN = """
 kind = "workflow"
 name = "Campaign {n}"
@@ -135,7 +108,7 @@ end = "all"
 
 def test_who_bought_changes_campaigns(story: Story) -> None:  # WF-18
     one, two = (story.flow(CAMPAIGN.format(n=n)) for n in (1, 2))
-    offer = story.flow(OFFER)
+    offer = story.flow(TAGGED_OFFER)
     buyer, other = story.person("Ewa"), story.person("Jan")
     for person in (buyer, other):
         story.tagged(person, "offer-1")

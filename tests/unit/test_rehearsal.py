@@ -17,6 +17,7 @@ from mailcrm.core.past_card import PastCard, Stay
 from mailcrm.core.registry import ActionType, Registry
 from mailcrm.core.rehearsal import Rehearsal, Would
 from mailcrm.core.triggers import triggers_of
+from tests.worked_example import OFFER
 
 MONDAY = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FORM = EventKind("form.submitted", {"form": str, "place": str | None}, "A form was filled in")
@@ -32,35 +33,6 @@ REGISTRY = Registry(
     KNOWN, triggers_of(KNOWN.values()), CONDITIONS, {name: ActionType(name, args) for name, args in PARAMS.items()}
 )
 NOBODY = Card(1)
-WF_18 = """
-kind = "workflow"
-name = "Offer 1"
-[nodes.signed-up]
-on = "form.submitted"
-where = { form = "offer-1" }
-next = "welcome"
-[nodes.welcome]
-do = "workflow.join"
-with = { workflow = "Campaign 1" }
-next = "pause"
-[nodes.pause]
-wait = "3d"
-next = "bought"
-[nodes.bought]
-if = [[{ tag = "Client 1" }]]
-yes = "leave-1"
-no = "end"
-[nodes.leave-1]
-do = "workflow.leave"
-with = { workflow = "Campaign 1" }
-next = "join-2"
-[nodes.join-2]
-do = "workflow.join"
-with = { workflow = "Campaign 2" }
-next = "end"
-[nodes.end]
-end = "all"
-"""
 
 
 def day(number: float) -> datetime:
@@ -89,7 +61,7 @@ def done(told: list[Would]) -> list[tuple[str, str, datetime]]:
 
 def test_who_bought_meanwhile_goes_the_other_way() -> None:  # WF-18
     tag = event(2, "tag.added", day(1), tag="Client 1")
-    told = list(rehearse(WF_18, [form(1, day(0)), tag], Card(1, tags=frozenset({"Client 1"}))).play())
+    told = list(rehearse(OFFER, [form(1, day(0)), tag], Card(1, tags=frozenset({"Client 1"}))).play())
     assert done(told) == [
         ("workflow.join", "welcome", day(0)),
         ("workflow.leave", "leave-1", day(3)),
@@ -102,19 +74,19 @@ def test_who_bought_meanwhile_goes_the_other_way() -> None:  # WF-18
 
 def test_tags_are_as_they_were_not_as_they_are() -> None:
     bought_too_late = event(2, "tag.added", day(4), tag="Client 1")
-    told = list(rehearse(WF_18, [form(1, day(0)), bought_too_late], Card(1, tags=frozenset({"Client 1"}))).play())
+    told = list(rehearse(OFFER, [form(1, day(0)), bought_too_late], Card(1, tags=frozenset({"Client 1"}))).play())
     assert done(told) == [("workflow.join", "welcome", day(0))]
 
 
 def test_who_still_waits_is_told_and_comes_no_further() -> None:
-    rehearsal = rehearse(WF_18, [form(1, day(0))], days=2)
+    rehearsal = rehearse(OFFER, [form(1, day(0))], days=2)
     assert len(done(list(rehearsal.play()))) == 1
     assert rehearsal.waiting is not None
     assert [(token.node, token.due) for token in rehearsal.waiting.tokens] == [("pause", day(3))]
 
 
 def test_a_second_form_is_a_second_run() -> None:
-    told = list(rehearse(WF_18, [form(1, day(0)), form(2, day(1)), form(3, day(5))]).play())
+    told = list(rehearse(OFFER, [form(1, day(0)), form(2, day(1)), form(3, day(5))]).play())
     assert [(each.run, each.effect.at) for each in told if each.effect] == [(1, day(0)), (2, day(5))]
 
 
