@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
 from tests.servers import Dovecot, Postfix, Sink
 from tests.servers.postgres import Postgres
 from tests.servers.pymap import Pymap
+
+# A loaded machine, or the first run that builds the tables of Unicode, is slow; that is no fault.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

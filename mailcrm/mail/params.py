@@ -13,7 +13,7 @@ from mailcrm.mail.headers import text
 MAX_VALUE = 16_000  # bytes of one field
 MAX_FILE_NAME = 200  # characters
 
-_PARAM = re.compile(r';?\s*([^\s=;"]{1,60})\s*=\s*("(?:[^"\\]|\\.)*+(?:"|$)|[^;]*)', re.DOTALL)
+_PARAM = re.compile(r';?\s*([^\s=;"]{1,60})\s*=\s*("[^"\\]*(?:\\.[^"\\]*)*(?:"|$)|[^;]*)', re.DOTALL)
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+\-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+\-]{0,100}")
 _ESCAPE = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"(.+?)\*(\d{1,3})?(\*)?")

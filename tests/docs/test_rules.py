@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,15 +24,22 @@ def test_every_rule_is_listed() -> None:
     assert LEFT_OUT & rules().keys() == set()
 
 
+@cache
+def functions(path: str) -> frozenset[str]:
+    """The functions of a test file; none when there is no such file."""
+    file = ROOT / "tests" / path
+    if not file.is_file():
+        return frozenset()
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    return frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef))
+
+
 def test_every_rule_names_tests_that_exist() -> None:
     missing = []
     for rule, tests in rules().items():
         assert tests, f"{rule} names no test"
         for name in tests:
             path, _, function = name.partition("::")
-            file = ROOT / "tests" / path
-            tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
-            names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-            if function not in names:
+            if function not in functions(path):
                 missing.append(f"{rule}: {name}")
     assert not missing

@@ -109,7 +109,7 @@ def test_no_address_is_made_up() -> None:
         assert found.recipient is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=400), st.text(max_size=200))
 def test_nothing_makes_it_raise(raw: bytes, text: str) -> None:
     part = Embedded("message/delivery-status", f"{text}\n\nAction: failed\n{text}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm import config
@@ -187,7 +187,6 @@ def test_hours_that_a_change_of_clocks_leaves_out_or_gives_twice() -> None:
     assert night.opening(second + 15 * MINUTE) == at("2026-11-01 02:30")
 
 
-@settings(deadline=None)
 @given(weeks(), zones, odd_moments | moments)
 def test_the_opening_is_the_first_working_minute(hours: Week, zone: ZoneInfo, moment: datetime) -> None:
     def works(each: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.core.classify import READS, classify, maybe_bounce
@@ -326,7 +326,7 @@ _TEXT = st.text(max_size=300) | st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(_TEXT, max_size=6).map("\n".join),
     st.text(max_size=80) | st.sampled_from(["Fwd: ", "Re: x", "Automatic reply: x"]),

@@ -117,7 +117,7 @@ def test_what_is_no_date() -> None:
         assert quoted_date(text) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet="0123456789.:/- novembrlistopadaPMGT+,", max_size=60))
 def test_never_raises(text: str) -> None:
     found = quoted_date(text)

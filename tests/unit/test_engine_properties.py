@@ -18,7 +18,7 @@ from tests.oracle.reference import reference
 from tests.oracle.stories import graphs, play, stories, times, worlds
 from tests.oracle.world import ROWS, T0, Clock, World, flow, h
 
-FAST = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(max_examples=80, suppress_health_check=list(HealthCheck))
 
 
 def _like(run: Enrollment | None) -> object:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.app import importing
@@ -48,7 +48,7 @@ SHEETS = {
 
 
 @pytest.mark.parametrize("subject", list(SHEETS))
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, derandomize=True)
 @given(data=st.data())
 def test_twice_is_once(subject: Subject, data: st.DataObject) -> None:  # DATA-7, DATA-12
     headings, row = SHEETS[subject]

@@ -94,7 +94,7 @@ def boxes(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
     return sent, received
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(found=boxes(), newest_first=st.booleans())
 def test_a_first_look_counts_what_is_made(
     empty: Path, found: tuple[list[Message], list[Message]], newest_first: bool

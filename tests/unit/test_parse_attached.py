@@ -107,7 +107,7 @@ def test_hostile_messages_cost_little(inner: bytes) -> None:
     assert len(attached.text) <= 64_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"]))
 def test_whatever_is_attached_is_read(inner: bytes, start: bytes) -> None:
     (attached,) = read(carrying(start + inner.replace(b"--=_b", b""))).embedded

@@ -52,7 +52,7 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WORDS, WORDS, LINES, st.none() | WORDS, FILES, st.sampled_from(["quoted-printable", "base64", "8bit"]))
 @example("Oferta", "Kowalski, Jan", "Tak", None, [], "8bit")
 def test_ordinary_mail_is_read_alike(

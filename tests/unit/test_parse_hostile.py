@@ -209,7 +209,7 @@ SPLICES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_mutated_mail_is_read_or_refused(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from(SAMPLES)))
@@ -222,13 +222,12 @@ def test_mutated_mail_is_read_or_refused(data: st.DataObject) -> None:
     _whole(bytes(raw))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=400))
 def test_random_bytes_are_read_or_refused(raw: bytes) -> None:
     _whole(raw)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("<>/&;#x!-='\"ap brdivtuquoe \n"), max_size=300))
 def test_html_never_raises(source: str) -> None:
     text_of(source)

@@ -115,7 +115,7 @@ def test_history_alone_is_not_trimmed_to_nothing() -> None:
     assert trim("") == ""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=300))
 def test_never_raises_and_never_adds(text: str) -> None:
     assert len(trim(text)) <= len(text)

@@ -63,7 +63,7 @@ def empty() -> Iterator[Path]:
         yield file
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(delivery=deliveries())
 def test_order_and_batches_make_no_difference(
     empty: Path, delivery: tuple[list[Message], list[list[Message]]]
