@@ -68,9 +68,9 @@ def test_the_migrations_write_the_same_statements_as_the_tables(tmp_path: Path) 
 
 
 def _statements(database: Database) -> dict[str, list[str]]:
-    """What SQLite has kept of each table and index, whatever the order of constraints."""
+    """What SQLite has kept of each table and index, whatever the order of columns and constraints."""
     query = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
     with database.read() as connection:
-        found = {name: sorted(re.split(r",?\s*\n\s*", sql)) for name, sql in connection.execute(query)}
+        found = {name: sorted(re.split(r",?\s*\n\s*|, ", sql)) for name, sql in connection.execute(query)}
     database.close()
     return found

@@ -3,7 +3,7 @@
 from mailcrm.store.tables.base import metadata
 from mailcrm.store.tables.business import activity, deal, lead, note, pipeline, stage
 from mailcrm.store.tables.flows import consent, effect, enrollment, flow, flow_version, pulse, reaction, step
-from mailcrm.store.tables.happenings import event, outbox, plugin_delivery, setting
+from mailcrm.store.tables.happenings import event, plugin_delivery, setting
 from mailcrm.store.tables.mail import (
     attachment,
     choice,
@@ -32,6 +32,17 @@ from mailcrm.store.tables.people import (
     tag,
     unwanted_address,
 )
+from mailcrm.store.tables.sending import (
+    draft,
+    hit,
+    outbox,
+    outbox_body,
+    permission,
+    sender_hold,
+    suppression,
+    template,
+    track,
+)
 
 __all__ = [
     "activity",
@@ -40,6 +51,7 @@ __all__ = [
     "choice_deal",
     "consent",
     "deal",
+    "draft",
     "effect",
     "enrollment",
     "event",
@@ -47,6 +59,7 @@ __all__ = [
     "flow",
     "flow_version",
     "folder",
+    "hit",
     "lead",
     "link",
     "location",
@@ -59,7 +72,9 @@ __all__ = [
     "organization_domain",
     "organization_relation",
     "outbox",
+    "outbox_body",
     "participant",
+    "permission",
     "person",
     "person_address",
     "person_phone",
@@ -69,14 +84,18 @@ __all__ = [
     "pulse",
     "quarantine",
     "reaction",
+    "sender_hold",
     "setting",
     "stage",
     "standing_choice",
     "step",
+    "suppression",
     "tag",
+    "template",
     "thread",
     "thread_apart",
     "thread_reference",
+    "track",
     "unwanted_address",
     "user",
 ]

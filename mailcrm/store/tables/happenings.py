@@ -1,4 +1,4 @@
-"""Events, their delivery to plugins, outgoing mail, settings."""
+"""Events, their delivery to plugins, settings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
-    text,
 )
 
 from mailcrm.store.db import Utc
@@ -38,26 +36,6 @@ plugin_delivery = Table(
     Column("due_at", Utc, nullable=False),
     Column("error", Text),
     Index("ix_plugin_delivery_due", "plugin", "state", "due_at", "event_id"),
-)
-outbox = table(
-    "outbox",
-    Column("key", String(200), nullable=False, unique=True),
-    Column("kind", String(20), nullable=False),  # question | digest | notice | flow (its key is that of the effect)
-    to("user_id", "user"),
-    Column("message_id", Text, nullable=False),
-    Column("sender", String(320), nullable=False),
-    Column("recipient", String(320), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),  # the message as it goes out
-    Column("state", String(10), nullable=False),  # pending | sending | sent | failed | held | withdrawn
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("reason", Text),
-    Column("due_at", Utc, nullable=False),
-    Column("claimed_at", Utc),
-    Column("created_at", Utc, nullable=False),
-    Column("sent_at", Utc),
-    Index("ix_outbox_due", "state", "due_at"),
-    Index("ix_outbox_message_id", "message_id"),
 )
 setting = Table(
     "setting",
