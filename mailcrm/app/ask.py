@@ -79,7 +79,7 @@ def notify(context: Context, connection: Connection, question: Question, reason:
     message_id = question_id(context.secret, question.id, question.nonce, domain_of(sender), label=reason)
     user_id = _user_id(connection, question.user or "")
     mail = _mail(f"notice:{reason}:{question.id}", "notice", user_id, message_id, sender, user, letter, now)
-    return outbox.put(connection, mail, now)
+    return outbox.put(connection, mail, now) is not None
 
 
 def tell_unreadable_forward(connection: Connection, context: Context, message: Message, now: datetime) -> bool:
@@ -100,7 +100,7 @@ def tell_unreadable_forward(connection: Connection, context: Context, message: M
     seed = f"{user_id} {message.message_id} {message.date} {message.subject}"
     name = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
     mail = _mail(f"forward:{name}", "notice", user_id, f"f.{name}@{domain_of(sender)}", sender, user, letter, now)
-    return outbox.put(connection, mail, now)
+    return outbox.put(connection, mail, now) is not None
 
 
 def _ask(context: Context, connection: Connection, user_id: int) -> int:

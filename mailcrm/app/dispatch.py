@@ -221,7 +221,7 @@ def _again(context: Context, mail: Claimed, claimed_at: datetime, reason: str) -
     """Put off, or given up after five days; 1 if given up."""
     now = context.clock()
     with context.db.write() as connection:
-        if now - mail.created_at > OLDEST and mail.attempts >= FEWEST_TRIES:
+        if now - mail.since > OLDEST and mail.attempts >= FEWEST_TRIES:
             problem = f"given up after {mail.attempts} tries: {reason}"
             if outbox.failed(connection, mail.id, claimed_at, problem):
                 _settle(connection, mail, now, problem)

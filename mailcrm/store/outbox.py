@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, insert, or_, select, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import insert_new, slices
-from mailcrm.store.tables import outbox
+from mailcrm.store.tables import outbox, outbox_body
 
 LEASE = timedelta(seconds=30)
 """How long a claim holds. Longer than one hand-over takes; who has more to do renews it."""
@@ -32,11 +32,16 @@ class NewMail:
 
     Args:
         key: what makes it one and the same however often it is put here.
-        kind: question | digest | notice | flow.
-        user_id: to whom; of kind ``flow``: in whose name.
+        kind: question | digest | notice | test (to ourselves) | flow | relay | auto; see the table.
+        user_id: to whom; of kinds ``flow``, ``relay`` and ``auto``: in whose name.
         message_id: without ``<>``; the same at every try, so that a receiver can tell a repetition.
-        content: the whole message, lines ending in CRLF.
+        content: the whole message, lines ending in CRLF; empty: it lies in ``body_id``.
         due_at: when it is to leave; None: as soon as possible.
+        person_id: the recipient, where he is a person of ours.
+        flow_id, node: what sends it.
+        envelope_from: where bounces go; None: to ``sender``.
+        copy: ``wanted`` where we are to put it into the sender's Sent folder.
+        body_id: from ``put_body``, for one mail to many.
     """
 
     key: str
@@ -48,11 +53,22 @@ class NewMail:
     subject: str
     content: bytes
     due_at: datetime | None = None
+    person_id: int | None = None
+    flow_id: int | None = None
+    node: str | None = None
+    envelope_from: str | None = None
+    copy: str | None = None
+    body_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A mail that this process may hand over until its lease ends. ``attempts`` counts this one."""
+    """A mail that this process may hand over until its lease ends.
+
+    Args:
+        attempts: how often it was tried; this time counts.
+        since: when it was first to leave.
+    """
 
     id: int
     key: str
@@ -61,7 +77,7 @@ class Claimed:
     recipient: str
     content: bytes
     attempts: int
-    created_at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +100,9 @@ class Stored:
     content: bytes
 
 
-def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
-    """Store a mail to be sent; False if one with its key is there already."""
-    due_at = max(now, mail.due_at or now)
-    stored = connection.execute(
+def put(connection: Connection, mail: NewMail, now: datetime) -> int | None:
+    """Store a mail to be sent. Returns its id; None if one with its key is there already."""
+    return connection.execute(
         insert_new(connection, outbox)
         .values(
             key=mail.key,
@@ -99,12 +114,24 @@ def put(connection: Connection, mail: NewMail, now: datetime) -> bool:
             subject=mail.subject,
             content=mail.content,
             state="pending",
-            due_at=due_at,
-            created_at=due_at,  # what is given up after days of trying, is not given up for days of waiting
+            due_at=max(now, mail.due_at or now),
+            scheduled_at=mail.due_at,
+            created_at=now,
+            person_id=mail.person_id,
+            flow_id=mail.flow_id,
+            node=mail.node,
+            envelope_from=mail.envelope_from,
+            copy=mail.copy,
+            body_id=mail.body_id,
         )
         .returning(outbox.c.id)
-    )
-    return stored.first() is not None
+    ).scalar()
+
+
+def put_body(connection: Connection, content: bytes, now: datetime) -> int:
+    """Store a message that goes to many, once. Returns its id, for ``NewMail.body_id``."""
+    values = {"content": content, "created_at": now}
+    return int(connection.execute(insert(outbox_body).values(**values).returning(outbox_body.c.id)).scalar_one())
 
 
 def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
@@ -125,9 +152,9 @@ def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
             outbox.c.kind,
             outbox.c.sender,
             outbox.c.recipient,
-            outbox.c.content,
+            case((outbox.c.body_id.is_(None), outbox.c.content), else_=_body),
             outbox.c.attempts,
-            outbox.c.created_at,
+            func.coalesce(outbox.c.scheduled_at, outbox.c.created_at),
         )
     )
     return sorted((Claimed(*row) for row in rows), key=lambda mail: mail.id)
@@ -207,7 +234,7 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> i
     None leaves before the time that it was put there for.
     """
     states = ("failed",) if ids is None else ("failed", "pending")
-    due_at = case((outbox.c.created_at > now, outbox.c.created_at), else_=now)
+    due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
     values = {"state": "pending", "due_at": due_at, "attempts": 0, "claimed_at": None}
     return _change(connection, ids, states, values)
 
@@ -258,6 +285,7 @@ def next_due(connection: Connection) -> datetime | None:
     return min(due, freed) if due and freed else due or freed
 
 
+_body = select(outbox_body.c.content).where(outbox_body.c.id == outbox.c.body_id).scalar_subquery()
 _stored: Select[Any] = select(
     outbox.c.id,
     outbox.c.key,
@@ -272,7 +300,7 @@ _stored: Select[Any] = select(
     outbox.c.due_at,
     outbox.c.created_at,
     outbox.c.sent_at,
-    outbox.c.content,
+    case((outbox.c.body_id.is_(None), outbox.c.content), else_=_body),
 )
 
 

@@ -32,6 +32,7 @@ class Transport:
     faults: dict[str, MailcrmError] = field(default_factory=dict)
     down: MailcrmError | None = None
     given: list[str] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
     sessions: int = 0
     before: Callable[[], None] = lambda: None
 
@@ -47,6 +48,7 @@ class Transport:
         if recipient in self.faults:
             raise self.faults[recipient]
         self.given.append(recipient)
+        self.contents.append(content)
         return "2.0.0 taken"
 
 
@@ -59,14 +61,17 @@ def at(house: Context, later: timedelta) -> Context:
     return replace(house, clock=lambda: NOW + later)
 
 
+def new(name: str) -> NewMail:
+    return NewMail(
+        key=name, kind="notice", user_id=None, message_id=f"{name}@x.example", sender="crm@firma.example",
+        recipient=f"{name}@firma.example", subject=name, content=b"Subject: x\r\n\r\nx\r\n",
+    )  # fmt: skip
+
+
 def put(house: Context, *names: str, created: datetime = NOW) -> None:
     with house.db.write() as connection:
         for name in names:
-            mail = NewMail(
-                key=name, kind="notice", user_id=None, message_id=f"{name}@x.example", sender="crm@firma.example",
-                recipient=f"{name}@firma.example", subject=name, content=b"Subject: x\r\n\r\nx\r\n",
-            )  # fmt: skip
-            assert outbox.put(connection, mail, created)
+            assert outbox.put(connection, new(name), created) is not None
 
 
 def stored(house: Context) -> dict[str, Stored]:
@@ -93,6 +98,17 @@ def test_the_same_key_is_put_once(house: Context) -> None:
     put(house, "a")
     with pytest.raises(AssertionError):
         put(house, "a")
+
+
+def test_one_body_serves_many_mails(house: Context) -> None:
+    with house.db.write() as connection:
+        body = outbox.put_body(connection, b"Subject: all\r\n\r\nAll.\r\n", NOW)
+        for name in ("a", "b"):
+            outbox.put(connection, replace(new(name), content=b"", body_id=body), NOW)
+    transport = Transport()
+    assert dispatch(house, transport).sent == 2
+    assert transport.contents == [b"Subject: all\r\n\r\nAll.\r\n"] * 2
+    assert stored(house)["a"].content == b"Subject: all\r\n\r\nAll.\r\n"
 
 
 def test_one_mails_fault_does_not_concern_the_others(house: Context) -> None:

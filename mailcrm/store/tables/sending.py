@@ -52,7 +52,8 @@ outbox = table(
     Column("state", String(10), nullable=False),  # pending | sending | sent | failed | held | withdrawn
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("reason", Text),
-    Column("due_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),  # of the next try
+    Column("scheduled_at", Utc),  # it leaves at no time before that; null: none
     Column("claimed_at", Utc),
     Column("created_at", Utc, nullable=False),
     Column("sent_at", Utc),

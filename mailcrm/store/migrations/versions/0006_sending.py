@@ -159,6 +159,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_permission_person_id", "permission", ["person_id", "id"], unique=False)
+    op.add_column("outbox", sa.Column("scheduled_at", Utc(), nullable=True))
     op.add_column("outbox", sa.Column("body_id", ID, nullable=True))
     op.add_column("outbox", sa.Column("person_id", ID, nullable=True))
     op.add_column("outbox", sa.Column("flow_id", ID, nullable=True))
