@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -13,51 +12,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailcrm import config_checks
+from mailcrm.config_sending import Dkim as Dkim
+from mailcrm.config_sending import Limits as Limits
+from mailcrm.config_sending import OAuth as OAuth
+from mailcrm.config_sending import Relay as Relay
+from mailcrm.config_sending import Submission as Submission
+from mailcrm.config_types import Secret as Secret
+from mailcrm.config_types import Struct as Struct
+from mailcrm.config_types import Tls as Tls
 from mailcrm.core import calendar, config_keys
 from mailcrm.errors import ConfigError
-
-Tls = Literal["none", "starttls", "implicit"]
-
-
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every section."""
-
-
-class Secret(Struct, frozen=True):
-    """A value kept out of the file: ``{env = "X"}``, ``{file = "…"}`` or ``{credential = "…"}`` (systemd)."""
-
-    env: str | None = None
-    file: str | None = None
-    credential: str | None = None
-
-    def reveal(self, base: Path, key: str) -> str:
-        """The secret itself.
-
-        Args:
-            base: folder that a relative ``file`` is relative to.
-            key: the configuration key, for the error.
-
-        Raises:
-            ConfigError: it is not set or can't be read.
-        """
-        if self.env:
-            value = os.environ.get(self.env)
-            if not value:
-                raise ConfigError(f"{key}: the environment variable {self.env} is not set; export it before starting")
-            return value
-        if self.credential:
-            folder = os.environ.get("CREDENTIALS_DIRECTORY")
-            if not folder:
-                raise ConfigError(f"{key}: no systemd credentials here (CREDENTIALS_DIRECTORY is not set)")
-            path = Path(folder) / self.credential
-        elif self.file:
-            path = base / self.file
-        else:
-            raise ConfigError(f'{key}: say where the secret is: {{env = "NAME"}} or {{file = "PATH"}}')
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"{key}: can't read {path}: {error.strerror}; create it for this user alone") from None
 
 
 class Hours(Struct, frozen=True):
@@ -92,32 +56,6 @@ class User(Struct, frozen=True):
         if given.holidays:
             calendar.check_holidays(given.holidays)
         return calendar.WorkingHours(calendar.week(given.hours, given.days), self.zone, given.holidays)
-
-
-class OAuth(Struct, frozen=True):
-    """XOAUTH2 or OAUTHBEARER. Either a command that prints an access token, or a refresh token and where to use it."""
-
-    mechanism: Literal["xoauth2", "oauthbearer"] = "xoauth2"
-    command: tuple[str, ...] = ()
-    refresh_token: str | Secret | None = None
-    client_id: str = ""
-    client_secret: str | Secret | None = None
-    token_url: str = ""
-    device_url: str = ""
-    scope: str = ""
-
-
-class Submission(Struct, frozen=True):
-    """A server that takes outgoing mail (RFC 6409), or the smarthost."""
-
-    host: str
-    port: int = 587
-    tls: Tls = "starttls"
-    tls_ca: str | None = None
-    login: str | None = None
-    password: str | Secret | None = None
-    oauth: OAuth | None = None
-    sent_copy: Literal["auto", "append", "server"] = "auto"
 
 
 class Mailbox(Struct, frozen=True):
@@ -179,15 +117,6 @@ class Lmtp(Struct, frozen=True):
     drop_box: str | None = None
 
 
-class Relay(Struct, frozen=True):
-    """Where our users' programs hand in automatic mail. Read and checked; this version does not serve it yet."""
-
-    listen: str = "127.0.0.1:5587"
-    tls: Tls = "none"
-    cert: str | None = None
-    key: str | None = None
-
-
 class Web(Struct, frozen=True):
     """The web app: choice pages, the delivery hook, health."""
 
@@ -207,14 +136,6 @@ class Linking(Struct, frozen=True):
     questions_a_day: int = 3
     history_days: int = 7
     first_sight: int = 1000
-
-
-class Limits(Struct, frozen=True):
-    """Most automatic mails; absent is no limit. Read and checked; this version does not obey them yet."""
-
-    per_person_day: int | None = None
-    per_person_week: int | None = None
-    per_sender_day: int | None = None
 
 
 class Sequences(Struct, frozen=True):
@@ -277,6 +198,7 @@ class Config(Struct, frozen=True):
     mailboxes: Mapping[str, Mailbox] = {}
     servers: Mapping[str, Server] = {}
     smarthost: Submission | None = None
+    dkim: Mapping[str, Dkim] = {}
     relay: Relay = Relay()
     lmtp: Lmtp | None = None
     web: Web = Web()

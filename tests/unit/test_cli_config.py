@@ -25,6 +25,7 @@ SECTIONS = {
     "mailboxes.NAME.": config.Mailbox,
     "oauth.": config.OAuth,
     "smarthost.": config.Submission,
+    "dkim.DOMAIN.": config.Dkim,
     "servers.NAME.": config.Server,
     "lmtp.": config.Lmtp,
     "relay.": config.Relay,

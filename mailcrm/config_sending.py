@@ -1,0 +1,70 @@
+"""The sections of the configuration that are about mail on its way out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mailcrm.config_types import Secret, Struct, Tls
+
+
+class OAuth(Struct, frozen=True):
+    """XOAUTH2 or OAUTHBEARER. Either a command that prints an access token, or a refresh token and where to use it."""
+
+    mechanism: Literal["xoauth2", "oauthbearer"] = "xoauth2"
+    command: tuple[str, ...] = ()
+    refresh_token: str | Secret | None = None
+    client_id: str = ""
+    client_secret: str | Secret | None = None
+    token_url: str = ""
+    device_url: str = ""
+    scope: str = ""
+
+
+class Submission(Struct, frozen=True):
+    """A server that takes outgoing mail (RFC 6409), or the smarthost.
+
+    Args:
+        sent_copy: who puts a copy of a user's mail into his Sent folder; ``auto`` finds out whether the server does.
+        connections: most at once.
+        per_connection: how many mails one connection takes before it is closed.
+    """
+
+    host: str
+    port: int = 587
+    tls: Tls = "starttls"
+    tls_ca: str | None = None
+    login: str | None = None
+    password: str | Secret | None = None
+    oauth: OAuth | None = None
+    sent_copy: Literal["auto", "append", "server"] = "auto"
+    connections: int = 5
+    per_connection: int = 500
+
+
+class Dkim(Struct, frozen=True):
+    """How mail from one domain of ours is signed (RFC 6376, RFC 8463).
+
+    Args:
+        selector: the name before ``._domainkey`` in DNS.
+        key: the private key in PEM, RSA of 2,048 bits or more, or Ed25519.
+    """
+
+    selector: str
+    key: str | Secret
+
+
+class Relay(Struct, frozen=True):
+    """Where our users' programs hand in automatic mail. Read and checked; this version does not serve it yet."""
+
+    listen: str = "127.0.0.1:5587"
+    tls: Tls = "none"
+    cert: str | None = None
+    key: str | None = None
+
+
+class Limits(Struct, frozen=True):
+    """Most automatic mails; absent is no limit. Read and checked; this version does not obey them yet."""
+
+    per_person_day: int | None = None
+    per_person_week: int | None = None
+    per_sender_day: int | None = None
