@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 
 from mailcrm import config
+from mailcrm.core import html_text
 from mailcrm.core.model import Attachment, Embedded
 from mailcrm.core.text import clean
-from mailcrm.mail import charsets, html_text, params, transfer
+from mailcrm.mail import charsets, params, transfer
 from mailcrm.mail.content import Sink
 from mailcrm.mail.counting import Counting
 from mailcrm.mail.headers import Buffer, beginning, read_head, text, words

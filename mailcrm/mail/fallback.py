@@ -7,13 +7,13 @@ import binascii
 from datetime import UTC
 from typing import Any
 
+from mailcrm.core.html_text import text_of
 from mailcrm.core.model import Address, Attachment, Message
 from mailcrm.core.text import clean
 from mailcrm.mail import headers, params
 from mailcrm.mail.address_list import addresses
 from mailcrm.mail.body import MAX_TEXTS
 from mailcrm.mail.content import Sink
-from mailcrm.mail.html_text import text_of
 from mailcrm.mail.mime import Unparsable
 
 MAX_BYTES = 5_000_000  # it takes seconds for more

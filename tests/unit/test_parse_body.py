@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mailcrm import config
+from mailcrm.core.html_text import text_of
 from mailcrm.mail import parse as parse_module
-from mailcrm.mail.html_text import text_of
 from mailcrm.mail.parse import Unparsable, parse
 from tests.unit.mails import HEAD, Kept, mail, multipart, read
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailcrm.core.html_text import text_of
 from mailcrm.core.model import Message
-from mailcrm.mail.html_text import text_of
 from mailcrm.mail.parse import Unparsable
 from tests.unit.mails import HEAD, Kept, mail, multipart, read
 
