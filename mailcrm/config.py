@@ -16,6 +16,7 @@ from mailcrm.config_sending import Dkim as Dkim
 from mailcrm.config_sending import Limits as Limits
 from mailcrm.config_sending import OAuth as OAuth
 from mailcrm.config_sending import Relay as Relay
+from mailcrm.config_sending import Returns as Returns
 from mailcrm.config_sending import Submission as Submission
 from mailcrm.config_types import Secret as Secret
 from mailcrm.config_types import Struct as Struct
@@ -205,6 +206,7 @@ class Config(Struct, frozen=True):
     linking: Linking = Linking()
     parsing: Parsing = Parsing()
     limits: Limits = Limits()
+    returns: Returns = Returns()
     sequences: Sequences = Sequences()
     outside: Outside = Outside()
     retention: Retention = Retention()

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from mailcrm.core import spans
+from mailcrm.core.addresses import domain_of, normalise
 from mailcrm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ def check(config: Config, source: str) -> None:
     for key, mailbox in config.mailboxes.items():
         _span(mailbox.backfill_since, f"mailboxes.{key}.backfill_since", source)
         _span(mailbox.poll, f"mailboxes.{key}.poll", source)
+    returns = config.returns
+    for name in ("gone", "full", "full_within", "away"):
+        _span(getattr(returns, name), f"returns.{name}", source)
+    if returns.full_times < 1:
+        raise ConfigError(f"{source}: returns.full_times must be 1 or more")
+    if returns.bounces is not None and not domain_of(normalise(returns.bounces)):
+        raise ConfigError(f"{source}: returns.bounces: {returns.bounces!r} is no e-mail address")
     if config.lmtp and not config.lmtp.drop_box and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
 

@@ -68,3 +68,22 @@ class Limits(Struct, frozen=True):
     per_person_day: int | None = None
     per_person_week: int | None = None
     per_sender_day: int | None = None
+
+
+class Returns(Struct, frozen=True):
+    """What comes back, and for how long it keeps automatic mail from an address.
+
+    Args:
+        bounces: an address of ours whose plus-tags tell which mail came back (VERP); mail to it reaches us by LMTP, or
+            in a mailbox that is read. None: bounces go to the sender himself.
+        gone: after the server said that the address does not exist or takes no mail.
+        full: after ``full_times`` failures of a passing kind within ``full_within``.
+        away: how long an automatic reply without a date holds automatic mail.
+    """
+
+    bounces: str | None = None
+    gone: str = "1y"
+    full: str = "1w"
+    full_times: int = 3
+    full_within: str = "2w"
+    away: str = "3d"

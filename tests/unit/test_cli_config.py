@@ -33,6 +33,7 @@ SECTIONS = {
     "linking.": config.Linking,
     "parsing.": config.Parsing,
     "limits.": config.Limits,
+    "returns.": config.Returns,
     "sequences.": config.Sequences,
     "outside.": config.Outside,
     "retention.": config.Retention,

@@ -64,6 +64,7 @@ outbox = table(
     Column("node", Text),
     Column("envelope_from", String(320)),  # null: the sender
     Column("copy", String(10)),  # into the sender's Sent folder: wanted | done | failed; null: not ours to do
+    Column("returned", String(10)),  # it came back, by the fault of: address | passing | sender
     Index("ix_outbox_due", "state", "due_at"),
     Index("ix_outbox_message_id", "message_id"),
     Index("ix_outbox_user_id_sent_at", "user_id", "sent_at"),

@@ -166,6 +166,7 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("node", sa.Text(), nullable=True))
     op.add_column("outbox", sa.Column("envelope_from", sa.String(length=320), nullable=True))
     op.add_column("outbox", sa.Column("copy", sa.String(length=10), nullable=True))
+    op.add_column("outbox", sa.Column("returned", sa.String(length=10), nullable=True))
     op.create_index(
         "ix_outbox_copy",
         "outbox",
