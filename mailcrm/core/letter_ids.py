@@ -1,4 +1,7 @@
-"""Message-IDs of the letters that flows send: made from the action's key, so that a reply is known as one to us."""
+"""Names of the letters that flows send, made from the action's key: their Message-IDs, and where they come back to.
+
+So a reply, and a bounce, is known as one to us.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import hashlib
 import hmac
 import re
 
-from mailcrm.core.addresses import domain_of
+from mailcrm.core.addresses import domain_of, without_tag
 
 _ID = re.compile(r"s\.(?P<key>(?P<run>\d{1,18})\.\d{1,9}\.\d{1,9})\.(?P<signature>[0-9a-f]{32})@[^@]+")
+_TAG = re.compile(r"[^@+]+\+(?P<key>\d{1,18}\.\d{1,9}\.\d{1,9})\.(?P<signature>[0-9a-f]{20})@[^@]+")
+_LONGEST_LOCAL = 64  # RFC 5321, section 4.5.3.1.1
 
 
 def letter_id(secret: bytes, key: str, sender: str) -> str:
@@ -28,5 +33,30 @@ def run_of(secret: bytes, message_id: str) -> int | None:
     return int(match["run"])
 
 
-def _sign(secret: bytes, key: str) -> str:
-    return hmac.new(secret, b"letter:" + key.encode(), hashlib.sha256).hexdigest()[:32]
+def bounce_address(secret: bytes, key: str, sender: str, base: str | None) -> str | None:
+    """The envelope sender (VERP) of what an action sends: a plus-tag tells the letter that comes back.
+
+    Args:
+        base: the address that takes bounces (``returns.bounces``), normalised.
+
+    Returns:
+        None where the sender's own address is better: there is no such address, it is not under the domain of From
+        (SPF would not speak for it), or the tag makes it too long.
+    """
+    if not base or domain_of(base) != domain_of(sender):
+        return None
+    local = f"{base.rpartition('@')[0]}+{key}.{_sign(secret, key, b'bounce:')[:20]}"
+    return f"{local}@{domain_of(base)}" if len(local) <= _LONGEST_LOCAL else None
+
+
+def returned_key(secret: bytes, address: str, base: str | None) -> str | None:
+    """The key of the action whose letter came back to this normalised address; None if we did not make it."""
+    match = _TAG.fullmatch(address)
+    if not base or match is None or without_tag(address) != base:
+        return None
+    expected = _sign(secret, match["key"], b"bounce:")[:20]
+    return match["key"] if hmac.compare_digest(expected, match["signature"]) else None
+
+
+def _sign(secret: bytes, key: str, purpose: bytes = b"letter:") -> str:
+    return hmac.new(secret, purpose + key.encode(), hashlib.sha256).hexdigest()[:32]
