@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mailcrm.builtin import variables, who
+from mailcrm.builtin import placing, variables, who
 from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.config import Config, User
 from mailcrm.core import spans
@@ -60,21 +60,12 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     draft = _draft(hands, effect, subject)
     span = who.optional(effect, "after")
     due = _due(hands, effect, draft.rep, subject, span)
-    message_id = letter_id(hands.secret, effect.key, draft.sender.email)
-    envelope = Envelope(
-        sender=draft.sender.email,
-        sender_name=draft.rep.name,
-        recipient=draft.recipient,
-        recipient_name=draft.recipient_name,
-        message_id=message_id,
-        date=due.astimezone(draft.rep.zone),
-        references=draft.references,
-    )
+    envelope = _envelope(hands, effect, draft, due)
     mail = NewMail(
         key=effect.key,
         kind="flow",
         user_id=draft.sender.id,
-        message_id=message_id,
+        message_id=envelope.message_id,
         sender=draft.sender.email,
         recipient=draft.recipient,
         subject=draft.letter.subject,
@@ -89,11 +80,14 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
 def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     """``draft.create {subject, body, sender, recipient, in_thread, remind}``: the rep sends it himself (SEQ-11).
 
-    It waits in his pulse until his next mail to the person, or until he says that it is done.
+    It waits in his pulse, and in the Drafts folder of his own mailbox, until it turns up in Sent, or until he says
+    that it is done. Without a mailbox on a server, his next mail to the person is taken for it.
     """
     draft = _draft(hands, effect, subject)
     span = who.optional(effect, "remind")
-    _announce(hands, effect, draft, "draft", _due(hands, effect, draft.rep, subject, span) if span else effect.at)
+    due = _due(hands, effect, draft.rep, subject, span) if span else effect.at
+    placing.place(hands, effect, subject, draft.sender, draft.letter, _envelope(hands, effect, draft, effect.at))
+    _announce(hands, effect, draft, "draft", due)
     return Outcome.WAITS
 
 
@@ -157,6 +151,18 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
         owner=owner,
         recipient=who.optional(effect, "recipient"),
         before=written.by_run(hands.connection, run) if effect.args.get("in_thread") else (),
+    )
+
+
+def _envelope(hands: Hands, effect: Effect, draft: Draft, at: datetime) -> Envelope:
+    return Envelope(
+        sender=draft.sender.email,
+        sender_name=draft.rep.name,
+        recipient=draft.recipient,
+        recipient_name=draft.recipient_name,
+        message_id=letter_id(hands.secret, effect.key, draft.sender.email),
+        date=at.astimezone(draft.rep.zone),
+        references=draft.references,
     )
 
 
