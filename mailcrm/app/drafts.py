@@ -1,22 +1,28 @@
-"""Drafts that flows ask of reps: one is done when the rep's mail to the person turns up, or when he says so."""
+"""Drafts that flows ask of reps: done when they turn up in Sent or the rep says so; deleted ones are skipped."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.app.linker import Linked
+from mailcrm.core import drafts as core
+from mailcrm.core.drafts import Evidence, Sought
+from mailcrm.core.model import Batch, Direction
 from mailcrm.errors import Refused
-from mailcrm.store import effects, pulse, users, written
-from mailcrm.store.events import NewEvent
-from mailcrm.store.pulse import Draft
-from mailcrm.store.tables import message
+from mailcrm.store import drafts, effects, pulse, users, written
+from mailcrm.store.drafts import Draft
 
-SENT = "mail.sent"
+TIDY = timedelta(minutes=15)
+"""What the rep's mail program has, after it sent a draft, to delete it from Drafts itself."""
+REMINDERS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""After a draft was due, when its rep is reminded again."""
+_SKEW = timedelta(hours=1)  # by which a Date may lie ahead of our clock and still be believed
 
 
 def done(context: Context, actor: Actor, number: int) -> None:
@@ -36,42 +42,167 @@ def done(context: Context, actor: Actor, number: int) -> None:
         if entry.kind == "auto":
             raise Refused(f"pulse item {number} goes by itself; `mailcrm consent revoke` or `sequence leave` stops it")
         pulse.done(connection, number, now)
-        if entry.effect is not None:
+        if entry.kind == "draft" and entry.effect is not None:
             effects.settle(connection, entry.effect, now)
+            pulse.close_notices(connection, entry.effect, now)
     context.changed()
 
 
-def fulfil(connection: Connection, context: Context, events: Sequence[NewEvent], now: datetime) -> None:
-    """Settle the drafts that these mails of ours are: for each person the oldest that its writer was asked for before.
+def fulfil(connection: Connection, context: Context, batch: Batch, linked: Sequence[Linked], now: datetime) -> None:
+    """Settle the drafts that these mails of ours were.
+
+    One that lies in Drafts is known by ``core.drafts``. Of the others, which a rep has in his pulse alone, each mail of
+    his is taken for the oldest to that person that he was asked for before. Mail that a flow sent by itself is no
+    draft, and neither is what only claims to be written by one of ours.
 
     Args:
-        events: just stored; those of other kinds than ``mail.sent`` are left out. Mail that a flow sent by itself is
-            no draft.
+        linked: what was just stored of the batch.
     """
-    mails = [event for event in events if event.kind == SENT and event.person is not None]
-    waiting = pulse.drafts(connection, {event.person for event in mails if event.person is not None}) if mails else []
-    if not waiting:
+    mails = [each for each in linked if each.counts and _left(batch, each)]
+    writers = _writers(connection, context, batch, mails) if mails else {}
+    flows_own = written.of_flows(connection, [_name(each) for each in mails]) if writers else set()
+    mails = [each for each in mails if each.id in writers and _name(each) not in flows_own]
+    if not mails:
         return
-    by_person: defaultdict[int, list[Draft]] = defaultdict(list)
-    for draft in waiting:
-        by_person[draft.person].append(draft)
-    ids = {str(event.data["message"]) for event in mails}
-    authors = _authors(connection, context, ids)
-    flows_own = written.of_flows(connection, ids)
-    for event in sorted(mails, key=lambda each: each.at):
-        mine = by_person[event.person or 0]
-        mail = str(event.data["message"])
-        his = (each for each in mine if each.user_id == authors.get(mail) and each.made_at <= event.at)
-        meant = next(his, None) if mail not in flows_own else None
+    mails.sort(key=lambda each: each.item.at)
+    lying = drafts.of_users(connection, set(writers.values()))
+    used = _recognised(connection, lying, mails, writers, now)
+    in_drafts = {each.effect for each in lying if each.placed_at is not None}
+    by_hand = [each for each in mails if each.id not in used]
+    _in_pulse_alone(connection, in_drafts, by_hand, writers, now)
+
+
+def sought(connection: Connection, some: Sequence[Draft]) -> list[Sought]:
+    """These drafts as ``core.drafts`` looks for them."""
+    contents = drafts.contents(connection, [each.id for each in some])
+    return [
+        Sought(
+            token=each.token,
+            message_id=each.message_id,
+            recipient=each.recipient,
+            subject=each.subject,
+            placed_at=each.placed_at or each.created_at,
+            thread=core.thread_of(contents[each.id], each.token),
+            missing_since=each.missing_since,
+        )
+        for each in some
+    ]
+
+
+def sent(connection: Connection, draft: Draft, at: datetime, why: Evidence, now: datetime) -> None:
+    """A draft turned up in Sent: its step is done as of then."""
+    effects.settle(connection, draft.effect, at if at <= now + _SKEW else now)
+    pulse.close(connection, [draft.effect], now)
+    reason = f"known by {why.name.lower().replace('_', ' ')}"
+    drafts.end(connection, draft.id, "sent", at, reason, now + TIDY)
+
+
+def skip(connection: Connection, draft: Draft, now: datetime) -> None:
+    """The rep deleted a draft: its step is done without a mail, which he is told."""
+    if not effects.settle(connection, draft.effect, now):
+        return
+    pulse.close(connection, [draft.effect], now)
+    text = f"The draft to {draft.recipient}, {draft.subject!r}, was deleted; its step is skipped, and the flow goes on"
+    run = int(draft.effect.partition(".")[0])
+    pulse.add(connection, draft.user_id, "notice", text, now, now, run=run)
+    drafts.end(connection, draft.id, "skipped", now, "deleted from Drafts", None)
+    drafts.closed(connection, draft.id, "skipped", "deleted from Drafts")
+
+
+def remind_overdue(context: Context) -> int:
+    """Put a further line into the pulse of who has not sent a draft long after it was due.
+
+    Returns:
+        How many.
+    """
+    now = context.clock()
+    with context.db.read() as connection:
+        if not _late(connection, now):
+            return 0
+    with context.db.write() as connection:
+        late = _late(connection, now)
+        for entry in late:
+            assert entry.effect is not None
+            whom = users.find(connection, entry.user).id
+            line = entry.text.partition("\n")[0]
+            text = f"Still to be sent: {line} (a draft of {entry.created_at:%Y-%m-%d}, due {entry.due_at:%Y-%m-%d})"
+            pulse.close_notices(connection, entry.effect, now)
+            pulse.add(connection, whom, "notice", text, now, now, effect_key=entry.effect)
+    return len(late)
+
+
+def _late(connection: Connection, now: datetime) -> list[pulse.Entry]:
+    found = []
+    for entry, last in pulse.overdue(connection, now - REMINDERS[0]):
+        latest = max(entry.due_at + each for each in REMINDERS if entry.due_at + each <= now)
+        if last is None or last < latest:
+            found.append(entry)
+    return found
+
+
+# --- what a mail of ours was ---
+
+
+def _left(batch: Batch, mail: Linked) -> bool:
+    """Whether it is the copy of a mail that one of ours sent."""
+    item = mail.item
+    return item.direction is Direction.OUT and core.is_own_copy(
+        item.message, batch.role, item.arrival.flags, has_server=batch.cursor is not None
+    )
+
+
+def _name(mail: Linked) -> str:
+    return mail.item.message.message_id or mail.item.identity
+
+
+def _writers(connection: Connection, context: Context, batch: Batch, mails: Sequence[Linked]) -> Mapping[int, int]:
+    """Who wrote each, by the message's id: the user in From; else, in the Sent folder of his own mailbox, its owner."""
+    keys: dict[int, str] = {}
+    configured = context.config.mailboxes.get(batch.mailbox)
+    for each in mails:
+        author = each.item.message.from_
+        key = context.ours.user(author.email) if author else None
+        if key is None and configured and len(configured.people) == 1:
+            key = configured.people[0]
+        if key is not None:
+            keys[each.id] = key
+    ids = users.ids(connection, sorted(set(keys.values())))
+    return {number: ids[key] for number, key in keys.items() if key in ids}
+
+
+def _recognised(
+    connection: Connection, lying: Sequence[Draft], mails: Sequence[Linked], writers: Mapping[int, int], now: datetime
+) -> set[int]:
+    """Settle those that lie in Drafts; gives the ids of the mails that they were."""
+    used: set[int] = set()
+    for user in {each.user_id for each in lying}:
+        his = [each for each in lying if each.user_id == user]
+        sent_by_him = [each for each in mails if writers[each.id] == user]
+        signs = [core.found(each.item.message, each.item.at) for each in sent_by_him]
+        for number, match in core.assign(sought(connection, his), signs).items():
+            mail = sent_by_him[match.index]
+            used.add(mail.id)
+            sent(connection, his[number], mail.item.at, match.evidence, now)
+    return used
+
+
+def _in_pulse_alone(
+    connection: Connection,
+    in_drafts: set[str],
+    mails: Iterable[Linked],
+    writers: Mapping[int, int],
+    now: datetime,
+) -> None:
+    to = [(person, mail) for mail in mails for person in mail.persons]
+    by_person: defaultdict[int, list[pulse.Draft]] = defaultdict(list)
+    for waiting in pulse.drafts(connection, {person for person, _ in to}) if to else ():
+        if waiting.effect not in in_drafts:
+            by_person[waiting.person].append(waiting)
+    for person, mail in to:
+        mine = by_person[person]
+        his = (each for each in mine if each.user_id == writers[mail.id] and each.made_at <= mail.item.at)
+        meant = next(his, None)
         if meant is not None:
             mine.remove(meant)
-            effects.settle(connection, meant.effect, event.at)
+            effects.settle(connection, meant.effect, mail.item.at)
             pulse.close(connection, [meant.effect], now)
-
-
-def _authors(connection: Connection, context: Context, message_ids: set[str]) -> dict[str, int]:
-    """Message-ID -> the id of the user who wrote it."""
-    query = select(message.c.message_id, message.c.from_email).where(message.c.message_id.in_(message_ids))
-    keys = {row[0]: context.ours.user(row[1]) for row in connection.execute(query) if row[1]}
-    ids = users.ids(connection, [key for key in keys.values() if key])
-    return {mail: ids[key] for mail, key in keys.items() if key in ids}

@@ -16,6 +16,7 @@ from mailcrm.app.items import Item, Setting, item_of
 from mailcrm.app.linker import Linked, Linker
 from mailcrm.app.refused import keep
 from mailcrm.core import linking
+from mailcrm.core.drafts import is_unsent
 from mailcrm.core.model import REPLIES, Arrival, Batch, Direction, Kind, Known, Unreadable
 from mailcrm.core.text import clean
 from mailcrm.core.threads import identity_of
@@ -143,7 +144,8 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         for arrival in batch.arrivals
         if isinstance(arrival.content, Unreadable)
     )
-    places = [(identity, arrival) for arrival in batch.arrivals if (identity := _identity(arrival)) is not None]
+    mails = [arrival for arrival in batch.arrivals if not is_unsent(batch.role, arrival.flags)]
+    places = [(identity, arrival) for arrival in mails if (identity := _identity(arrival)) is not None]
     first: dict[str, Arrival] = {}
     for identity, arrival in places:
         first.setdefault(identity, arrival)
@@ -178,7 +180,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
     happened = [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread), now)]
     events.record_quietly(connection, happened, context.plugins.implementers("on_event"), now)
-    drafts.fulfil(connection, context, happened, now)
+    drafts.fulfil(connection, context, batch, linker.linked, now)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(

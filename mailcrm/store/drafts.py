@@ -110,15 +110,19 @@ def of_mailbox(connection: Connection, key: str) -> list[Draft]:
 
 
 def of_users(connection: Connection, users: Collection[int]) -> list[Draft]:
-    """The drafts of these reps that lie, or lay a moment ago, in Drafts, and that somebody waits for; oldest first."""
-    lying = draft.c.state.in_(("placed", "missing"))
-    query = _DRAFTS.where(draft.c.due_at.is_not(None), lying, draft.c.user_id.in_(users)).order_by(draft.c.id)
-    return [each for row in connection.execute(query) if (each := Draft(*row)).wanted]
+    """The drafts of these reps that somebody waits for, the oldest first."""
+    query = _DRAFTS.where(draft.c.due_at.is_not(None), draft.c.state.in_(OPEN), draft.c.user_id.in_(users))
+    return [each for row in connection.execute(query.order_by(draft.c.id)) if (each := Draft(*row)).wanted]
 
 
-def content(connection: Connection, number: int) -> bytes:
-    """The letter as it is to be placed."""
-    return bytes(connection.execute(select(draft.c.content).where(draft.c.id == number)).scalar_one())
+def contents(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """The letters as they were or are to be placed."""
+    query = select(draft.c.id, draft.c.content)
+    return {
+        row.id: bytes(row.content)
+        for piece in slices(numbers)
+        for row in connection.execute(query.where(draft.c.id.in_(piece)))
+    }
 
 
 def begun(connection: Connection, number: int, due_at: datetime) -> None:

@@ -125,6 +125,28 @@ def drafts(connection: Connection, persons: Iterable[int]) -> list[Draft]:
     ]
 
 
+def overdue(connection: Connection, before: datetime) -> list[tuple[Entry, datetime | None]]:
+    """Open drafts that were due before that time, each with when its rep was last reminded of it."""
+    late = [
+        Entry(*row)
+        for row in connection.execute(
+            _ENTRIES.where(pulse.c.kind == "draft", pulse.c.done_at.is_(None), pulse.c.due_at <= before)
+        )
+    ]
+    reminded = select(pulse.c.effect_key, pulse.c.created_at).where(pulse.c.kind == "notice")
+    last: dict[str, datetime] = {}
+    for piece in slices({int((each.effect or "0").partition(".")[0]) for each in late}):
+        for key, at in connection.execute(reminded.where(pulse.c.enrollment_id.in_(piece))):
+            last[key] = max(at, last.get(key, at))
+    return [(each, last.get(each.effect or "")) for each in late]
+
+
+def close_notices(connection: Connection, key: str, now: datetime) -> None:
+    """What was told about this action is told anew, or of no interest any more."""
+    told = update(pulse).where(pulse.c.effect_key == key, pulse.c.kind == "notice", pulse.c.done_at.is_(None))
+    connection.execute(told.values(done_at=now))
+
+
 _ENTRIES: Select[Any] = (
     select(
         pulse.c.id,
