@@ -77,7 +77,7 @@ Report = Callable[[Parcel, "str | MailcrmError"], None]
 class Transport(Protocol):
     """A way for mail to leave."""
 
-    def deliver(self, route: str, parcels: Iterator[Parcel], report: Report) -> None:
+    def deliver(self, route: str, parcels: Iterator[Parcel], report: Report, beat: Callable[[], None]) -> None:
         """Hand mails over, several at a time.
 
         Args:
@@ -86,6 +86,8 @@ class Transport(Protocol):
             report: called once for each parcel that was asked for, by the calling thread, in no certain order. Its
                 errors are Temporary (Ambiguous: perhaps taken; Unreachable: not begun) or Permanent (RecipientRefused;
                 SenderRefused; else about the mail itself).
+            beat: called by the calling thread at least every few seconds meanwhile, for leases to be renewed: a server
+                may think about one mail for a minute.
 
         Raises:
             Unreachable: nothing can be sent by this route now. As with the others, parcels that were begun are
