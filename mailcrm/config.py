@@ -18,6 +18,7 @@ from mailcrm.config_sending import OAuth as OAuth
 from mailcrm.config_sending import Relay as Relay
 from mailcrm.config_sending import Returns as Returns
 from mailcrm.config_sending import Submission as Submission
+from mailcrm.config_sending import Tracking as Tracking
 from mailcrm.config_types import Secret as Secret
 from mailcrm.config_types import Struct as Struct
 from mailcrm.config_types import Tls as Tls
@@ -34,7 +35,12 @@ class Hours(Struct, frozen=True):
 
 
 class User(Struct, frozen=True):
-    """One of ours: a sales rep. ``language`` is what he is written in; None goes by his time zone."""
+    """One of ours: a sales rep.
+
+    Args:
+        language: what he is written in; None goes by his time zone.
+        tracking: false: openings and clicks of his mail are never told, whatever ``[tracking]`` says.
+    """
 
     email: str
     name: str = ""
@@ -44,6 +50,7 @@ class User(Struct, frozen=True):
     signature: str = ""
     permissions: tuple[str, ...] = ()
     working_hours: Hours | None = None
+    tracking: bool = True
 
     @property
     def zone(self) -> ZoneInfo:
@@ -169,6 +176,7 @@ class Retention(Struct, frozen=True):
     unlinked_bodies: str | None = None
     quarantine: str | None = None
     expunged: str | None = None
+    hits: str | None = None
 
 
 class Plugins(Struct, frozen=True):
@@ -200,13 +208,14 @@ class Config(Struct, frozen=True):
     servers: Mapping[str, Server] = {}
     smarthost: Submission | None = None
     dkim: Mapping[str, Dkim] = {}
-    relay: Relay = Relay()
+    relay: Relay | None = None
     lmtp: Lmtp | None = None
     web: Web = Web()
     linking: Linking = Linking()
     parsing: Parsing = Parsing()
     limits: Limits = Limits()
     returns: Returns = Returns()
+    tracking: Tracking = Tracking()
     sequences: Sequences = Sequences()
     outside: Outside = Outside()
     retention: Retention = Retention()

@@ -36,6 +36,10 @@ def check(config: Config, source: str) -> None:
         _ = config.outside.networks
     except ValueError as error:
         raise ConfigError(f"{source}: outside.allow: {error}; write 10.1.0.7 or 10.1.0.0/16") from None
+    try:
+        _ = config.tracking.networks
+    except ValueError as error:
+        raise ConfigError(f"{source}: tracking.scanners: {error}; write 192.0.2.7 or 192.0.2.0/24") from None
     if not 0 < config.outside.seconds <= 60:
         raise ConfigError(f"{source}: outside.seconds must be more than 0 and at most 60")
     for key, span in msgspec.structs.asdict(config.retention).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
 from mailcrm.config_types import Secret, Struct, Tls
@@ -54,12 +55,18 @@ class Dkim(Struct, frozen=True):
 
 
 class Relay(Struct, frozen=True):
-    """Where our users' programs hand in automatic mail. Read and checked; this version does not serve it yet."""
+    """Where our users' own mail programs, and programs that write in their name, hand in mail (RFC 6409).
+
+    Args:
+        tls: none only on this machine's own addresses; else with ``cert`` and ``key``, files in PEM.
+        max_bytes: size of the largest message.
+    """
 
     listen: str = "127.0.0.1:5587"
     tls: Tls = "none"
     cert: str | None = None
     key: str | None = None
+    max_bytes: int = 50_000_000
 
 
 class Limits(Struct, frozen=True):
@@ -87,3 +94,23 @@ class Returns(Struct, frozen=True):
     full_times: int = 3
     full_within: str = "2w"
     away: str = "3d"
+
+
+class Tracking(Struct, frozen=True):
+    """Whether openings and clicks of automatic mail are told, and of whom.
+
+    Args:
+        when: ``permission``: of those whose recorded permission covers it; ``always``: of everybody, which the operator
+            answers for; ``never``: of nobody.
+        hidden_link: whether a link goes in that no human sees, to tell machines by.
+        scanners: networks that scanners of mail ask from, beside those that we know.
+    """
+
+    when: Literal["permission", "always", "never"] = "permission"
+    hidden_link: bool = True
+    scanners: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``scanners``, read. Raises ValueError for what is no address or network."""
+        return tuple(ip_network(each) for each in self.scanners)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from mailcrm.core.tracked import Track
-from mailcrm.store.tables import track
+from mailcrm.store.tables import permission, track
 
 
 def tokens() -> Iterator[str]:
@@ -34,3 +34,9 @@ def put(connection: Connection, outbox_id: int, tracks: Sequence[Track]) -> None
                 for each in tracks
             ],
         )
+
+
+def permitted(connection: Connection, person: int) -> bool:
+    """Whether the last word about a person is a permission that covers openings and clicks."""
+    query = select(permission.c.granted & permission.c.tracking).where(permission.c.person_id == person)
+    return bool(connection.execute(query.order_by(permission.c.id.desc()).limit(1)).scalar())

@@ -34,6 +34,7 @@ SECTIONS = {
     "parsing.": config.Parsing,
     "limits.": config.Limits,
     "returns.": config.Returns,
+    "tracking.": config.Tracking,
     "sequences.": config.Sequences,
     "outside.": config.Outside,
     "retention.": config.Retention,

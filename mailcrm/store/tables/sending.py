@@ -141,7 +141,10 @@ hit = table(
     Column("grade", String(10), nullable=False),  # human | machine | unknown
     Column("reasons", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("due_at", Utc),  # when it is judged; null: it has been
 )
+_unjudged = hit.c.due_at.is_not(None)
+Index("ix_hit_due_at", hit.c.due_at, sqlite_where=_unjudged, postgresql_where=_unjudged)
 draft = table(
     "draft",  # a letter in a rep's own Drafts folder
     Column("effect_key", String(80), nullable=False, unique=True),

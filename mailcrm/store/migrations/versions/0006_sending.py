@@ -23,8 +23,17 @@ def upgrade() -> None:
         sa.Column("grade", sa.String(length=10), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("due_at", Utc(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_hit"),
         sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_hit_due_at",
+        "hit",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_index("ix_hit_token", "hit", ["token"], unique=False)
     op.create_table(
