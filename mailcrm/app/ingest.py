@@ -5,32 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from mailcrm.app import answers, drafts, returned
+from mailcrm.app import absence, answers, drafts, returned, unsubscribing
+from mailcrm.app import answered as answered_runs
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
-from mailcrm.app.linker import Linked, Linker
+from mailcrm.app.linker import Linker
+from mailcrm.app.mail_events import events_of
 from mailcrm.app.refused import keep
 from mailcrm.core import linking
 from mailcrm.core.drafts import is_unsent
-from mailcrm.core.model import REPLIES, Arrival, Batch, Direction, Kind, Known, Unreadable
-from mailcrm.core.text import clean
+from mailcrm.core.model import Arrival, Batch, Known, Unreadable
 from mailcrm.core.threads import identity_of
 from mailcrm.errors import MailcrmError
 from mailcrm.store import events, lookup, mailboxes, messages, users
-from mailcrm.store.events import NewEvent
 
 log = logging.getLogger(__name__)
 _TRIES = 5
-_EVENTS = {
-    Kind.BOUNCE: "mail.bounced",
-    Kind.AUTO_REPLY: "mail.autoreplied",
-    Kind.UNSUBSCRIBE: "mail.unsubscribed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +148,11 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     relocated = _relocate(linker, places, stored)
     items: list[Item] = []
     answered = 0
-    reports = returned.take(connection, first)
-    skipped = len(reports)
-    for identity, arrival in first.items():
-        if identity in stored or identity in reports or not isinstance(arrival.content, tuple):
+    fresh_mail = {identity: arrival for identity, arrival in first.items() if identity not in stored}
+    back = returned.take(connection, context, fresh_mail, now)
+    skipped = len(back.own)
+    for identity, arrival in fresh_mail.items():
+        if identity in back.own or not isinstance(arrival.content, tuple):
             continue
         message, reading = arrival.content
         if answers.by_mail(connection, context, batch, message, reading, now):
@@ -178,9 +173,19 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     linker.finish()
     if relocated and batch.cursor is not None:
         mailboxes.forget_stale(connection, setting.folder_id, relocated)
-    happened = [event for linked in linker.linked for event in _events(linked, linker.threads.live(linked.thread), now)]
+    happened = [
+        event
+        for linked in linker.linked
+        for event in events_of(
+            linked, linker.threads.live(linked.thread), back.persons.get(linked.item.identity, ()), now
+        )
+    ]
     events.record_quietly(connection, happened, context.plugins.implementers("on_event"), now)
     drafts.fulfil(connection, context, batch, linker.linked, now)
+    absence.hold(connection, context, happened, now)
+    unsubscribing.take(connection, context, linker.linked, now)
+    unsubscribing.warn(connection, context, linker.linked, now)
+    answered_runs.stop(connection, context, linker.linked)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(
@@ -242,38 +247,3 @@ def _same_batch_twice(linker: Linker, places: Sequence[tuple[str, Arrival]], fir
     for identity, arrival in places:
         if identity in ids and first[identity] is not arrival and arrival.uid is not None:
             linker.rows.location(ids[identity], linker.setting.folder_id, arrival.uid, arrival.flags)
-
-
-def _events(linked: Linked, thread: int, now: datetime) -> list[NewEvent]:
-    """What is told about a message, which is in that thread; nothing about old mail.
-
-    A stranger's mail happens when it is received: its Date is his to choose, and flows would go by it.
-    """
-    item = linked.item
-    if not linked.counts:
-        return []
-    data = {"message": clean(item.message.message_id or item.identity), "thread": thread, "deal": linked.deal}
-    kinds: list[tuple[str, dict[str, object]]] = []
-    if item.direction is Direction.OUT:
-        kinds.append(("mail.sent", data))
-    elif item.reading.kind in REPLIES:
-        kinds.append(("mail.received", data))
-        if linked.answers:
-            kinds.append(("mail.replied", data))
-    if item.direction is Direction.IN and item.reading.kind in _EVENTS:
-        until = item.reading.returns_on
-        reason = item.reading.bounce.reason if item.reading.bounce else item.reading.rule
-        details = {"message": data["message"], "reason": clean(reason), "until": until.isoformat() if until else None}
-        kinds.append((_EVENTS[item.reading.kind], details))
-    return [
-        NewEvent(
-            kind=kind,
-            key=f"{kind}:{item.identity}:{person or ''}",
-            person=person,
-            at=item.at if item.direction is Direction.OUT else min(item.arrival.received_at, now),
-            source="mail",
-            data=fields,
-        )
-        for kind, fields in kinds
-        for person in (linked.persons or (None,))
-    ]

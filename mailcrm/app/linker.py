@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from mailcrm.app import proof
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting
 from mailcrm.app.person_book import PersonBook
@@ -32,6 +33,8 @@ class Linked:
 
     Args:
         answers: it answers a mail of ours.
+        runs: the flows' runs whose letters it names.
+        forged: our own server has found that From is not who wrote it, and nothing else shows who did.
         counts: it is told to flows and plugins: not an old one, save it answers a run that goes on.
     """
 
@@ -42,6 +45,8 @@ class Linked:
     deal: int | None
     answers: bool
     counts: bool
+    runs: tuple[int, ...] = ()
+    forged: bool = False
 
 
 @dataclass(slots=True)
@@ -104,10 +109,14 @@ class Linker:
             if persons and state.link == "none":
                 state.link, state.changed = "person", True
         answered = self._runs_answered(item)
-        answers = self.threads.wrote(item, state) or bool(answered)
+        live = enrollments.with_ids(self.connection, answered)
+        named = any(run.subject.person in persons for run in live)
+        forged = item.direction is Direction.IN and not named and proof.forged(self.context, item.message)
+        answers = (self.threads.wrote(item, state) or bool(answered)) and not forged
         self._write(message_id, item, state)
-        counts = not item.historic or bool(enrollments.with_ids(self.connection, answered))
-        self.linked.append(Linked(message_id, item, state.id, persons, deal, answers, counts))
+        counts = not item.historic or bool(live)
+        runs = tuple(run.id for run in live)
+        self.linked.append(Linked(message_id, item, state.id, persons, deal, answers, counts, runs, forged))
 
     def _runs_answered(self, item: Item) -> list[int]:
         """The flows' runs whose letters it names; no copy of those need ever have been seen."""

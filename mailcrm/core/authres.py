@@ -19,13 +19,24 @@ def dmarc_passed(fields: Sequence[str], authserv_id: str, domain: str) -> bool:
         authserv_id: the name under which the trusted server signs.
         domain: the domain of the address in From.
     """
-    if not fields:
-        return False
-    tokens = _tokens(fields[0])
-    if tokens is None or not tokens or _unquote(tokens[0]).casefold() != authserv_id.casefold():
-        return False
-    results = [statement for statement in _statements(tokens) if statement[:2] == ["dmarc", "="]]
+    results = _trusted(fields, authserv_id)
     return len(results) == 1 and _passes(results[0], domain)
+
+
+def dmarc_failed(fields: Sequence[str], authserv_id: str) -> bool:
+    """True if our own receiving server found DMARC to fail, so that From is not who wrote it. Args as above.
+
+    Silence, and ``none`` of a domain without a policy, are no failure: most of the world's mail would be one.
+    """
+    return any(len(each) > 2 and each[2].casefold() == "fail" for each in _trusted(fields, authserv_id))
+
+
+def _trusted(fields: Sequence[str], authserv_id: str) -> list[list[str]]:
+    """The statements about DMARC of the topmost field, if our own server wrote it."""
+    tokens = _tokens(fields[0]) if fields else None
+    if not tokens or _unquote(tokens[0]).casefold() != authserv_id.casefold():
+        return []
+    return [statement for statement in _statements(tokens) if statement[:2] == ["dmarc", "="]]
 
 
 def _passes(statement: list[str], domain: str) -> bool:

@@ -10,7 +10,22 @@ import re
 
 from mailcrm.core.phrases import compiled
 
-# The mailbox, the message or the sender is at fault for now: another mail may well arrive.
+# The message, who sent it, or the way there is at fault: the address has no part in it.
+_SENDERS = "|".join(
+    (
+        # too large
+        r"(?:too|zu) (?:large|big|groß)|size limit|message size|zbyt duż",
+        # spam, policy, permission
+        r"\bspam\b|spamhaus|spamcop|barracuda|\brbl\b|dnsbl|denylist|reputation|junk mail|unsolicited|\bvirus",
+        r"malware|phish|black ?list|block(?:ed)? ?list|\bblocked\b(?! by owner)|\bblocking\b|prohibited|banned",
+        r"\bpolic(?:y|ies)\b|polityk\w|\bdmarc\b|\bspf\b|\bdkim\b|not authori[sz]ed|unauthenticated|restricted",
+        r"authentication (?:is )?required|not permitted|relay(?:ing)? (?:access )?(?:denied|not)|unable to relay",
+        r"access control|content (?:reject|filter)|rejected (?:by|due to|for) (?:content|policy|spam)|nie dozwolon",
+        # the way there
+        r"hop count|mail loop|loops? back|routing loop|certificate|\btls\b",
+    )
+)
+# So is it here, or the mailbox is for now: another mail may well arrive.
 _PASSING = "|".join(
     (
         # full
@@ -21,19 +36,10 @@ _PASSING = "|".join(
         r"exceed\w* (?:the |its |their |his )?(?:\w{1,12} )?(?:quota|storage|limit|size|maximum)|mail ?box ?full",
         r"(?:przepełnion|zapełnion|pełn)[aey]\b|brak miejsca|przekroczon\w|postfach (?:ist )?voll|buzón lleno",
         r"boîte (?:\w{1,12} )?pleine|casella piena|переполнен",
-        # too large
-        r"(?:too|zu) (?:large|big|groß)|size limit|message size|zbyt duż",
-        # spam, policy, permission
-        r"\bspam\b|spamhaus|spamcop|barracuda|\brbl\b|dnsbl|denylist|reputation|junk mail|unsolicited|\bvirus",
-        r"malware|phish|black ?list|block(?:ed)? ?list|\bblocked\b(?! by owner)|\bblocking\b|prohibited|banned",
-        r"\bpolic(?:y|ies)\b|polityk\w|\bdmarc\b|\bspf\b|\bdkim\b|not authori[sz]ed|unauthenticated|restricted",
-        r"authentication (?:is )?required|not permitted|relay(?:ing)? (?:access )?(?:denied|not)|unable to relay",
-        r"access control|content (?:reject|filter)|rejected (?:by|due to|for) (?:content|policy|spam)|nie dozwolon",
+        _SENDERS,
         # now is a bad time
         r"rate limit|too many|receiving mail at a rate|throttl|too fast|grey ?list|try again|tempor(?:ar|ał|är)",
         r"timed? ?out|connection (?:refused|reset|lost|dropped)|deferred|retry time|not yet been|unverified",
-        # the way there
-        r"hop count|mail loop|loops? back|routing loop|certificate|\btls\b",
     )
 )
 
@@ -81,6 +87,8 @@ _GONE_STATUSES = frozenset(
     {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.1.351", "5.2.1", "5.4.4", "5.4.310"},
 )
 _PASSING_STATUSES = ("5.2.", "5.3.4", "5.6.", "5.7.")
+_SENDERS_STATUS = re.compile(r"[45]\.(?:3\.4|4\.[56]|6\.\d+|7\.\d+)$")  # size, quota of ours, loop, content, policy
+_FULL_STATUSES = frozenset({"4.2.2", "5.2.2"})
 
 
 def is_permanent(status: str | None, words: str) -> bool:
@@ -100,6 +108,18 @@ def is_permanent(status: str | None, words: str) -> bool:
     if status is not None and status.startswith(_PASSING_STATUSES):
         return not passing and _SURE.search(words) is not None
     return not passing and compiled(_GONE).search(words) is not None
+
+
+def is_senders_fault(status: str | None, words: str) -> bool:
+    """True where a failure is about the message, its sender or the way there: policy, spam, size, loops.
+
+    Of a failure that is not permanent (``is_permanent``). Args as there.
+    """
+    if status in _FULL_STATUSES:
+        return False
+    if status is not None and _SENDERS_STATUS.match(status):
+        return True
+    return compiled(_SENDERS).search(words) is not None
 
 
 def says_why(words: str) -> bool:

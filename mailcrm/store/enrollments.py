@@ -15,7 +15,7 @@ from mailcrm.errors import Temporary
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Lookup, Utc, slices
 from mailcrm.store.rowset import rowset
-from mailcrm.store.tables import enrollment, person
+from mailcrm.store.tables import deal, enrollment, lead, person
 
 EDITED = "edited"
 """The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
@@ -113,6 +113,18 @@ def colleagues(connection: Connection, number: int, flows: Iterable[int]) -> lis
         )
     )
     return list(connection.execute(query).scalars())
+
+
+def of_organization(connection: Connection, persons: Iterable[int], flows: Iterable[int]) -> list[Enrollment]:
+    """Enrollments without a person whose deal or lead is with the organization of one of these persons."""
+    theirs = select(person.c.organization_id).where(person.c.id.in_(list(persons))).scalar_subquery()
+    found = []
+    for item, column in ((deal, enrollment.c.deal_id), (lead, enrollment.c.lead_id)):
+        query = _live.join(item, item.c.id == column).where(
+            enrollment.c.person_id.is_(None), enrollment.c.flow_id.in_(list(flows)), item.c.organization_id.in_(theirs)
+        )
+        found += [_enrollment(row) for row in connection.execute(query)]
+    return found
 
 
 def add(connection: Connection, new: Sequence[New]) -> None:

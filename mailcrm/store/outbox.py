@@ -24,6 +24,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 """By how much a mail server's clock may be behind ours."""
 
 _TAKEN = ("sent", "sending")  # a process may die between the hand-over and its note
+_TO_OURSELVES = ("question", "digest", "notice", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: s
 
 
 def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[str, datetime]) -> set[str]:
-    """Mail that the server took came back. Safe to repeat. Mail of flows is not meant: that is correspondence.
+    """Mail that the server took came back. Safe to repeat. Only mail to ourselves is meant: the rest is correspondence.
 
     Args:
         reasons: why, by Message-ID.
@@ -211,7 +212,8 @@ def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[s
     known: set[str] = set()
     query = select(outbox.c.id, outbox.c.message_id, outbox.c.state, outbox.c.sent_at)
     for piece in slices(reasons):
-        for row in connection.execute(query.where(outbox.c.message_id.in_(piece), outbox.c.kind != "flow")).all():
+        named = (outbox.c.message_id.in_(piece), outbox.c.kind.in_(_TO_OURSELVES))
+        for row in connection.execute(query.where(*named)).all():
             known.add(row.message_id)
             old = row.sent_at is not None and back[row.message_id] < row.sent_at - CLOCKS_DIFFER
             if row.state in _TAKEN and not old:
@@ -235,7 +237,7 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> i
     """
     states = ("failed",) if ids is None else ("failed", "pending")
     due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
-    values = {"state": "pending", "due_at": due_at, "attempts": 0, "claimed_at": None}
+    values = {"state": "pending", "due_at": due_at, "attempts": 0, "claimed_at": None, "returned": None}
     return _change(connection, ids, states, values)
 
 

@@ -79,6 +79,20 @@ def add(
     connection.execute(insert(pulse).values(**values))
 
 
+def remind(connection: Connection, user_id: int, text: str, now: datetime) -> None:
+    """Put a notice into a user's pulse, unless the same one is open there."""
+    same = select(pulse.c.id).where(pulse.c.user_id == user_id, pulse.c.done_at.is_(None), pulse.c.text == text)
+    if connection.execute(same.limit(1)).first() is None:
+        add(connection, user_id, "notice", text, now, now)
+
+
+def put_off(connection: Connection, persons: Iterable[int], until: datetime) -> None:
+    """Drafts to these persons are not due before that time."""
+    runs = select(enrollment.c.id).where(enrollment.c.person_id.in_(list(persons)))
+    waiting = (pulse.c.kind == "draft", pulse.c.done_at.is_(None), pulse.c.due_at < until)
+    connection.execute(update(pulse).where(*waiting, pulse.c.enrollment_id.in_(runs)).values(due_at=until))
+
+
 def close(connection: Connection, keys: Iterable[str], now: datetime) -> None:
     """What these actions asked for is done, or not wanted any more."""
     for piece in slices(keys):

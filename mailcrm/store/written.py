@@ -25,7 +25,7 @@ def by_run(connection: Connection, number: int) -> list[Written]:
         select(effect.c.ended_at, outbox.c.message_id, outbox.c.subject)
         .select_from(effect)
         .join(outbox, outbox.c.key == effect.c.key)
-        .where(effect.c.enrollment_id == number, outbox.c.state == "sent")
+        .where(effect.c.enrollment_id == number, outbox.c.sent_at.is_not(None))  # one that came back was written, too
     )
     # A draft's effect ended at the time of the mail that it became.
     drafts = (
