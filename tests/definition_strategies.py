@@ -49,7 +49,8 @@ ACTIONS = st.one_of(
     st.builds(
         Action,
         st.just("mail.send"),
-        st.fixed_dictionaries({}, optional={"subject": TEXT, "body": TEXT, "in_thread": st.booleans()}),
+        st.fixed_dictionaries({"body": TEXT}, optional={"subject": TEXT, "html": TEXT, "in_thread": st.booleans()})
+        | st.fixed_dictionaries({"template": NAMES}, optional={"in_thread": st.booleans()}),
     ),
 )
 CONDITIONS = st.one_of(
@@ -80,6 +81,7 @@ STEPS = st.one_of(
         DraftStep,
         subject=TEXT,
         body=TEXT,
+        html=MAYBE_TEXT,
         after=MAYBE_SPAN,
         sender=MAYBE_TEXT,
         recipient=MAYBE_TEXT,

@@ -89,10 +89,12 @@ def store(connection: Connection, context: Context, plan: Plan, actor: Actor) ->
     """Store a plan's definition as a new flow or a new version of one; gives the flow's id.
 
     Raises:
-        Refused: the flow was changed since the plan was made.
+        Refused: the flow was changed since the plan was made, or a user or template that it names has gone.
         NotFound: there is no such owner.
     """
     definition, now = plan.definition, context.clock()
+    for problem in naming.unknown(connection, definition):
+        raise Refused(f"{problem.what}; {problem.mend}")
     stored = _named(connection, definition.name, kind_of(definition))
     if (stored and stored.version) != (plan.stored and plan.stored.version):
         raise Refused(

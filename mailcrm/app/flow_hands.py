@@ -13,6 +13,7 @@ from mailcrm.config import Config
 from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Status, Stop, Subject
 from mailcrm.core.ours import Ours
 from mailcrm.errors import NotFound, Refused
+from mailcrm.store.blobs import Blobs
 from mailcrm.store.flows import StoredFlow
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class FlowHands:
     def secret(self) -> bytes:
         """The key for tokens."""
         return self._stepper.context.secret
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the pictures of templates lie."""
+        return self._stepper.context.blobs
 
     def emit(self, kind: str, data: dict[str, Any], person: int | None) -> None:
         """Store an event, caused by this effect."""

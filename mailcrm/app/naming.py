@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from mailcrm.builtin import letters
-from mailcrm.core.definitions import ActivityStep, Definition, SequenceDefinition, actions_of
+from mailcrm.builtin import letters, variables
+from mailcrm.core.definitions import ActivityStep, Definition, SequenceDefinition, templates_named
 from mailcrm.core.validation import Path, Problem
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store import users
@@ -22,11 +22,7 @@ def unknown(connection: Connection, definition: Definition) -> Iterator[Problem]
             users.find(connection, name)
         except NotFound as error:
             yield _problem(path, error)
-    for path, name in _templates(definition):
-        try:
-            letters.template_of({"template": name})
-        except Refused as error:
-            yield _problem(path, error)
+    yield from _templates(connection, definition)
 
 
 def _users(definition: Definition) -> Iterator[tuple[Path, str]]:
@@ -41,15 +37,16 @@ def _users(definition: Definition) -> Iterator[tuple[Path, str]]:
             yield ("step", index, key), name
 
 
-def _templates(definition: Definition) -> Iterator[tuple[Path, str]]:
-    if isinstance(definition, SequenceDefinition):
-        for index, step in enumerate(definition.steps):
-            if not isinstance(step, ActivityStep) and step.template:
-                yield ("step", index, "template"), step.template
-        return
-    for path, action in actions_of(definition):
-        if action.name in ("mail.send", "draft.create") and action.args.get("template"):
-            yield (*path, "template"), str(action.args["template"])
+def _templates(connection: Connection, definition: Definition) -> Iterator[Problem]:
+    """Those that there are none of, and those that speak of what such a flow's letters can't know."""
+    item = definition.items.removesuffix("s") if isinstance(definition, SequenceDefinition) else "person"
+    for path, name in templates_named(definition):
+        try:
+            new = letters.mail_template(connection, name).new
+            for part in (new.subject, new.text, new.html or ""):
+                variables.check(part, item)
+        except (Refused, NotFound) as error:
+            yield _problem(path, error)
 
 
 def _problem(path: Path, error: Refused | NotFound) -> Problem:

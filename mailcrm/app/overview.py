@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -12,7 +12,6 @@ from mailcrm.app import sequences
 from mailcrm.app.context import Context
 from mailcrm.app.enrolling import Item, subjects_of
 from mailcrm.builtin import letters, who
-from mailcrm.builtin.letters import Template
 from mailcrm.core.definitions import ActivityStep, DraftStep, EmailStep
 from mailcrm.core.enrollment import Status, Subject
 from mailcrm.errors import MailcrmError, Refused
@@ -154,7 +153,7 @@ def _letter(
         draft = letters.draft_of(
             connection,
             context.config,
-            Template(step.subject or "", step.body or ""),
+            letters.template_of(connection, context.blobs, asdict(step)),
             subject,
             sender=writer,
             owner=stored.owner,

@@ -76,6 +76,7 @@ def apply(context: Context, actor: Actor, plan: Plan) -> int:
     """
     now = context.clock()
     with context.db.write() as connection:
+        context.flows.change(connection, now)
         stored = flows.search(connection, plan.definition.name, KINDS)
         if stored is not None:
             _same_item(stored, plan.definition)

@@ -13,6 +13,7 @@ _LETTER: Params = {
     "template": _TEXT,
     "subject": _TEXT,
     "body": _TEXT,
+    "html": _TEXT,
     "sender": _TEXT,
     "recipient": _TEXT,
     "in_thread": bool | None,
@@ -36,7 +37,7 @@ ACTIONS: Mapping[str, ActionType] = {
         ActionType("sequence.leave", {"sequence": str}, label="Take out of a sequence"),
         ActionType("workflow.join", {"workflow": str}, label="Put into another workflow"),
         ActionType("workflow.leave", {"workflow": str}, label="Take out of another workflow"),
-        ActionType("mail.send", {**_LETTER, "after": Span | None}, label="Send a mail"),
+        ActionType("mail.send", {**_LETTER, "after": Span | None, "track": bool | None}, label="Send a mail"),
         ActionType("draft.create", {**_LETTER, "remind": Span | None}, label="Put a mail into the rep's drafts"),
         ActionType("notify", {"user": _TEXT, "text": str}, label="Tell a user"),
         ActionType(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from mailcrm.config import Config
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.ours import Ours
+from mailcrm.store.blobs import Blobs
 
 
 class Writer(Protocol):
@@ -47,6 +48,10 @@ class Hands(Writer, Protocol):
     @property
     def secret(self) -> bytes:
         """The key for tokens."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the pictures of templates lie."""
 
     def enroll(self, flow: str, subject: Subject, by: str) -> bool:
         """Put a subject into a flow, by its name.

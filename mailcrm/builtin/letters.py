@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,20 +18,32 @@ from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.letter_ids import letter_id
-from mailcrm.core.letters import Letter, is_address, render
+from mailcrm.core.letters import Image, Letter, is_address, render
 from mailcrm.errors import Refused
-from mailcrm.store import fields, flows, outbox, people, pulse, users, written
+from mailcrm.store import fields, flows, outbox, people, pulse, templates, users, written
+from mailcrm.store.blobs import Blobs
 from mailcrm.store.outbox import NewMail
+from mailcrm.store.templates import NewTemplate, StoredTemplate
 from mailcrm.store.users import StoredUser
 from mailcrm.store.written import Written
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What the author of a step wrote. An empty subject: ``Re:`` and that of the mail before."""
+    """What a letter is written from.
+
+    Args:
+        subject: empty: ``Re:`` and that of the mail before.
+        body, html: Liquid; see ``core.letters.render``.
+        images: those that the HTML may show.
+        named: it stands under a name, for any mail; a reply made from it goes on under the subject of its thread.
+    """
 
     subject: str
     body: str
+    html: str | None = None
+    images: tuple[Image, ...] = ()
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Draft:
 
 
 def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
-    """``mail.send {subject, body, sender, recipient, in_thread, after}``: waits in the outbox until it is due.
+    """``mail.send {template | subject, body, html, sender, recipient, in_thread, after}``: waits until it is due.
 
     From then on its text stays as it is (SEQ-18). Whether the sender consents is asked when it leaves (SEQ-25).
     """
@@ -78,7 +90,7 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
 
 
 def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
-    """``draft.create {subject, body, sender, recipient, in_thread, remind}``: the rep sends it himself (SEQ-11).
+    """``draft.create``: as ``mail.send``, with ``remind`` for ``after``; the rep sends it himself (SEQ-11).
 
     It waits in his pulse, and in the Drafts folder of his own mailbox, until it turns up in Sent, or until he says
     that it is done. Without a mailbox on a server, his next mail to the person is taken for it.
@@ -91,11 +103,32 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     return Outcome.WAITS
 
 
-def template_of(args: Mapping[str, Any]) -> Template:
-    """What a step is told to write. Raises Refused: it names a template, and there are none yet."""
-    if args.get("template"):
-        raise Refused(f"there is no template {args['template']!r}; write subject and body into the step")
-    return Template(str(args.get("subject") or ""), str(args.get("body") or ""))
+def template_of(connection: Connection, blobs: Blobs, args: Mapping[str, Any]) -> Template:
+    """What a step is told to write: its own words, or those of the template that it names (SEQ-14).
+
+    Raises:
+        NotFound: there is no such template, or a picture of it is gone.
+        Refused: it is not for mail.
+    """
+    name = args.get("template")
+    if not name:
+        html = args.get("html")
+        return Template(str(args.get("subject") or ""), str(args.get("body") or ""), html and str(html))
+    return stored_template(blobs, mail_template(connection, str(name)).new)
+
+
+def mail_template(connection: Connection, name: str) -> StoredTemplate:
+    """The template of exactly this name. Raises NotFound, or Refused for one that is not for mail."""
+    found = templates.get(connection, name)
+    if found.new.purpose == "call":
+        raise Refused(f"the template {name!r} is for calls; name one that is for mail")
+    return found
+
+
+def stored_template(blobs: Blobs, new: NewTemplate) -> Template:
+    """A template with its pictures. Raises NotFound: one of them is gone."""
+    images = tuple(Image(each.cid, each.name, each.type, blobs.read(each.sha256)) for each in new.images)
+    return Template(new.subject, new.text, new.html, images, named=True)
 
 
 def draft_of(
@@ -123,15 +156,16 @@ def draft_of(
     known = {each.id: each for each in users.every(connection)}
     writer = known[sender]
     rep = _configured(config, writer)
-    title = template.subject
-    if not title and not before:
+    if not template.subject and not before:
         raise Refused("the step is a reply to the mail before, and there is none; write a subject")
     signer = config.users.get(known[owner].key, rep) if owner in known else rep
-    values = variables.of(connection, subject, rep, signer.signature, title, template.body)
-    letter = render(title or "Re:", template.body, values, signer.signature)
-    if not title:
+    replying = bool(before) and (template.named or not template.subject)
+    title = "Re:" if replying else template.subject
+    values = variables.of(connection, subject, rep, signer.signature, title, template.body, template.html or "")
+    letter = render(title, template.body, values, signer.signature, template.html, template.images)
+    if replying:
         last = before[-1].subject
-        letter = Letter(last if last[:3].casefold() == "re:" else f"Re: {last}", letter.text)
+        letter = replace(letter, subject=last if last[:3].casefold() == "re:" else f"Re: {last}")
     address, name = _recipient(connection, subject, recipient)
     return Draft(letter, writer, rep, address, name, tuple(each.message_id for each in before))
 
@@ -145,7 +179,7 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
     return draft_of(
         hands.connection,
         hands.config,
-        template_of(effect.args),
+        template_of(hands.connection, hands.blobs, effect.args),
         subject,
         sender=number,
         owner=owner,

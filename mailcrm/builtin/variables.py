@@ -32,12 +32,12 @@ def check(template: str, item: str) -> None:
     """See that a template names only what a letter to such a subject can have.
 
     Args:
-        item: ``person``, ``deal`` or ``lead``: who the flow is about.
+        item: ``person``, ``deal`` or ``lead``: who the flow is about; ``any``: it is not known yet.
 
     Raises:
         BadTemplate: it names something else, or is no template at all.
     """
-    roots = [root for root in KNOWN if root not in ("deal", "lead") or root == item]
+    roots = [root for root in KNOWN if root not in ("deal", "lead") or item in (root, "any")]
     for path in sorted(variables_of(template)):
         shown = ".".join(path)
         if path[0] not in roots:
@@ -78,6 +78,23 @@ def of(connection: Connection, subject: Subject, rep: User, signature: str, *tem
     if organization is not None and "organization" in roots:
         found["organization"] = _organization(connection, organization, named)
     return {root: _given(values) for root, values in found.items()}
+
+
+def samples(*templates: str) -> dict[str, Any]:
+    """The variables that these templates name, each with its own name as its value: ``[person.first_name]``.
+
+    Raises:
+        BadTemplate: one is no template.
+    """
+    found: dict[str, Any] = {}
+    for path in sorted({path for template in templates for path in variables_of(template)}):
+        *above, last = path
+        within = found
+        for part in above:
+            within = within.setdefault(part, {})
+        shown = f"[{'.'.join(path)}]"
+        within.setdefault(last, [shown] if path == ("person", "tags") else shown)
+    return found
 
 
 def _person(connection: Connection, row: AnyRow, named: _Named) -> dict[str, Any]:

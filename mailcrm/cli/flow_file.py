@@ -31,13 +31,18 @@ def definition_faults() -> Iterator[None]:
 
 def announce(plan: Plan, effect: str, remarks: Sequence[str], as_json: bool) -> None:
     """Tell what applying would change and for whom; remarks, and with ``--json`` all of it, on standard error."""
+    tell(plan.definition.name, plan.changes, effect, remarks, as_json)
+
+
+def tell(name: str, changes: Sequence[str], effect: str, remarks: Sequence[str], as_json: bool) -> None:
+    """As ``announce``, of any definition."""
     for line in remarks:
         say(f"note: {line}")
-    tell = say if as_json else _print
-    if not plan.changes:
-        say(f"{plan.definition.name!r} is like that already")
-    for line in (*plan.changes, effect) if plan.changes else ():
-        tell(line)
+    out = say if as_json else _print
+    if not changes:
+        say(f"{name!r} is like that already")
+    for line in (*changes, effect) if changes else ():
+        out(line)
 
 
 def applied(plan: Plan, effect: str, as_json: bool, *, stored: bool) -> None:

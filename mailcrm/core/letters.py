@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import category
 
+from mailcrm.core import rich
 from mailcrm.core.text import clean
 from mailcrm.errors import Refused
 
@@ -27,33 +28,70 @@ class MissingVariable(Refused):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that is part of a letter.
+
+    Args:
+        cid: its Content-ID, without ``<>``.
+        name: by which a template's ``src`` tells it: the path of its file beside the definition.
+        type: ``image/png`` and the like.
+    """
+
+    cid: str
+    name: str
+    type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail as its reader will see it: one line of subject, plain text with ``\\n``."""
+    """A mail as its reader will see it: one line of subject, plain text with ``\n``, perhaps the same in HTML.
+
+    Args:
+        html: a cleaned fragment (``core.rich``).
+        images: those that the HTML shows.
+    """
 
     subject: str
     text: str
+    html: str | None = None
+    images: tuple[Image, ...] = ()
 
 
-def render(subject: str, body: str, variables: Mapping[str, Any], signature: str = "") -> Letter:
+def render(
+    subject: str,
+    body: str,
+    variables: Mapping[str, Any],
+    signature: str = "",
+    html: str | None = None,
+    images: Sequence[Image] = (),
+) -> Letter:
     """Fill a template in.
 
     Args:
+        body: plain text; empty beside ``html``: made from that.
         variables: ``person``, ``deal``, ``lead``, ``organization``, ``rep``: a mapping of names to values each; what
             has no value is left out, so that ``default`` and ``if`` can tell.
-        signature: put under the text, unless the template ends with it already.
+        signature: put at the bottom, unless the template ends with it already.
+        html: values are escaped in it, and it is cleaned once they stand there.
+        images: those that the HTML may show.
 
     Raises:
         MissingVariable: a value is written out that there is none of.
         BadTemplate: as ``variables_of``; or it became too long, or nothing at all.
     """
     title = _line(_filled(subject, variables, "subject"))
-    text = _plain(_filled(body, variables, "body")).strip()
-    if not title or not text:
+    rich_ = _rich(html, variables, images) if html else None
+    text = _plain(_filled(body, variables, "body") if body or not rich_ else rich.text_of(rich_)).strip()
+    if not title or not (text or rich_):
         raise BadTemplate(f"the {'body' if title else 'subject'} is empty once it is filled in; write something")
-    signed = signature.replace("\r\n", "\n").strip()
+    signed = _plain(signature).strip()
+    if signed and rich_ and not _same(rich.text_of(rich_)).endswith(_same(signed)):
+        rich_ = f"{rich_}\n<p>-- <br>\n{rich.from_text(signed)}</p>"
     if signed and not text.endswith(signed):
         text = f"{text}\n\n-- \n{signed}"  # RFC 3676, 4.3
-    return Letter(title, f"{text}\n")
+    shown = tuple(image for image in images if rich_ and f'src="cid:{image.cid}"' in rich_)
+    return Letter(title, f"{text.strip()}\n", f"{rich_}\n" if rich_ else None, shown)
 
 
 def fill(template: str, variables: Mapping[str, Any]) -> str:
@@ -86,10 +124,20 @@ def is_address(name: str) -> bool:
     return "@" in name and len(name.split()) == 1
 
 
-def _filled(template: str, variables: Mapping[str, Any], what: str) -> str:
+def _filled(template: str, variables: Mapping[str, Any], what: str, *, html: bool = False) -> str:
     from mailcrm.core import liquid
 
-    return liquid.filled(template, variables, what)
+    return liquid.filled(template, variables, what, html=html)
+
+
+def _rich(html: str, variables: Mapping[str, Any], images: Sequence[Image]) -> str:
+    cids = {image.name: image.cid for image in images}
+    return _plain(rich.cleaned(_plain(_filled(html, variables, "html", html=True)), cids)).strip()
+
+
+def _same(text: str) -> str:
+    """Text without regard to how its lines are broken."""
+    return " ".join(text.split())
 
 
 def _line(text: str) -> str:

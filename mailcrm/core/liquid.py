@@ -20,8 +20,9 @@ _INNER = frozenset({"content", "output", "illegal"})  # what is no tag to an aut
 _FILTERS = frozenset(
     {"append", "prepend", "capitalize", "upcase", "downcase", "strip", "truncate", "truncatewords", "default"}
     | {"first", "last", "size", "plus", "minus", "times", "divided_by", "round", "at_least", "at_most"}
+    | {"newline_to_br"}
 )
-"""Those whose work and result are no longer than what they are given: ``replace`` and ``split`` multiply."""
+"""Those whose work and result are hardly longer than what they are given: ``replace`` and ``split`` multiply."""
 
 
 def variables_of(template: str) -> frozenset[tuple[str, ...]]:
@@ -30,9 +31,13 @@ def variables_of(template: str) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(str(part) for part in path) for path in segments)
 
 
-def filled(template: str, variables: Mapping[str, Any], what: str) -> str:
-    """Fill a template in; ``what`` names it in errors. Raises MissingVariable, BadTemplate; see ``letters.render``."""
-    compiled = _compiled(template, what)
+def filled(template: str, variables: Mapping[str, Any], what: str, *, html: bool = False) -> str:
+    """Fill a template in; ``what`` names it in errors. Raises MissingVariable, BadTemplate; see ``letters.render``.
+
+    Args:
+        html: the values become text of an HTML document: what is markup in them is escaped.
+    """
+    compiled = _compiled(template, what, html)
     try:
         return compiled.render(**variables)
     except UndefinedError as error:
@@ -59,17 +64,17 @@ class _Liquid(Environment):
         self.filters = {name: each for name, each in self.filters.items() if name in _FILTERS}
 
 
-@lru_cache(1)
-def _liquid() -> _Liquid:
-    return _Liquid(undefined=FalsyStrictUndefined)
+@lru_cache(2)
+def _liquid(html: bool) -> _Liquid:
+    return _Liquid(undefined=FalsyStrictUndefined, autoescape=html)
 
 
 @lru_cache(200)
-def _compiled(template: str, what: str) -> BoundTemplate:
+def _compiled(template: str, what: str, html: bool = False) -> BoundTemplate:
     if len(template) > LONGEST:
         raise BadTemplate(f"the {what} is longer than {LONGEST} characters; shorten it")
     try:
-        found = _liquid().from_string(template)
+        found = _liquid(html).from_string(template)
         ranges = _has_range(found.nodes, RenderContext(found))
     except LiquidError as error:
         raise _bad(error, what) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import runs
+from mailcrm.store import runs, templates
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
     activity,
@@ -159,12 +159,12 @@ def delete_quarantined(connection: Connection, ids: Iterable[int]) -> None:
 
 
 def unreferenced(connection: Connection, files: Iterable[str]) -> set[str]:
-    """Those of the files that no attachment and no quarantined message names."""
+    """Those of the files that no attachment, no quarantined message and no template names."""
     left = set(files)
     for piece in slices(list(left)):
         for table in (attachment, quarantine):
             left -= set(connection.execute(select(table.c.sha256).where(table.c.sha256.in_(piece))).scalars())
-    return left
+    return left - templates.shown(connection, left) if left else left
 
 
 def _delete_empty_threads(connection: Connection, ids: Iterable[int]) -> None:

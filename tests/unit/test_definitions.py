@@ -276,7 +276,7 @@ def test_a_second_other_is_refused_in_whatever_way_it_is_written() -> None:  # G
         ('type = "email"\nbody = "x"', "4: step[1]: subject is missing; write subject, or in_thread = true"),
         (
             'type = "draft"\ntemplate = "t"\nbody = "x"',
-            "6: step[1].template: stands beside subject or body; write either",
+            "6: step[1].template: stands beside body; write either",
         ),
         ('type = "email"\ntemplate = "t"\nremind = "4h"', "7: step[1].remind: unknown key; known here: after, body"),
         ('type = "email"\ntemplate = "t"\nafter = "1 day"', '7: step[1].after: "1 day" is no span of time; write'),

@@ -1,4 +1,4 @@
-"""Definition files of flows: TOML to definition, definition to flow, and back to TOML."""
+"""Definition files of flows and templates: TOML to definition, definition to flow, and back to TOML."""
 
 from mailcrm.core.definitions.compiling import to_flow
 from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults
@@ -8,17 +8,21 @@ from mailcrm.core.definitions.model import (
     DraftStep,
     EmailStep,
     OnEdit,
+    Purpose,
     RuleDefinition,
     SequenceDefinition,
     StopOnReply,
+    TemplateDefinition,
     WorkflowDefinition,
 )
 from mailcrm.core.definitions.notes import notes
 from mailcrm.core.definitions.parsing import MAX_STEPS, parse
 from mailcrm.core.definitions.printing import to_data, to_toml
-from mailcrm.core.definitions.wording import actions_of
+from mailcrm.core.definitions.templates import parse_template
+from mailcrm.core.definitions.wording import LETTERS, actions_of, templates_in, templates_named
 
 __all__ = [
+    "LETTERS",
     "MAX_STEPS",
     "ActivityStep",
     "Definition",
@@ -28,13 +32,18 @@ __all__ = [
     "Fault",
     "Faults",
     "OnEdit",
+    "Purpose",
     "RuleDefinition",
     "SequenceDefinition",
     "StopOnReply",
+    "TemplateDefinition",
     "WorkflowDefinition",
     "actions_of",
     "notes",
     "parse",
+    "parse_template",
+    "templates_in",
+    "templates_named",
     "to_data",
     "to_flow",
     "to_toml",

@@ -1,4 +1,4 @@
-"""What an author writes: a workflow, a sequence or a rule, before it is compiled to a flow."""
+"""What an author writes: a workflow, a sequence or a rule, before it is compiled to a flow; a template."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from mailcrm.core.flow import Action, Again, Node
 
 ItemType: TypeAlias = Literal["deals", "leads"]
 """What a sequence enrolls; locked after the first enrollment (SEQ-3, SEQ-5)."""
+
+
+class Purpose(StrEnum):
+    """What a template is for: a mail by itself, what is said in a call, the mail that brings an invoice or an offer."""
+
+    EMAIL = "email"
+    CALL = "call"
+    INVOICE = "invoice"
+    OFFER = "offer"
 
 
 class StopOnReply(StrEnum):
@@ -49,9 +58,10 @@ class ActivityStep:
 
 @dataclass(frozen=True, slots=True)
 class DraftStep:
-    """Puts a mail into the rep's Drafts, and reminds him (SEQ-11). Either ``template``, or subject and body.
+    """Puts a mail into the rep's Drafts, and reminds him (SEQ-11). Either ``template``, or subject and body or html.
 
     Args:
+        html: beside the body, or in its place: then the text is made from it.
         after: as of ``ActivityStep``.
         sender: whose draft it is: ``owner`` unless said.
         recipient: the item's person unless said.
@@ -62,6 +72,7 @@ class DraftStep:
     template: str | None = None
     subject: str | None = None
     body: str | None = None
+    html: str | None = None
     after: str | None = None
     sender: str | None = None
     recipient: str | None = None
@@ -76,6 +87,7 @@ class EmailStep:
     template: str | None = None
     subject: str | None = None
     body: str | None = None
+    html: str | None = None
     after: str | None = None
     sender: str | None = None
     recipient: str | None = None
@@ -133,4 +145,24 @@ class RuleDefinition:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateDefinition:
+    """A letter to be written many times (SEQ-14).
+
+    Args:
+        purpose: ``for`` in its file: what it is to be used for.
+        language: ``pl``, ``en-GB``; None: not said.
+        subject: a call's script may have none.
+        body, html: one of them, or both; without a body the text is made from the HTML.
+    """
+
+    name: str
+    purpose: Purpose
+    subject: str = ""
+    body: str = ""
+    html: str | None = None
+    language: str | None = None
+
+
 Definition: TypeAlias = WorkflowDefinition | SequenceDefinition | RuleDefinition
+"""Of a flow."""

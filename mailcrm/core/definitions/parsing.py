@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from typing import Any
 
 from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults, not_toml
 from mailcrm.core.definitions.model import (
@@ -47,15 +48,7 @@ def parse(
     Raises:
         DefinitionError: with every fault found, each with its line and mend.
     """
-    if len(text) > MAX_SIZE:
-        raise DefinitionError([Fault(file, 1, "", f"the file is longer than {MAX_SIZE:,} characters", "divide it")])
-    try:
-        data = tomllib.loads(text)
-        faults = Faults(file, text.replace("\r\n", "\n"))
-    except ValueError as error:  # also of a number with thousands of digits
-        raise DefinitionError([not_toml(file, text, str(error))]) from None
-    except RecursionError:
-        raise DefinitionError([Fault(file, 1, "", "lists or tables are nested too deeply", "write it flat")]) from None
+    data, faults = opened(text, file)
     definition = _definition(Table(data, (), faults), registry, faults, max_steps)
     if definition and not faults.found:
         for problem in letter_problems(definition, check_letter):
@@ -65,10 +58,26 @@ def parse(
     return definition
 
 
+def opened(text: str, file: str) -> tuple[dict[str, Any], Faults]:
+    """The content of a definition file, and where its faults are collected. Raises DefinitionError: it is no TOML."""
+    if len(text) > MAX_SIZE:
+        raise DefinitionError([Fault(file, 1, "", f"the file is longer than {MAX_SIZE:,} characters", "divide it")])
+    try:
+        data = tomllib.loads(text)
+        faults = Faults(file, text.replace("\r\n", "\n"))
+    except ValueError as error:  # also of a number with thousands of digits
+        raise DefinitionError([not_toml(file, text, str(error))]) from None
+    except RecursionError:
+        raise DefinitionError([Fault(file, 1, "", "lists or tables are nested too deeply", "write it flat")]) from None
+    return data, faults
+
+
 def _definition(table: Table, registry: Registry, faults: Faults, max_steps: int) -> Definition | None:
     kind = table.take("kind")
     if kind not in KINDS:
-        if kind is None:
+        if kind == "template":
+            table.fault("kind", "this defines a template", "apply it with `mailcrm template apply`")
+        elif kind is None:
             table.fault(None, "kind is missing", f"write kind = one of {', '.join(KINDS)}")
         else:
             near = nearest(kind, KINDS, "kinds") if isinstance(kind, str) else f"write one of {', '.join(KINDS)}"

@@ -18,6 +18,7 @@ from mailcrm.core.definitions.model import (
     SequenceDefinition,
     Step,
     StopOnReply,
+    TemplateDefinition,
     WorkflowDefinition,
 )
 from mailcrm.core.flow import Action, Again, Condition, Do, End, If, Names, Node, On, Switch, Wait
@@ -27,7 +28,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDE = 100  # characters: a longer list is written an item a line
 
 
-def to_toml(definition: Definition) -> str:
+def to_toml(definition: Definition | TemplateDefinition) -> str:
     """The definition as a file, with its nodes or steps in the author's order."""
     data = to_data(definition)
     nodes, steps = data.pop("nodes", {}), data.pop("step", [])
@@ -43,8 +44,10 @@ def to_toml(definition: Definition) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_data(definition: Definition) -> dict[str, Any]:
+def to_data(definition: Definition | TemplateDefinition) -> dict[str, Any]:
     """The definition as ``tomllib`` would read it."""
+    if isinstance(definition, TemplateDefinition):
+        return _given(_template(definition))
     about = {"owner": definition.owner, "description": definition.description or None}
     data: dict[str, Any]
     match definition:
@@ -65,6 +68,12 @@ def to_data(definition: Definition) -> dict[str, Any]:
             on = {"on": definition.trigger, "where": dict(definition.where) or None}
             data = {"kind": "rule", "name": definition.name, **about, **on, **_action(definition.action)}
     return _given(data)
+
+
+def _template(definition: TemplateDefinition) -> dict[str, Any]:
+    head = {"kind": "template", "name": definition.name, "for": str(definition.purpose)}
+    said = {"language": definition.language, "subject": definition.subject or None}
+    return {**head, **said, "body": definition.body or None, "html": definition.html}
 
 
 def _unless(value: str, default: str) -> str | None:

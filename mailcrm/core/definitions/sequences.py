@@ -55,21 +55,22 @@ def _activity(table: Table, after: str | None) -> ActivityStep:
 
 
 def _mail(kind: str, table: Table, after: str | None) -> DraftStep | EmailStep:
-    template, subject, body = table.text("template"), table.text("subject"), table.text("body")
+    template, subject = table.text("template"), table.text("subject")
+    body, html = table.text("body"), table.text("html")
     in_thread = table.flag("in_thread", default=False) or False
-    own = "subject" in table.data or "body" in table.data
+    own = [key for key in ("subject", "body", "html") if key in table.data]
     if template is not None and own:
-        table.fault("template", "stands beside subject or body", "write either a template, or a subject and a body")
+        table.fault("template", f"stands beside {own[0]}", "write either a template, or a subject and a body")
     elif "template" not in table.data:
-        if "body" not in table.data:
+        if "body" not in own and "html" not in own:
             table.fault(None, "has nothing to say", "write template, or subject and body")
-        elif "subject" not in table.data and not in_thread:
+        elif "subject" not in own and not in_thread:
             table.fault(None, "subject is missing", "write subject, or in_thread = true")
     sender, recipient = table.text("sender"), table.text("recipient")
     if kind == "draft":
         remind = table.span("remind")
-        return DraftStep(template, subject, body, after, sender, recipient, remind, in_thread)
-    return EmailStep(template, subject, body, after, sender, recipient, in_thread)
+        return DraftStep(template, subject, body, html, after, sender, recipient, remind, in_thread)
+    return EmailStep(template, subject, body, html, after, sender, recipient, in_thread)
 
 
 def read_stop_on_reply(table: Table) -> StopOnReply:

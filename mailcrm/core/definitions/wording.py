@@ -1,4 +1,4 @@
-"""The letters in a definition: each must be a template that can be filled in."""
+"""The letters in a definition: each must be a template that can be filled in, or name one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from mailcrm.core.validation import Path, Problem
 from mailcrm.errors import Refused
 
 CheckLetter: TypeAlias = Callable[[str, str], None]
-"""Told a template and whom it is about (``person``, ``deal`` or ``lead``); raises Refused for one that is none."""
+"""Told a template and whom it is about (``person``, ``deal``, ``lead``); raises Refused for one that is none."""
 
-_PARTS = ("subject", "body")
-_ACTIONS = ("mail.send", "draft.create")
+LETTERS = ("mail.send", "draft.create")
+"""The actions that write one."""
+
+_OWN = ("subject", "body", "html")
 
 
 def is_template(template: str, _item: str) -> None:
@@ -32,26 +34,40 @@ def is_template(template: str, _item: str) -> None:
 
 
 def letter_problems(definition: Definition, check: CheckLetter) -> Iterator[Problem]:
-    """What is wrong with the subjects and bodies of a definition."""
+    """What is wrong with the letters of a definition."""
     item = definition.items.removesuffix("s") if isinstance(definition, SequenceDefinition) else "person"
-    for path, template in _letters(definition):
-        try:
-            check(template, item)
-        except Refused as error:
-            what, _, mend = str(error).partition("; ")
-            yield Problem(path, what, mend or "mend the template")
+    for path, values in _letters(definition):
+        yield from _content(path, values)
+        for part in _OWN:
+            value = values.get(part)
+            if isinstance(value, str):
+                yield from _wrong((*path, part), value, item, check)
 
 
-def _letters(definition: Definition) -> Iterator[tuple[Path, str]]:
-    match definition:
-        case SequenceDefinition():
-            for index, step in enumerate(definition.steps):
-                if not isinstance(step, ActivityStep):
-                    yield from _parts(("step", index), {"subject": step.subject, "body": step.body})
-        case RuleDefinition() | WorkflowDefinition():
-            for path, action in actions_of(definition):
-                if action.name in _ACTIONS:
-                    yield from _parts(path, action.args)
+def templates_named(definition: Definition) -> Iterator[tuple[Path, str]]:
+    """The templates that a definition uses, by name."""
+    for path, values in _letters(definition):
+        if values.get("template"):
+            yield (*path, "template"), str(values["template"])
+
+
+def templates_in(data: Mapping[str, object]) -> set[str]:
+    """The templates that a flow's file uses, as ``tomllib`` reads it: also one whose plugins have gone."""
+    steps = data.get("step")
+    tables = [*(steps if isinstance(steps, list) else ())]
+    tables += [
+        table.get("with") for table in _tables(data) if isinstance(table.get("do"), str) and table["do"] in LETTERS
+    ]
+    named = (table.get("template") for table in tables if isinstance(table, Mapping))
+    return {name for name in named if isinstance(name, str)}
+
+
+def _tables(value: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(value, Mapping):
+        yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _tables(each)
 
 
 def actions_of(definition: RuleDefinition | WorkflowDefinition) -> Iterator[tuple[Path, Action]]:
@@ -65,8 +81,39 @@ def actions_of(definition: RuleDefinition | WorkflowDefinition) -> Iterator[tupl
             yield ("nodes", name, *(("do", index) if len(actions) > 1 else ()), "with"), action
 
 
-def _parts(path: Path, values: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
-    for part in _PARTS:
-        value = values.get(part)
-        if isinstance(value, str):
-            yield (*path, part), value
+def _letters(definition: Definition) -> Iterator[tuple[Path, Mapping[str, object]]]:
+    match definition:
+        case SequenceDefinition():
+            for index, step in enumerate(definition.steps):
+                if not isinstance(step, ActivityStep):
+                    own = {"subject": step.subject, "body": step.body, "html": step.html}
+                    yield ("step", index), {"template": step.template, **own}
+        case RuleDefinition() | WorkflowDefinition():
+            for path, action in actions_of(definition):
+                if action.name in LETTERS:
+                    yield path, action.args
+
+
+def _content(path: Path, values: Mapping[str, object]) -> Iterator[Problem]:
+    """That there is one, and one alone."""
+    own = [part for part in _OWN if values.get(part) is not None]
+    if values.get("template"):
+        if own:
+            what = f"stands beside {own[0]}"
+            yield Problem((*path, "template"), what, "write either a template, or a subject and a body")
+    elif "body" not in own and "html" not in own:
+        yield Problem(path, "has nothing to say", "write template, or subject and body")
+
+
+def _wrong(path: Path, template: str, item: str, check: CheckLetter) -> Iterator[Problem]:
+    try:
+        check(template, item)
+    except Refused as error:
+        what, _, mend = str(error).partition("; ")
+        yield Problem(path, what, mend or "mend the template")
+        return
+    if path[-1] == "html" and "<img" in template.lower():
+        from mailcrm.core.rich import pictures
+
+        for name in pictures(template)[:1]:
+            yield Problem(path, f"shows the file {name}, which is not kept with a flow", "write it into a template")
