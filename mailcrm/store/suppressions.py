@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from mailcrm.core.tokens import keyed_hash
 from mailcrm.store.db import slices
@@ -62,16 +62,35 @@ def add(
     return True
 
 
-def among(
-    connection: Connection, secret: bytes, addresses: Iterable[str], now: datetime
-) -> Mapping[str, Suppression]:
+def among(connection: Connection, secret: bytes, addresses: Iterable[str], now: datetime) -> Mapping[str, Suppression]:
     """Those of the normalised addresses that are suppressed at ``now``, each with what was said first."""
     hashed = {keyed_hash(secret, address): address for address in addresses}
     found: dict[str, Suppression] = {}
-    columns = [suppression.c[name] for name in ("id", "address", "reason", "detail", "source", "at", "expires_at")]
-    query = select(suppression.c.hash, *columns).where(suppression.c.lifted_at.is_(None)).order_by(suppression.c.id)
+    query = select(suppression.c.hash, *_COLUMNS).where(suppression.c.lifted_at.is_(None)).order_by(suppression.c.id)
     for piece in slices(hashed):
         for row in connection.execute(query.where(suppression.c.hash.in_(piece))):
             if row.expires_at is None or row.expires_at > now:
                 found.setdefault(hashed[row.hash], Suppression(*row[1:]))
     return found
+
+
+def lift(connection: Connection, secret: bytes, address: str, now: datetime, reason: str | None = None) -> int:
+    """Let automatic mail go to a normalised address again; for one reason, or all. Returns how many were lifted."""
+    wanted = (suppression.c.hash == keyed_hash(secret, address)) & suppression.c.lifted_at.is_(None)
+    if reason is not None:
+        wanted &= suppression.c.reason == reason
+    return connection.execute(update(suppression).where(wanted).values(lifted_at=now)).rowcount
+
+
+def every(connection: Connection, now: datetime) -> list[Suppression]:
+    """All that are in force, the oldest first. One whose person was erased has no address."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(suppression.c.lifted_at.is_(None))
+        .where(or_(suppression.c.expires_at.is_(None), suppression.c.expires_at > now))
+        .order_by(suppression.c.id)
+    )
+    return [Suppression(*row) for row in rows]
+
+
+_COLUMNS = [suppression.c[name] for name in ("id", "address", "reason", "detail", "source", "at", "expires_at")]
