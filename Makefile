@@ -25,6 +25,7 @@ install: $(VENV)/demo.stamp  ## mailcrm into .venv
 demo: $(VENV)/demo.stamp  ## watch three mailboxes being linked (ARGS=--once ends by itself)
 	@$(BIN)/python -m tests.demo $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE :=  # where it is set, each of the many interpreters compiles everything anew
 test: $(VENV)/test.stamp  ## the fast suite, on SQLite and on PostgreSQL from a wheel
 	$(BIN)/pytest -n 4 --dist worksteal -m "not servers and not torture"
 
