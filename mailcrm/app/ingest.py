@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from mailcrm.app import absence, answers, drafts, returned, unsubscribing
+from mailcrm.app import absence, answers, drafts, returned, wishes
 from mailcrm.app import answered as answered_runs
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
@@ -183,8 +183,8 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     events.record_quietly(connection, happened, context.plugins.implementers("on_event"), now)
     drafts.fulfil(connection, context, batch, linker.linked, now)
     absence.hold(connection, context, happened, now)
-    unsubscribing.take(connection, context, linker.linked, now)
-    unsubscribing.warn(connection, context, linker.linked, now)
+    wishes.take(connection, context, linker.linked, now)
+    wishes.warn(connection, context, linker.linked, now)
     answered_runs.stop(connection, context, linker.linked)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
