@@ -64,6 +64,10 @@ outbox = table(
     Column("node", Text),
     Column("envelope_from", String(320)),  # null: the sender
     Column("copy", String(10)),  # into the sender's Sent folder: wanted | done | failed; null: not ours to do
+    Column("held_for", String(10)),  # why it is held: hand | all | sender | mailbox | written; pending: released
+    Column("release_at", Utc),  # when a held one is looked at anew; null: until somebody releases it
+    Column("doubt", Boolean, nullable=False, server_default=false()),  # an earlier try was perhaps taken
+    Column("domain", String(255)),  # the recipient's, of automatic mail
     Column("returned", String(10)),  # it came back, by the fault of: address | passing | sender
     Index("ix_outbox_due", "state", "due_at"),
     Index("ix_outbox_message_id", "message_id"),
@@ -77,8 +81,20 @@ Index(
     sqlite_where=_to_person,
     postgresql_where=_to_person,
 )
+_looked_at = outbox.c.release_at.is_not(None)
+Index("ix_outbox_release_at", outbox.c.release_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
+_to_domain = outbox.c.domain.is_not(None)
+Index(
+    "ix_outbox_domain_sent_at",
+    outbox.c.domain,
+    outbox.c.sent_at,
+    sqlite_where=_to_domain,
+    postgresql_where=_to_domain,
+)
 _copy_wanted = outbox.c.copy == literal_column("'wanted'")
 Index("ix_outbox_copy", outbox.c.sent_at, sqlite_where=_copy_wanted, postgresql_where=_copy_wanted)
+_back = outbox.c.returned.is_not(None)
+Index("ix_outbox_returned", outbox.c.recipient, outbox.c.sent_at, sqlite_where=_back, postgresql_where=_back)
 outbox_body = table(
     "outbox_body",
     Column("content", LargeBinary, nullable=False),

@@ -175,7 +175,27 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("node", sa.Text(), nullable=True))
     op.add_column("outbox", sa.Column("envelope_from", sa.String(length=320), nullable=True))
     op.add_column("outbox", sa.Column("copy", sa.String(length=10), nullable=True))
+    op.add_column("outbox", sa.Column("held_for", sa.String(length=10), nullable=True))
+    op.add_column("outbox", sa.Column("release_at", Utc(), nullable=True))
+    op.add_column("outbox", sa.Column("doubt", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("outbox", sa.Column("domain", sa.String(length=255), nullable=True))
     op.add_column("outbox", sa.Column("returned", sa.String(length=10), nullable=True))
+    op.execute(
+        "UPDATE outbox SET (flow_id, person_id) = (SELECT e.flow_id, e.person_id FROM effect"
+        " JOIN enrollment e ON e.id = effect.enrollment_id WHERE effect.key = outbox.key) WHERE kind = 'flow'"
+    )
+    for name, where in (("release_at", "release_at IS NOT NULL"), ("domain_sent_at", "domain IS NOT NULL")):
+        columns = ["domain", "sent_at"] if name == "domain_sent_at" else [name]
+        partial = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)}
+        op.create_index(f"ix_outbox_{name}", "outbox", columns, unique=False, **partial)
+    op.create_index(
+        "ix_outbox_returned",
+        "outbox",
+        ["recipient", "sent_at"],
+        unique=False,
+        sqlite_where=sa.text("returned IS NOT NULL"),
+        postgresql_where=sa.text("returned IS NOT NULL"),
+    )
     op.create_index(
         "ix_outbox_copy",
         "outbox",
