@@ -18,7 +18,7 @@ from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.letter_ids import letter_id
-from mailcrm.core.letters import Image, Letter, is_address, render
+from mailcrm.core.letters import Image, Letter, is_address, render, reply_to
 from mailcrm.errors import Refused
 from mailcrm.store import fields, flows, outbox, people, pulse, templates, users, written
 from mailcrm.store.blobs import Blobs
@@ -164,8 +164,7 @@ def draft_of(
     values = variables.of(connection, subject, rep, signer.signature, title, template.body, template.html or "")
     letter = render(title, template.body, values, signer.signature, template.html, template.images)
     if replying:
-        last = before[-1].subject
-        letter = replace(letter, subject=last if last[:3].casefold() == "re:" else f"Re: {last}")
+        letter = replace(letter, subject=reply_to(before[-1].subject))
     address, name = _recipient(connection, subject, recipient)
     return Draft(letter, writer, rep, address, name, tuple(each.message_id for each in before))
 

@@ -82,7 +82,7 @@ def render(
     """
     title = _line(_filled(subject, variables, "subject"))
     rich_ = _rich(html, variables, images) if html else None
-    text = _plain(_filled(body, variables, "body") if body or not rich_ else rich.text_of(rich_)).strip()
+    text = _plain(_filled(body, variables, "body")).strip() or rich.text_of(rich_ or "")
     if not title or not (text or rich_):
         raise BadTemplate(f"the {'body' if title else 'subject'} is empty once it is filled in; write something")
     signed = _plain(signature).strip()
@@ -90,8 +90,14 @@ def render(
         rich_ = f"{rich_}\n<p>-- <br>\n{rich.from_text(signed)}</p>"
     if signed and not text.endswith(signed):
         text = f"{text}\n\n-- \n{signed}"  # RFC 3676, 4.3
-    shown = tuple(image for image in images if rich_ and f'src="cid:{image.cid}"' in rich_)
-    return Letter(title, f"{text.strip()}\n", f"{rich_}\n" if rich_ else None, shown)
+    seen = tuple(image for image in images if rich_ and f'src="cid:{image.cid}"' in rich_)
+    return Letter(title, f"{text.strip()}\n", f"{rich_}\n" if rich_ else None, seen)
+
+
+def reply_to(subject: str) -> str:
+    """The subject of a reply to a mail: ``Re:`` and that of the mail, on one line."""
+    before = _line(subject)
+    return before if before[:3].casefold() == "re:" else f"Re: {before}"
 
 
 def fill(template: str, variables: Mapping[str, Any]) -> str:

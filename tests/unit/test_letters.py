@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.builtin import variables
-from mailcrm.core.compose import Envelope, compose
+from mailcrm.core.compose import Envelope, Unsubscribing, compose
 from mailcrm.core.letter_ids import letter_id, run_of
-from mailcrm.core.letters import BadTemplate, Letter, MissingVariable, first_name, render, variables_of
+from mailcrm.core.letters import BadTemplate, Image, Letter, MissingVariable, first_name, render, variables_of
 from mailcrm.errors import Refused
 
 EWA = {
@@ -37,6 +38,22 @@ def test_a_template_is_filled_in_and_signed() -> None:
     assert letter == Letter("Oferta Pompy", "Dzień dobry Ewa,\nvip łódź\n\n-- \nAnna\nFirma\n")
 
 
+def test_html_stands_beside_the_text_and_both_are_signed() -> None:
+    # SEQ-13, SEQ-15
+    letter = render("x", "Dzień dobry {{ person.first_name }}", EWA, "Anna <N>\nFirma", "<p>{{ deal.title }}</p>")
+    assert letter.text == "Dzień dobry Ewa\n\n-- \nAnna <N>\nFirma\n"
+    assert letter.html == "<p>Pompy</p>\n<p>-- <br>\nAnna &lt;N&gt;<br>\nFirma</p>\n"
+    again = render("x", "", EWA, "Anna\nFirma", "<p>{{ deal.title }}</p><p>Anna <br>Firma</p>")
+    assert again.html == "<p>Pompy</p><p>Anna <br>Firma</p>\n"
+    assert again.text == "Pompy\n\nAnna\nFirma\n"
+
+
+def test_only_pictures_that_are_shown_go_along() -> None:
+    images = [Image("a@picture", "a.png", "image/png", b"a"), Image("b@picture", "b.png", "image/png", b"b")]
+    html = "{% if deal.value == '1200' %}<img src='b.png'>{% else %}<img src='a.png'>{% endif %}"
+    assert render("x", "y", EWA, "", html, images).images == (images[1],)
+
+
 def test_a_signature_is_not_put_twice() -> None:
     values = {**EWA, "rep": {"signature": "Anna\nFirma"}}
     assert render("x", "Witam\n{{ rep.signature }}", values, "Anna\nFirma").text == "Witam\nAnna\nFirma\n"
@@ -54,9 +71,9 @@ def test_a_signature_is_not_put_twice() -> None:
     ],
 )
 def test_what_has_no_value_is_named_and_nothing_is_written(template: str, name: str) -> None:
-    for subject, body in ((template, "x"), ("x", template)):
+    for subject, body, html in ((template, "x", None), ("x", template, None), ("x", "y", f"<b>{template}</b>")):
         with pytest.raises(MissingVariable) as raised:
-            render(subject, body, EWA)
+            render(subject, body, EWA, html=html)
         assert raised.value.name == name
         assert f"{{{{ {name} }}}} has no value" in str(raised.value)
 
@@ -90,6 +107,8 @@ def test_what_may_be_missing_can_be_asked_for() -> None:
 def test_what_is_no_template_or_would_never_end_is_refused(template: str, problem: str) -> None:
     with pytest.raises(BadTemplate, match=problem):
         render("x", template, EWA)
+    with pytest.raises(BadTemplate, match=problem):
+        render("x", "", EWA, html=template)
 
 
 def test_it_is_told_what_a_template_names() -> None:
@@ -165,21 +184,110 @@ HOSTILE = st.one_of(
 )
 
 
-@given(HOSTILE, HOSTILE, HOSTILE)
-def test_nothing_becomes_a_header_or_another_recipient(title: str, name: str, text: str) -> None:
+WHOLE = ["date", "from", "message-id", "mime-version", "subject", "to", "content-type"]
+PART = ["content-transfer-encoding", "content-type"]
+PICTURE = Image("a@picture", "img/ł\r\nBcc: x.png", "image/png", bytes(range(256)))
+
+
+def names(part: Any) -> list[str]:
+    return sorted(map(str.casefold, part.keys()))
+
+
+@given(
+    HOSTILE,
+    HOSTILE,
+    HOSTILE,
+    st.sampled_from([(None, ()), ("<b>{{ person.name }}</b> ", ()), ("<img src=p>", (PICTURE,))]),
+)
+def test_nothing_becomes_a_header_or_another_recipient(
+    title: str, name: str, text: str, rich: tuple[str | None, tuple[Image, ...]]
+) -> None:
     values = {"person": {"name": name}, "deal": {"title": title}}
-    letter = render("Oferta {{ deal.title | default: 1 }}", "A {{ person.name }} B " + text.replace("{", ""), values)
-    content = compose(letter, replace(ENVELOPE, sender_name=name, recipient_name=title))
-    read = message_from_bytes(content, policy=policy.default)
-    assert sorted(map(str.casefold, read.keys())) == sorted(
-        ["from", "to", "subject", "date", "message-id", "content-type", "content-transfer-encoding", "mime-version"]
+    html, images = rich
+    own = text.replace("{", "")
+    images = tuple(replace(image, name="p") for image in images)
+    letter = render(
+        "Oferta {{ deal.title | default: 1 }}",
+        f"A {{{{ person.name }}}} B {own}",
+        values,
+        own,
+        html and html + own,
+        images,
     )
+    letter = replace(letter, images=tuple(replace(image, name=PICTURE.name) for image in letter.images))
+    content = compose(letter, replace(ENVELOPE, sender_name=name, recipient_name=title))
+    assert content.isascii()
+    assert max(map(len, content.split(b"\r\n"))) < 200
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    read = message_from_bytes(content, policy=policy.default)
+    assert names(read) == sorted([*WHOLE, "content-transfer-encoding"] if html is None else WHOLE)
     assert [each.addr_spec for field in ("From", "To") for each in read[field].addresses] == [
         "anna@firma.example",
         "ewa@klient.example",
     ]
     assert "\n" not in letter.subject
-    assert read.get_content().replace("\r\n", "\n") == letter.text
+    [plain, *others] = [part for part in read.walk() if not part.is_multipart()]
+    assert plain.get_content().replace("\r\n", "\n") == letter.text
+    assert all(set(names(part)) <= {*PART, "content-id", "content-disposition"} for part in others)
+    assert [part.get_content_type() for part in others] == (["text/html"] if html else []) + ["image/png"] * len(
+        letter.images
+    )
+
+
+def test_text_and_html_are_alternatives_and_pictures_are_related_to_the_html() -> None:
+    # RFC 2046, 5.1.4; RFC 2387
+    letter = Letter("x", "tekst ż\n", '<p>html ż <img src="cid:a@picture"></p>\n', (PICTURE,))
+    content = compose(letter, ENVELOPE)
+    assert content == compose(letter, ENVELOPE)  # the same at every try
+    whole = message_from_bytes(content, policy=policy.default)
+    assert whole.get_content_type() == "multipart/alternative"
+    plain, page = whole.iter_parts()
+    assert (plain.get_content_type(), page.get_content_type()) == ("text/plain", "multipart/related")
+    assert page.get_param("type") == "text/html"
+    html, picture = page.iter_parts()
+    assert '<p>html ż <img src="cid:a@picture"></p>' in html.get_content()
+    assert (picture["Content-ID"], picture.get_content()) == ("<a@picture>", PICTURE.content)
+    assert picture.get_content_disposition() == "inline"
+    assert [part["MIME-Version"] for part in whole.walk()] == ["1.0", None, None, None, None]
+    without = message_from_bytes(compose(replace(letter, images=()), ENVELOPE), policy=policy.default)
+    assert [part.get_content_type() for part in without.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_a_boundary_in_the_text_ends_no_part() -> None:
+    first = compose(Letter("x", "y\n", "<p>z</p>\n"), ENVELOPE)
+    boundary = message_from_bytes(first).get_boundary()
+    letter = Letter("x", f"--{boundary}\nContent-Type: text/html\n\nforged\n--{boundary}--\n", "<p>z</p>\n")
+    read = message_from_bytes(compose(letter, ENVELOPE), policy=policy.default)
+    assert [part.get_content_type() for part in read.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_ids_that_are_none_are_not_referred_to() -> None:
+    bad = ("a@x\r\nBcc: y@x.example", "a b@x", "ż@x", "x" * 999, "<a@x>", "")
+    read = message_from_bytes(compose(Letter("x", "y\n"), replace(ENVELOPE, references=(*bad, "b@x", *bad))))
+    assert (read["In-Reply-To"], read["References"], read["Bcc"]) == ("<b@x>", "<b@x>", None)
+
+
+def test_mail_to_one_person_says_nothing_of_lists() -> None:
+    # Pigeonhole's vacation and others answer no mail with such a header
+    for letter in (Letter("x", "y\n"), Letter("x", "y\n", "<p>z</p>\n")):
+        read = message_from_bytes(compose(letter, ENVELOPE))
+        assert not [name for name in read if name.casefold().startswith(("list-", "auto-", "precedence"))]
+
+
+def test_campaign_mail_says_how_to_get_no_more() -> None:
+    # RFC 8058, 3.1
+    ways = Unsubscribing("https://crm.firma.example/u/abc", "unsubscribe+abc@firma.example")
+    read = message_from_bytes(compose(Letter("x", "y\n"), replace(ENVELOPE, unsubscribing=ways)), policy=policy.default)
+    assert read["List-Unsubscribe"] == ("<https://crm.firma.example/u/abc>, <mailto:unsubscribe+abc@firma.example>")
+    assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    for url in (
+        "https://x.example/\r\nBcc: a@x.example",
+        "javascript:alert(1)",
+        "https://x.example/a>b",
+        "https://ż.example",
+    ):
+        with pytest.raises(Refused, match="unsubscribe"):
+            compose(Letter("x", "y\n"), replace(ENVELOPE, unsubscribing=Unsubscribing(url)))
 
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: x@y.example", "a\nb", "\0"])
