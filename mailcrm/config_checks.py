@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -71,8 +72,36 @@ def check(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: returns.full_times must be 1 or more")
     if returns.bounces is not None and not domain_of(normalise(returns.bounces)):
         raise ConfigError(f"{source}: returns.bounces: {returns.bounces!r} is no e-mail address")
+    _relay(config, source)
     if config.lmtp and not config.lmtp.drop_box and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
+
+
+def _relay(config: Config, source: str) -> None:
+    relay = config.relay
+    if relay is None:
+        return
+    host, _, port = relay.listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError(f"{source}: relay.listen: {relay.listen!r} is no ADDRESS:PORT; write 127.0.0.1:5587")
+    if relay.tls == "none" and not is_loopback(host.strip("[]")):
+        raise ConfigError(
+            f"{source}: relay.tls is none, but {relay.listen} is reached by others, and passwords would cross the"
+            ' network in clear text; set tls = "starttls" or "implicit" with cert and key, or listen on 127.0.0.1'
+        )
+    if relay.tls != "none" and not (relay.cert and relay.key):
+        raise ConfigError(f"{source}: relay.tls is {relay.tls}; set relay.cert and relay.key to the files of both")
+    for next_ in filter(None, (config.smarthost, *(mailbox.submission for mailbox in config.mailboxes.values()))):
+        if next_.port == int(port) != 0 and is_loopback(next_.host) and is_loopback(host.strip("[]")):
+            raise ConfigError(f"{source}: relay.listen: mail from {relay.listen} would go to {relay.listen} again")
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address of this machine that no other reaches."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _span(span: str, key: str, source: str) -> None:

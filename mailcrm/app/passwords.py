@@ -31,11 +31,16 @@ def verify(context: Context, user_id: int, password: str) -> bool:
         row = connection.execute(select(user.c.password_hash, user.c.disabled_at).where(user.c.id == user_id)).one()
     if row.password_hash is None or row.disabled_at is not None:
         return False
-    _, n, r, p, salt, _ = row.password_hash.split("$")
-    return hmac.compare_digest(row.password_hash, hashed(password, bytes.fromhex(salt), n=int(n), r=int(r), p=int(p)))
+    return matches(row.password_hash, password)
+
+
+def matches(stored: str, password: str) -> bool:
+    """True if ``stored`` is the hash of the password."""
+    _, n, r, p, salt, _ = stored.split("$")
+    return hmac.compare_digest(stored, hashed(password, bytes.fromhex(salt), n=int(n), r=int(r), p=int(p)))
 
 
 def hashed(password: str, salt: bytes, *, n: int = _N, r: int = _R, p: int = _P) -> str:
     """``scrypt$n$r$p$salt$hash``, salt and hash in hex."""
-    key = hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=2**28, dklen=32)
+    key = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=2**28, dklen=32)
     return f"scrypt${n}${r}${p}${salt.hex()}${key.hex()}"

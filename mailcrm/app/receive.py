@@ -38,3 +38,4 @@ def receive(
         role = FolderRole.OTHER if key == DROP_BOX else FolderRole.INBOX
         arrival = Arrival(uid=None, received_at=context.clock(), content=content, mail_from=mail_from)
         ingest(context, Batch(mailbox=key, folder="", role=role, arrivals=(arrival,)))
+    context.db.settle()

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailcrm.config import Config, Mailbox, Submission
-from mailcrm.errors import MailcrmError
+from mailcrm.errors import ConfigError, MailcrmError
+from mailcrm.mail import relay_server
 from mailcrm.mail.imap_folders import chosen, list_folders
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.smtp_out import SmtpTransport
@@ -49,6 +51,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _name(config)
     yield from _smarthost(config)
     yield from _drop_box(config)
+    yield from _relay(config)
     watched = [(key, each) for key, each in config.mailboxes.items() if each.host]
     if not watched:
         yield Finding("mailboxes", "note", "none is watched; add [mailboxes.NAME] with host, login and password")
@@ -147,27 +150,40 @@ def _smarthost(config: Config) -> Iterator[Finding]:
 
 
 def _drop_box(config: Config) -> Iterator[Finding]:
-    if config.lmtp is None:
+    if config.lmtp is not None:
+        yield from _listening("drop-box", "lmtp.listen", config.lmtp.listen, "127.0.0.1:5524")
+
+
+def _relay(config: Config) -> Iterator[Finding]:
+    if config.relay is None:
+        yield Finding("relay", "note", "none, so nobody hands in mail here; add [relay]")
         return
-    host, _, port = config.lmtp.listen.rpartition(":")
+    try:
+        relay_server.rules(config.relay, config.path, lambda: datetime.now(UTC), "")
+    except ConfigError as error:
+        yield Finding("relay", "fault", str(error))
+        return
+    yield from _listening("relay", "relay.listen", config.relay.listen, "127.0.0.1:5587")
+
+
+def _listening(check: str, key: str, listen: str, example: str) -> Iterator[Finding]:
+    host, _, port = listen.rpartition(":")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host.strip("[]"), int(port)), family=family):
             pass
     except ValueError:
-        yield Finding(
-            "drop-box", "fault", f"lmtp.listen {config.lmtp.listen!r} is no ADDRESS:PORT; write 127.0.0.1:5524"
-        )
+        yield Finding(check, "fault", f"{key} {listen!r} is no ADDRESS:PORT; write {example}")
     except OSError:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
         except OSError as error:
             mend = "name an address of this machine and a free port"
-            yield Finding("drop-box", "fault", f"lmtp.listen {config.lmtp.listen} can't be used: {error}; {mend}")
+            yield Finding(check, "fault", f"{key} {listen} can't be used: {error}; {mend}")
         else:
-            yield Finding("drop-box", "ok", f"somebody listens at {config.lmtp.listen}")
+            yield Finding(check, "ok", f"somebody listens at {listen}")
     else:
-        yield Finding("drop-box", "note", f"nobody listens at {config.lmtp.listen} now; `mailcrm run` does")
+        yield Finding(check, "note", f"nobody listens at {listen} now; `mailcrm run` does")
 
 
 def _mailbox(dialer: Dialer, key: str, mailbox: Mailbox) -> Iterator[Finding]:
