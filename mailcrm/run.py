@@ -21,6 +21,7 @@ from mailcrm.app.start import start
 from mailcrm.errors import ConfigError
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
+from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_intake import Content
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
@@ -137,6 +138,7 @@ class Program:
                 self._ownership,
                 look=partial(self._look, dialer),
                 offer=ChoiceFolders(self._context, dialer).offer,
+                drafts=DraftKeeper(self._context, dialer),
             )
             supervise = partial(self._supervisor.run, self._stopping)
             found += [self._thread("watch", self._watcher.run), self._thread("mailboxes", supervise)]

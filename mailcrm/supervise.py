@@ -35,6 +35,16 @@ class Watched(Protocol):
         """Each mailbox's state, and what is wrong with it."""
 
 
+class Drafts(Protocol):
+    """Who looks after the drafts in the reps' mailboxes."""
+
+    def busy(self) -> frozenset[str]:
+        """The mailboxes in which there is something to do now."""
+
+    def tend(self, mailbox: str) -> int:
+        """Do it."""
+
+
 class Supervisor:
     """Follows the states that the database holds; to be closed.
 
@@ -45,6 +55,7 @@ class Supervisor:
         look: makes the first look into a mailbox. It is asked for once the watcher is connected, so that a refused
             login is met, counted and told by the watcher alone.
         offer: makes the folders for answers in a mailbox, where they are turned on.
+        drafts: looks after the drafts in mailboxes that are read here.
         clock: seconds that only grow.
     """
 
@@ -57,6 +68,7 @@ class Supervisor:
         *,
         look: Callable[[str], None],
         offer: Callable[[str], object],
+        drafts: Drafts,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._context = context
@@ -66,6 +78,9 @@ class Supervisor:
         self._take_at = 0.0
         self._look = look
         self._offer = offer
+        self._drafts = drafts
+        self._tending: set[str] = set()
+        self._tenders = ThreadPoolExecutor(_AT_ONCE, "drafts")
         self._clock = clock
         self._states: dict[str, str] = {}
         self._looking: set[str] = set()
@@ -94,13 +109,17 @@ class Supervisor:
             states = [state for state in mailboxes.every(connection) if state.key in self.owned]
         for state in states:
             self._follow(state.key, state.state, state.reason)
+        for key in self._drafts.busy() & self.owned - self._tending:
+            self._tending.add(key)
+            self._tenders.submit(self._tend, key)
         for state in states:
             if state.state == "active":
                 self._offer(state.key)
 
     def close(self) -> None:
-        """Wait for first looks that have begun."""
+        """Wait for what has begun."""
         self._pool.shutdown(cancel_futures=True)
+        self._tenders.shutdown(cancel_futures=True)
 
     def _own(self) -> None:
         """Leave alone what was lost, take over what is free."""
@@ -149,3 +168,12 @@ class Supervisor:
             log.warning("mailbox %s: the first look failed: %s", key, error, exc_info=trace)
         finally:
             self._looking.discard(key)
+
+    def _tend(self, key: str) -> None:
+        try:
+            self._drafts.tend(key)
+        except Exception as error:
+            trace = None if isinstance(error, MailcrmError) else error
+            log.warning("mailbox %s: its drafts are left alone for a while: %s", key, error, exc_info=trace)
+        finally:
+            self._tending.discard(key)

@@ -1,4 +1,4 @@
-"""One pass over a mailbox on its server, as ``mailcrm sync`` does it: first look, new mail, first pass."""
+"""One pass over a mailbox on its server, as ``mailcrm sync`` does it: first look, new mail, first pass, drafts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from mailcrm.app.look import look
 from mailcrm.config import Mailbox
 from mailcrm.core import spans
 from mailcrm.core.model import FolderRole, Message
-from mailcrm.errors import LoginFailed, NotFound, Refused, Temporary
+from mailcrm.errors import LoginFailed, MailcrmError, NotFound, Refused, Temporary
 from mailcrm.mail import imap_sync
+from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.readers import Readers
@@ -68,9 +69,11 @@ class Syncer:
         if state.state in ("paused", "waiting"):
             raise Refused(f"the mailbox {key} is not read: {state.reason}")
         intake = StoreIntake(self._context)
-        return imap_sync.sync(
+        counts = imap_sync.sync(
             key, mailbox, self._dialer, intake, self._readers, self._context.blobs, since=since, progress=progress
         )
+        DraftKeeper(self._context, self._dialer).tend(key)
+        return counts
 
     def _configured(self, key: str) -> Mailbox:
         mailbox = self._context.config.mailboxes.get(key)
@@ -93,6 +96,31 @@ class Syncer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def tend_drafts(context: Context) -> tuple[int, list[str]]:
+    """Look after the drafts in every mailbox where it is due and that no other process reads.
+
+    Returns:
+        How many were placed, ended or taken back, and why some were not.
+    """
+    keeper = DraftKeeper(context, Dialer(context.config))
+    done = 0
+    faults = []
+    ownership = Ownership(context.db, context.config.data / "locks")
+    try:
+        for key in sorted(keeper.busy()):
+            if not ownership.take(key):
+                continue
+            try:
+                done += keeper.tend(key)
+            except MailcrmError as error:
+                faults.append(str(error))
+            finally:
+                ownership.release(key)
+    finally:
+        ownership.close()
+    return done, faults
 
 
 def first_look(

@@ -91,7 +91,8 @@ def sought(connection: Connection, some: Sequence[Draft]) -> list[Sought]:
 
 def sent(connection: Connection, draft: Draft, at: datetime, why: Evidence, now: datetime) -> None:
     """A draft turned up in Sent: its step is done as of then."""
-    effects.settle(connection, draft.effect, at if at <= now + _SKEW else now)
+    if not effects.settle(connection, draft.effect, at if at <= now + _SKEW else now):
+        return
     pulse.close(connection, [draft.effect], now)
     reason = f"known by {why.name.lower().replace('_', ' ')}"
     drafts.end(connection, draft.id, "sent", at, reason, now + TIDY)

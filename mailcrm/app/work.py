@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.drafts import remind_overdue
 from mailcrm.app.machine import run_due
 from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
@@ -45,6 +46,7 @@ def work(context: Context, transport: Transport) -> Worked:
     up no mail: until it ``is_idle``, call again.
     """
     sweep_due(context)
+    remind_overdue(context)
     asked = ask_due(context)
     steps = 0
     while (ran := run_due(context)).stimuli:

@@ -21,18 +21,26 @@ def tick(
     """Do everything that is due at ``--now`` once, then exit: questions, flows, outgoing mail, plugins."""
     from dataclasses import asdict
 
-    from mailcrm.app.work import work
+    from mailcrm.app.work import Worked, work
     from mailcrm.mail.smtp_out import SmtpTransport
+    from mailcrm.sync import tend_drafts
 
     built = context(ctx)
     transport = SmtpTransport(built.config)
-    last = work(built, transport)
-    done = asdict(last)
-    while not last.is_idle:
+    done = asdict(Worked()) | {"drafts": 0}
+    faults: list[str] = []
+    tended = -1
+    while tended:
         last = work(built, transport)
         for name in _COUNTED:
             done[name] += getattr(last, name)
         done["delayed"], done["reason"] = last.delayed, last.reason
+        if last.is_idle:
+            tended, failed = tend_drafts(built)
+            done["drafts"] += tended
+            faults += failed
     emit_one(done, as_json)
+    for each in faults:
+        say(f"drafts wait: {each}")
     if last.reason:
         say(f"{last.delayed} mails wait: {last.reason}")

@@ -10,6 +10,7 @@ from datetime import datetime
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.drafts import remind_overdue
 from mailcrm.app.machine import run_due
 from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
@@ -90,6 +91,7 @@ def _plugins_due(context: Context) -> bool:
 
 def _sweep(context: Context) -> bool:
     sweep_due(context)
+    remind_overdue(context)
     return False
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from imapclient.imap_utf7 import encode as encode_utf7
-
 from mailcrm.app.context import Context
 from mailcrm.core.choices import folder_name
 from mailcrm.mail.imap_faults import Away, Declined
-from mailcrm.mail.imap_folders import list_folders, quoted
+from mailcrm.mail.imap_folders import list_folders
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_talk import Talk
+from mailcrm.mail.imap_writing import create
 from mailcrm.store import choices
 
 ROOT = "CRM"
@@ -76,16 +75,5 @@ def _make(talk: Talk, names: Iterable[str]) -> int:
         # Some servers keep all personal folders below the INBOX.
         places = [delimiter.join((ROOT, name)), delimiter.join(("INBOX", ROOT, name))]
         if there.isdisjoint(places):
-            count += any(_create(talk, place) for place in places)
+            count += any(create(talk, place) for place in places)
     return count
-
-
-def _create(talk: Talk, name: str) -> bool:
-    wire = quoted(encode_utf7(name))
-    try:
-        talk.do(b"CREATE " + wire)
-    except Declined:
-        return False
-    with suppress(Declined):
-        talk.do(b"SUBSCRIBE " + wire)
-    return True

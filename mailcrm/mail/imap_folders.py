@@ -42,6 +42,7 @@ class Folder:
         role: what it is for.
         selectable: False for a mere branch of the tree.
         delimiter: between the levels of the name, or "".
+        special: the server itself says what it is for.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Folder:
     role: FolderRole
     selectable: bool = True
     delimiter: str = "/"
+    special: bool = False
 
 
 def quoted(name: bytes) -> bytes:
@@ -200,4 +202,5 @@ def _folder(one: Answer) -> Folder | None:
         role_of(label, flags, divider),
         not lower & {"\\noselect", "\\nonexistent"},
         divider,
+        not lower.isdisjoint(_ATTRIBUTES),
     )

@@ -102,10 +102,11 @@ def busy(connection: Connection, now: datetime) -> set[str]:
     return set(connection.scalars(query))
 
 
-def of_mailbox(connection: Connection, key: str) -> list[Draft]:
-    """All drafts of a mailbox that are to be looked after, the oldest first."""
-    query = _DRAFTS.join(mailbox, mailbox.c.id == draft.c.mailbox_id)
-    query = query.where(mailbox.c.key == key, draft.c.due_at.is_not(None)).order_by(draft.c.id)
+def of_mailbox(connection: Connection, key: str, now: datetime) -> list[Draft]:
+    """All drafts of a mailbox that lie there or are to be placed, and what is left to tidy now; the oldest first."""
+    query = _DRAFTS.join(mailbox, mailbox.c.id == draft.c.mailbox_id).where(mailbox.c.key == key)
+    query = query.where(draft.c.due_at.is_not(None), or_(draft.c.state.in_(OPEN), draft.c.due_at <= now))
+    query = query.order_by(draft.c.id)
     return [Draft(*row) for row in connection.execute(query)]
 
 
@@ -125,9 +126,16 @@ def contents(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]
     }
 
 
-def begun(connection: Connection, number: int, due_at: datetime) -> None:
-    """It is being placed; somebody looks again at ``due_at``, if that is never reported done."""
-    connection.execute(update(draft).where(draft.c.id == number).values(attempts=draft.c.attempts + 1, due_at=due_at))
+def begin(connection: Connection, number: int, due_at: datetime) -> bool:
+    """It is about to be placed; somebody looks again at ``due_at``, if that is never reported done.
+
+    Returns:
+        False: nobody waits for it any more.
+    """
+    waited_for = select(effect.c.key).where(effect.c.key == draft.c.effect_key, effect.c.state.in_(_WAITED_FOR))
+    still = and_(draft.c.id == number, draft.c.state == "wanted", waited_for.exists())
+    values = {"attempts": draft.c.attempts + 1, "due_at": due_at}
+    return connection.execute(update(draft).where(still).values(**values)).rowcount > 0
 
 
 def placed(

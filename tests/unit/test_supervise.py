@@ -40,11 +40,31 @@ class Watcher:
 
 
 @dataclass
+class Drafts:
+    """Notes whose drafts are looked after."""
+
+    waiting: frozenset[str] = frozenset()
+    tended: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def busy(self) -> frozenset[str]:
+        return self.waiting
+
+    def tend(self, mailbox: str) -> int:
+        self.tended.append(mailbox)
+        if self.fault:
+            raise self.fault
+        self.waiting -= {mailbox}
+        return 1
+
+
+@dataclass
 class Office:
     """A supervisor of the mailbox ``anna`` with all that it is given."""
 
     context: Context
     watcher: Watcher = field(default_factory=Watcher)
+    drafts: Drafts = field(default_factory=Drafts)
     looks: list[str] = field(default_factory=list)
     fault: Exception | None = None
     now: float = 1000.0
@@ -60,6 +80,7 @@ class Office:
             self.ownership,
             look=self.look,
             offer=lambda _: 0,
+            drafts=self.drafts,
             clock=lambda: self.now,
         )
 
@@ -192,3 +213,20 @@ def test_what_a_broken_connection_held_is_lost_and_taken_again(request: pytest.F
 def held(database: Database) -> bool:
     with database.read() as connection:
         return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")))
+
+
+def test_drafts_are_looked_after_where_the_mailbox_is_ours(office: Office) -> None:
+    office.set("active")
+    office.drafts.waiting = frozenset({"anna", "jan"})
+    office.supervisor.round()
+    assert wait_until(lambda: not office.supervisor._tending)
+    assert (office.drafts.tended, office.drafts.waiting) == (["anna"], {"jan"})
+
+
+def test_drafts_that_fail_hold_nothing_up(office: Office) -> None:
+    office.set("active")
+    office.drafts.waiting, office.drafts.fault = frozenset({"anna"}), LoginFailed("no")
+    office.supervisor.round()
+    assert wait_until(lambda: not office.supervisor._tending)
+    office.supervisor.round()
+    assert wait_until(lambda: office.drafts.tended == ["anna", "anna"])
