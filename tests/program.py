@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tomllib
 from email.message import EmailMessage
@@ -16,6 +14,7 @@ from urllib.request import urlopen
 
 import msgspec
 
+from tests.called import called
 from tests.house import NOW
 from tests.servers.process import HOST, Server, free_port
 
@@ -64,19 +63,11 @@ class Program(Server):
         except (URLError, OSError):
             return False
 
-    def cli(self, *arguments: str, code: int = 0, stdin: str | None = None) -> str:
-        """Run a command on the same database; its standard output."""
-        done = subprocess.run(
-            [*COMMAND, "--config", str(self.file), *arguments],
-            capture_output=True,
-            text=True,
-            input=stdin or "",
-            timeout=60,
-            env=os.environ | {"COLUMNS": "200"},
-            check=False,
-        )
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+    def cli(self, *arguments: str, code: int = 0) -> str:
+        """Run a command on the same database, in this process; its standard output."""
+        done = called("--config", str(self.file), *arguments)
+        assert done.code == code, f"{arguments}: {done.code}\n{done.out}\n{done.err}"
+        return done.out
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         """The objects that a command prints with ``--json``."""

@@ -1,0 +1,25 @@
+"""A command of the program, run in this process: an interpreter of its own costs a second of computing time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+
+from mailcrm.cli.app import main
+
+
+@dataclass(frozen=True)
+class Called:
+    """What came of a command: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def called(*arguments: str) -> Called:
+    """Run a command line."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(arguments)
+    return Called(code, out.getvalue(), err.getvalue())
