@@ -111,7 +111,8 @@ class Known:
         if person is None:
             return None
         if person not in self._zones:
-            read = cards(self.connection, self.persons | {person}, {"time_zone"}, self.ledger.now)
+            with temporary():
+                read = cards(self.connection, self.persons | {person}, {"time_zone"}, self.ledger.now)
             self._zones |= {number: zone_of(card.time_zone) for number, card in read.items()}
         return self._zones.get(person)
 
@@ -122,7 +123,9 @@ class Known:
         if self._stored is None:
             self._stored = defaultdict(list)
             kinds = self.flows.awaited()
-            for each in reactions.looked_back(self.connection, self.persons, kinds, self.since()):
+            with temporary():
+                read = reactions.looked_back(self.connection, self.persons, kinds, self.since())
+            for each in read:
                 self._stored[each.event.person or 0].append(each)
         taken = self._taken.get(person, [])
         return sorted([*self._stored.get(person, ()), *taken], key=by_time) if taken else self._stored.get(person, ())

@@ -65,14 +65,14 @@ def run_due(context: Context, limit: int = 500, changes: Mapping[str, Change] = 
         Temporary: the database is locked or away.
     """
     now = context.clock()
-    if context.db.is_sqlite:  # there a claim keeps every other writer waiting
-        with context.db.read() as connection:
-            if not claims.anything(connection, now):
-                return Ran()
+    with context.db.read() as connection:  # on SQLite a claim keeps every other writer waiting
+        due = claims.pending(connection, now)
+    if not any(due):
+        return Ran()
     claim = Claim()
     try:
         with context.db.write() as connection:
-            claim = claims.claim(connection, now, limit)
+            claim = claims.claim(connection, now, limit, due)
             ran = _round(context, connection, claim, now, changes)
     except Exception as error:
         if isinstance(error, Temporary) and not isinstance(error, enrollments.Stale):

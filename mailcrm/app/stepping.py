@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
@@ -120,8 +120,7 @@ class Stepper:
             return self._without_flow(seat, stimulus, at)
         facts = self.known.facts(seat, compiled, at)
         try:
-            with temporary():
-                return advance(compiled.flow, seat.live, stimulus, facts, self.ledger.now)
+            return advance(compiled.flow, seat.live, stimulus, facts, self.ledger.now)
         except Temporary:
             raise
         except Exception as error:

@@ -1,12 +1,16 @@
-"""What walks through a flow, what moves it, and what the engine decides."""
+"""What walks through a flow, what moves it, and what the engine decides.
+
+Structs of msgspec: several are made for every step, and these are made ten times as fast as frozen dataclasses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from mailcrm.core.events import Event
 from mailcrm.core.flow import Condition
@@ -38,8 +42,7 @@ class Waiting(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True, omit_defaults=True):
     """One position in the flow.
 
     Args:
@@ -61,8 +64,7 @@ class Token:
     hop: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Whom a flow is about: a person; in a sequence a deal or lead, whose person gets the mail."""
 
     person: int | None
@@ -70,8 +72,7 @@ class Subject:
     lead: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Enrollment:
+class Enrollment(Struct, frozen=True):
     """A subject's run through one version of a flow.
 
     Args:
@@ -103,23 +104,20 @@ class Enrollment:
     born: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(Struct, frozen=True):
     """An event, with the chain of places that caused it."""
 
     event: Event
     chain: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """A token's timer ran out."""
 
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """An action was carried out at that time, or refused for good (``problem``).
 
     Args:
@@ -132,16 +130,14 @@ class Done:
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol:
+class Enrol(Struct, frozen=True):
     """Somebody, or another flow, puts the subject in; where it starts is the flow's ``start``."""
 
     at: datetime
     chain: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Ended from outside: by hand, by a reply, by a deactivation or an edit."""
 
     status: Status
@@ -153,8 +149,7 @@ class Stop:
 Stimulus: TypeAlias = Happened | Due | Done | Enrol | Stop
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A condition's answer, with what was asked and what was found, as a person would read it."""
 
     holds: bool
@@ -162,8 +157,7 @@ class Verdict:
     actual: str
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """Earlier runs of this subject through this flow.
 
     Args:
@@ -187,8 +181,7 @@ class Calendar(Protocol):
         """``at``, or the next opening minute after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the engine may know besides the flow and the enrollment, read in the same transaction.
 
     Args:
@@ -212,8 +205,7 @@ class Facts:
     at_once: Set[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """An action to be carried out, once.
 
     Args:
@@ -230,8 +222,7 @@ class Effect:
     chain: tuple[Place, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A line of the trace: what happened at a node and why.
 
     Args:
@@ -251,8 +242,7 @@ class Step:
     actual: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What is to be stored and done, in one transaction.
 
     Args:

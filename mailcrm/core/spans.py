@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d|w|mo|y)")
 _EXACT = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -49,7 +50,8 @@ def after(moment: datetime, span: str, zone: tzinfo) -> datetime:
         ValueError: it is no span.
     """
     number, unit = _read(span)
-    moment = moment.astimezone(UTC)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     try:
         if unit in _EXACT:
             return min(moment + number * _EXACT[unit], LATEST)
@@ -76,6 +78,7 @@ def _moved(moment: datetime, months: int) -> datetime:
     return moment.replace(year=year, month=month + 1, day=day)
 
 
+@lru_cache(1_000)
 def _read(span: str) -> tuple[int, str]:
     match = _SPAN.fullmatch(span.strip())
     if match is None:

@@ -50,7 +50,7 @@ def jobs(context: Context, transport: Transport) -> list[Job]:
 
 def _flows_due(context: Context) -> bool:
     with context.db.read() as connection:
-        return claims.anything(connection, context.clock())
+        return any(claims.pending(connection, context.clock()))
 
 
 def _flows(context: Context) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, Select, bindparam, select
+from sqlalchemy import Connection, Integer, Select, bindparam, literal, select
 
 from mailcrm.store.tables import effect, enrollment, person, reaction
 
@@ -29,12 +29,20 @@ class Claim:
     full: bool = False
 
 
-def anything(connection: Connection, now: datetime) -> bool:
-    """Whether something is due: cheap, and takes nothing."""
-    return any(_probe(connection, now))
+class Pending(NamedTuple):
+    """Of what something is due."""
+
+    events: bool
+    told: bool
+    timers: bool
 
 
-def claim(connection: Connection, now: datetime, limit: int) -> Claim:
+def pending(connection: Connection, now: datetime) -> Pending:
+    """What there is at all: cheap, and takes nothing."""
+    return Pending(*(each is not None for each in connection.execute(_PROBE, {"now": now}).one()))
+
+
+def claim(connection: Connection, now: datetime, limit: int, due: Pending) -> Claim:
     """Take subjects of whom something is due, who waits longest first; those held by another worker are left out.
 
     They are held until the transaction ends: on PostgreSQL by a lock of the person's row (of the enrollment's where
@@ -42,12 +50,12 @@ def claim(connection: Connection, now: datetime, limit: int) -> Claim:
 
     Args:
         limit: about how many.
+        due: what ``pending`` found.
     """
-    due = _probe(connection, now)
     half, quarter = max(limit // 2, 1), max(limit // 4, 1)
 
     def taken(query: Select[Any], most: int) -> list[int]:
-        return list(connection.execute(query, {"now": now, "most": most}).scalars())
+        return [row[0] for row in connection.execute(query, {"now": now, "most": most}).all()]
 
     happened = taken(_EVENTS, half) if due.events else []
     heard = taken(_TOLD, half) if due.told else []
@@ -75,18 +83,6 @@ def claim_one(connection: Connection, claimed: int, *, alone: bool) -> bool:
     return connection.execute(query.with_for_update(skip_locked=True, key_share=True)).first() is not None
 
 
-class _Due(NamedTuple):
-    events: bool
-    told: bool
-    timers: bool
-
-
-def _probe(connection: Connection, now: datetime) -> _Due:
-    """What there is at all, in one question."""
-    row = connection.execute(_PROBE, {"now": now}).one()
-    return _Due(events=row[0], told=row[1], timers=row[2])
-
-
 def _held(query: Select[Any], table: Any) -> Select[Any]:
     query = query if table is enrollment else query.join(person, person.c.id == query.selected_columns[0])
     return query.limit(bindparam("most", type_=Integer)).with_for_update(skip_locked=True, key_share=True, of=table)
@@ -97,10 +93,21 @@ _NOW = bindparam("now", type_=enrollment.c.due_at.type)
 _ended = effect.c.ended_at.is_not(None) & effect.c.told.is_(False)
 _due = enrollment.c.due_at.is_not(None) & (enrollment.c.due_at <= _NOW)
 _nobody = enrollment.c.person_id.is_(None)
-_events = select(reaction.c.person_id).where(reaction.c.pending.is_(True))
+_happened = reaction.c.pending.is_(True)
+_events = select(reaction.c.person_id).where(_happened)
 _told = select(enrollment.c.person_id).join_from(effect, enrollment).where(_ended)
 _timers = select(enrollment.c.person_id).where(_due)
-_PROBE = select(*(query.limit(1).exists() for query in (_events, _told, _timers)))
+# In order, for what EXISTS asks is looked for from the table's beginning, which is where what is done lies.
+_PROBE = select(
+    *(
+        select(literal(1)).where(met).order_by(column).limit(1).scalar_subquery()
+        for met, column in (
+            (_happened, reaction.c.at),
+            (_ended, effect.c.ended_at),
+            (_due, enrollment.c.due_at),
+        )
+    )
+)
 _EVENTS = _held(_events.order_by(reaction.c.at), person)
 _TOLD = _held(_told.order_by(effect.c.ended_at), person)
 _TIMERS = _held(_timers.order_by(enrollment.c.due_at), person)

@@ -51,6 +51,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "cache_size=-16384",
     "temp_store=MEMORY",
+    "mmap_size=2147418112",
 )
 _IN_LIST = 900
 _JSON: Mapping[str, Any] = {

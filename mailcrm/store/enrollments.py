@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
 from mailcrm.errors import Temporary
@@ -246,15 +246,11 @@ def _save(connection: Connection, rows: Sequence[tuple[int, Enrollment]], column
         return connection.exec_driver_sql(statement, (given,)).rowcount
     names = ", ".join(f"{name} = ?" for name in columns)
     statement = f"UPDATE enrollment SET {names} WHERE id = ? AND seq = ?"  # noqa: S608 - our own names
-    times = [at for at, kind in enumerate(columns.values()) if kind == "timestamptz"]
-    return connection.exec_driver_sql(statement, [_bound(row, times, connection.dialect) for row in values]).rowcount
-
-
-def _bound(row: tuple[Any, ...], times: Sequence[int], dialect: Dialect) -> tuple[Any, ...]:
-    cells = list(row)
-    for at in times:
-        cells[at] = _UTC.process_bind_param(cells[at], dialect)
-    return tuple(cells)
+    cells: list[Iterable[Any]] = list(zip(*values, strict=True))
+    for at, kind in enumerate(columns.values()):
+        if kind == "timestamptz":
+            cells[at] = [_UTC.process_bind_param(each, connection.dialect) for each in cells[at]]
+    return connection.exec_driver_sql(statement, list(zip(*cells, strict=True))).rowcount
 
 
 def _values(each: Enrollment) -> tuple[Any, ...]:

@@ -103,21 +103,31 @@ def rows(scale: Scale) -> Iterator[Row]:
 
 
 def _advance(name: str, make: Callable[[str], Story], scale: Scale) -> Iterator[Row]:
-    few, many = make("few"), make("many")
-    _fill(few, _FEW)
-    _fill(many, _MANY[scale])
-    took: dict[str, list[float]] = {"few": [], "many": [], "peer": []}
+    few, many, apart = make("few"), make("many"), make("apart")
+    _fill(few, _FEW, 1)
+    _fill(many, _MANY[scale], 1)
+    _fill(apart, _MANY[scale], _MANY[scale] // (_ROUNDS * _DUE))
+    took: dict[str, list[float]] = {"few": [], "many": [], "apart": [], "peer": []}
     for number in range(_ROUNDS):
-        took["few"].append(_timed(name, few, _ours, 2 * number))
+        took["few"].append(_timed(name, few, _ours, number))
         took["many"].append(_timed(name, many, _ours, 2 * number))
         took["peer"].append(_timed(name, many, _bare, 2 * number + 1))
+        took["apart"].append(_timed(name, apart, _ours, number))
     count = _DUE - _WARM * _WORKERS[name]
-    small, big, peer = (count / statistics.median(took[which]) for which in ("few", "many", "peer"))
+    small, big, far, peer = (count / statistics.median(took[which]) for which in ("few", "many", "apart", "peer"))
     told = f"flows: enrollments a second, {_MANY[scale]:,} waiting, {name}"
     workers = f"{_WORKERS[name]} worker{'s' * (_WORKERS[name] > 1)}"
     yield Row(told, f"{big:,.0f}/s", workers, big, _DEMANDED[name], unit="/s")
     yield Row(told, f"{big:,.0f}/s", f"bare claim and update: {peer:,.0f}/s", big / peer, 0.25)
     yield Row(told, f"{big:,.0f}/s", f"at {_FEW:,}: {small:,.0f}/s", small / big, 1.2, "less")
+    yield Row(
+        f"{told}, each due one on a page of its own",
+        f"{far:,.0f}/s",
+        f"side by side: {big:,.0f}/s",
+        big / far,
+        2,
+        "less",
+    )
 
 
 def _react(name: str, make: Callable[[str], Story]) -> Row:
@@ -168,10 +178,14 @@ def _stories(name: str) -> Iterator[Callable[[str], Story]]:
                 server.__exit__(None, None, None)
 
 
-def _fill(story: Story, count: int) -> None:
-    """So many persons, each waiting in the flow: some for each round, all over the table, and most for years."""
+def _fill(story: Story, count: int, apart: int) -> None:
+    """So many persons, each waiting in the flow: some for a day each, and most for years.
+
+    Args:
+        apart: 1: who entered together is due together, as a wait of the same length for all makes it; more: those of a
+            day lie so far apart.
+    """
     number = story.flow(_FLOW)
-    apart = max(count // (2 * _ROUNDS * _DUE), 1)
     with story.db.write() as connection:
         columns = ("id", "name", "created_by", "created_at")
         for start in range(1, count + 1, 10_000):
@@ -184,12 +198,10 @@ def _fill(story: Story, count: int) -> None:
 
 
 def _waiting(each: int, flow: int, apart: int) -> Enrollment:
-    """Due on an even day for us, on an odd one for the peer; there are few enough for ours alone, or for both."""
     turn, rest = divmod(each - 1, apart)
-    if rest or turn >= _ROUNDS * _DUE * (1 if apart == 1 else 2):
-        days = _NEVER
-    else:
-        days = turn % _ROUNDS * 2 if apart == 1 else turn % (2 * _ROUNDS)
+    day = turn // _DUE if apart == 1 else turn % _ROUNDS
+    most = _ROUNDS * _DUE * (2 if apart == 1 else 1)
+    days = day if not rest and turn < most else _NEVER
     token = Token(1, "one", Waiting.WAIT, (START, 1), START + timedelta(days=days, microseconds=each), hop=1)
     passed = frozenset({"in"})
     return Enrollment(each, flow, 1, Subject(each), 1, START, tokens=(token,), passed=passed, seq=1, hop=1, born=1)

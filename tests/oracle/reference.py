@@ -6,8 +6,10 @@ It shares the engine's nouns and nothing else: no trace, no speed, the graph sea
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from mailcrm.core.enrollment import (
     Decision,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mailcrm.core.engine import advance
 from mailcrm.core.enrollment import Decision, Done, Due, Enrollment, Facts, Status, Stimulus, Subject, Waiting
