@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mailbox as boxes
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from mailcrm import config as configuration
 from mailcrm.cli.app import main
 from mailcrm.errors import ConfigError
+from tests.called import called
 
 NOW = "2026-11-22T09:00:00Z"
 CONFIG = """
@@ -191,16 +193,16 @@ LETTERS = {
 class Desk:
     """The command line on one installation, called as a script calls it."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._capsys = folder, capsys
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """Standard output of a command that must end with ``code``; a failure is one line that says what to do."""
         config = str(self.folder / "config.toml")
-        got = main(["--config", config, "--as", "anna", "--now", NOW, *arguments])
-        self.out, self.err = self._capsys.readouterr()
-        assert got == code, f"{arguments}: {got}\n{self.out}{self.err}"
+        done = called("--config", config, "--as", "anna", "--now", NOW, *arguments)
+        self.out, self.err = done.out, done.err
+        assert done.code == code, f"{arguments}: {done.code}\n{self.out}{self.err}"
         if code == 1 and not self.out:
             assert self.err.count("\n") == 1, self.err
             assert self.err.startswith("mailcrm: "), self.err
@@ -221,13 +223,23 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, capsys)
+def bare(tmp_path: Path) -> Desk:
+    """A configuration, and nothing else yet."""
+    return Desk(tmp_path)
 
 
 @pytest.fixture
-def filled(desk: Desk) -> Desk:
-    """Ewa has one open deal, Marek two; then their mail comes."""
+def desk(bare: Desk, migrated_sqlite: Path) -> Desk:
+    """With an empty database."""
+    shutil.copy(migrated_sqlite, bare.folder)
+    return bare
+
+
+@pytest.fixture(scope="module")
+def _filled(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    shutil.copy(migrated_sqlite, folder)
+    desk = Desk(folder)
     for name, email, titles in (
         ("Ewa", "ewa@klient.example", ("Roof",)),
         ("Marek", "marek@hotel.example", ("Beds", "Chairs")),
@@ -237,16 +249,23 @@ def filled(desk: Desk) -> Desk:
             desk("deal", "add", "--title", title, "--person", email, "--value", "100.00", "--currency", "PLN")
     for name, content in LETTERS.items():
         desk.save(f"mail/{name}.eml", content)
-    assert desk.row("ingest", str(desk.folder / "mail"), "--mailbox", "anna")["stored"] == len(LETTERS)
-    return desk
+    assert desk.row("ingest", str(folder / "mail"), "--mailbox", "anna")["stored"] == len(LETTERS)
+    return folder
 
 
-def test_parse_tells_what_is_in_each_file(desk: Desk) -> None:
+@pytest.fixture
+def filled(tmp_path: Path, _filled: Path) -> Desk:
+    """Ewa has one open deal, Marek two; then their mail has come."""
+    shutil.copytree(_filled, tmp_path, dirs_exist_ok=True)
+    return Desk(tmp_path)
+
+
+def test_parse_tells_what_is_in_each_file(bare: Desk) -> None:
     for name, content in LETTERS.items():
-        desk.save(f"mail/{name}.eml", content)
-    desk.save("mail/empty.eml", b"")
-    desk.save("mail/noise.eml", bytes(range(256)))
-    found = {Path(row["file"]).stem: row for row in desk.rows("parse", str(desk.folder / "mail"))}
+        bare.save(f"mail/{name}.eml", content)
+    bare.save("mail/empty.eml", b"")
+    bare.save("mail/noise.eml", bytes(range(256)))
+    found = {Path(row["file"]).stem: row for row in bare.rows("parse", str(bare.folder / "mail"))}
     assert set(found) == {*LETTERS, "empty", "noise"}
     for name in LETTERS:
         check(found[name], PARSED)
@@ -260,14 +279,14 @@ def test_parse_tells_what_is_in_each_file(desk: Desk) -> None:
     assert (bounce["bounce"]["status"], bounce["bounce"]["permanent"]) == ("5.1.1", True)
     assert found["forward"]["forwarded_from"] == {"name": "Ola Kot", "email": "ola@inna.example"}
     assert [each["name"] for each in found["file"]["attachments"]] == ["plan.pdf"]
-    assert not (desk.folder / "mailcrm.db").exists()
-    desk("parse", str(desk.folder / "mail" / "none.eml"), code=1)
+    assert not (bare.folder / "mailcrm.db").exists()
+    bare("parse", str(bare.folder / "mail" / "none.eml"), code=1)
 
 
-def test_parse_needs_no_configuration(desk: Desk) -> None:
-    path = desk.save("plain.eml", LETTERS["plain"])
-    (desk.folder / "config.toml").unlink()
-    check(desk.row("parse", path), PARSED)
+def test_parse_needs_no_configuration(bare: Desk) -> None:
+    path = bare.save("plain.eml", LETTERS["plain"])
+    (bare.folder / "config.toml").unlink()
+    check(bare.row("parse", path), PARSED)
 
 
 def test_stored_mail_and_its_links(filled: Desk) -> None:
@@ -363,15 +382,15 @@ def test_deals_move_and_close(filled: Desk) -> None:
     filled("deal", "add", code=2)
 
 
-def test_pipelines(desk: Desk) -> None:
-    desk("db", "upgrade")
-    (seeded,) = desk.rows("pipeline", "list")
+def test_pipelines(bare: Desk) -> None:
+    bare("db", "upgrade")
+    (seeded,) = bare.rows("pipeline", "list")
     check(seeded, {"id": int, "name": str, "stages": [str]})
     assert len(seeded["stages"]) == 5
-    path = desk.save("p.toml", b'kind = "pipeline"\nname = "Service"\nstages = ["New", "Done"]\n')
-    desk("pipeline", "apply", path, "--yes")
-    assert [row["name"] for row in desk.rows("pipeline", "list")] == [seeded["name"], "Service"]
-    desk("pipeline", "apply", str(desk.folder / "none.toml"), "--yes", code=1)
+    path = bare.save("p.toml", b'kind = "pipeline"\nname = "Service"\nstages = ["New", "Done"]\n')
+    bare("pipeline", "apply", path, "--yes")
+    assert [row["name"] for row in bare.rows("pipeline", "list")] == [seeded["name"], "Service"]
+    bare("pipeline", "apply", str(bare.folder / "none.toml"), "--yes", code=1)
 
 
 @pytest.mark.parametrize("form", ["eml", "mbox", "maildir", "folder"])
@@ -524,9 +543,9 @@ def test_every_key_that_others_rely_on_is_known(tmp_path: Path, monkeypatch: pyt
     assert read.plugins.config["sales"] == {"currency": "PLN"}
 
 
-def test_a_process_of_its_own_keeps_results_and_progress_apart(desk: Desk) -> None:
-    path = desk.save("plain.eml", LETTERS["plain"])
-    command = [sys.executable, "-m", "mailcrm.cli.app", "--config", str(desk.folder / "config.toml")]
+def test_a_process_of_its_own_keeps_results_and_progress_apart(bare: Desk) -> None:
+    path = bare.save("plain.eml", LETTERS["plain"])
+    command = [sys.executable, "-m", "mailcrm.cli.app", "--config", str(bare.folder / "config.toml")]
     command += ["ingest", path, "--mailbox", "anna", "--json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert (done.returncode, json.loads(done.stdout)["stored"]) == (0, 1)
