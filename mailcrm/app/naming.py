@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from mailcrm.builtin import letters, variables
+from mailcrm.builtin import variables, writing
 from mailcrm.core.definitions import ActivityStep, Definition, SequenceDefinition, templates_named
 from mailcrm.core.validation import Path, Problem
 from mailcrm.errors import NotFound, Refused
@@ -42,7 +42,7 @@ def _templates(connection: Connection, definition: Definition) -> Iterator[Probl
     item = definition.items.removesuffix("s") if isinstance(definition, SequenceDefinition) else "person"
     for path, name in templates_named(definition):
         try:
-            new = letters.mail_template(connection, name).new
+            new = writing.mail_template(connection, name).new
             for part in (new.subject, new.text, new.html or ""):
                 variables.check(part, item)
         except (Refused, NotFound) as error:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from mailcrm.app import sequences
 from mailcrm.app.context import Context
 from mailcrm.app.enrolling import Item, subjects_of
-from mailcrm.builtin import letters, who
+from mailcrm.builtin import who, writing
 from mailcrm.core.definitions import ActivityStep, DraftStep, EmailStep
 from mailcrm.core.enrollment import Status, Subject
 from mailcrm.errors import MailcrmError, Refused
@@ -150,10 +150,10 @@ def _letter(
         writer = who.meant(connection, subject, step.sender, stored.owner)
         if writer is None:
             raise Refused("nobody to write in whose name; give the sequence an owner, or the step a sender")
-        draft = letters.draft_of(
+        draft = writing.draft_of(
             connection,
             context.config,
-            letters.template_of(connection, context.blobs, asdict(step)),
+            writing.template_of(connection, context.blobs, asdict(step)),
             subject,
             sender=writer,
             owner=stored.owner,

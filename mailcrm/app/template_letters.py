@@ -7,7 +7,7 @@ import secrets
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.builtin import letters, variables
+from mailcrm.builtin import variables, writing
 from mailcrm.config import User
 from mailcrm.core.addresses import domain_of
 from mailcrm.core.compose import Envelope, compose
@@ -72,9 +72,10 @@ def subject_of(connection: Connection, person: int | None, deal: int | None, lea
 
 
 def _letter(context: Context, connection: Connection, writer: StoredUser, name: str, about: Subject | None) -> Letter:
-    found = letters.stored_template(context.blobs, templates.find(connection, name).new)
+    found = writing.stored_template(context.blobs, templates.find(connection, name).new)
     rep, parts = _rep(context, writer), (found.subject, found.body, found.html or "")
     values = variables.of(connection, about or Subject(None), rep, rep.signature, *parts)
+    values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
     if about is None:
         values = variables.samples(*parts) | values
     return render(found.subject or "-", found.body, values, rep.signature, found.html, found.images)

@@ -24,6 +24,7 @@ KNOWN: Mapping[str, Collection[str]] = {
     "lead": ("id", "title", *_MONEY, "fields"),
     "organization": ("name", "industry", "domain", "fields"),
     "rep": ("name", "first_name", "last_name", "email", "signature"),
+    "unsubscribe": ("url",),
 }
 """Everything that a template may name; ``fields`` are the custom ones, each by its own name."""
 

@@ -36,6 +36,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
 _EMPTIED = frozenset({"script", "style", "title", "template", "noscript", "iframe", "object", "svg", "math", "select"})
 _LINKS = ("https", "http", "mailto", "tel")
 _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):")
+_ADDRESS = re.compile(r"(https?://[^\s<>\"]{1,2000}[^\s<>\".,;:!?')\]}])")
 _ANCHOR = re.compile(r'<a((?: [a-z]+="[^"]*")*)>(.*?)</a>', re.DOTALL)
 _PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _VALUE = re.compile(r' ([a-z]+)="([^"]*)"')
@@ -68,8 +69,17 @@ def text_of(html: str) -> str:
 
 
 def from_text(text: str) -> str:
-    """Plain text as HTML, line by line."""
-    return "<br>\n".join(escape(line) for line in text.splitlines())
+    """Plain text as HTML, line by line; addresses of web pages become links."""
+    return "<br>\n".join(_with_links(line) for line in text.splitlines())
+
+
+def _with_links(line: str) -> str:
+    words = _ADDRESS.split(line)  # every other one is an address
+    links = (
+        f'<a href="{escape(word)}">{escape(word)}</a>' if index % 2 else escape(word)
+        for index, word in enumerate(words)
+    )
+    return "".join(links)
 
 
 def _cleaner(cids: Mapping[str, str]) -> nh3.Cleaner:

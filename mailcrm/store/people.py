@@ -200,6 +200,11 @@ def addresses_ever(connection: Connection, number: int) -> list[AnyRow]:
     return list(connection.execute(select(person_address).where(person_address.c.person_id == number)))
 
 
+def with_address(connection: Connection, email: str) -> int | None:
+    """The person whose address this is now; ``email`` is normalised."""
+    return next((row.person_id for row in _current(connection, [email])), None)
+
+
 def _current(connection: Connection, emails: Iterable[str]) -> list[AnyRow]:
     return [
         row

@@ -67,8 +67,8 @@ def _steps(steps: Iterable[Step]) -> dict[str, Node]:
 def _action(step: Step) -> Action:
     """What a step does; what its author left out is left out."""
     late = isinstance(step, EmailStep)
-    told = {field.name: getattr(step, field.name) for field in fields(step) if late or field.name != "after"}
-    args = {name: value for name, value in told.items() if value not in (None, False)}
+    told = {each.name: (getattr(step, each.name), each.default) for each in fields(step)}
+    args = {name: value for name, (value, default) in told.items() if value != default and (late or name != "after")}
     if isinstance(step, ActivityStep):
         return Action("activity.create", args)
     return Action("draft.create" if isinstance(step, DraftStep) else "mail.send", args)

@@ -82,7 +82,11 @@ class DraftStep:
 
 @dataclass(frozen=True, slots=True)
 class EmailStep:
-    """Sends a mail by itself, given the sender's consent (SEQ-12). As ``DraftStep``, without a reminder."""
+    """Sends a mail by itself, given the sender's consent (SEQ-12). As ``DraftStep``, without a reminder.
+
+    Args:
+        track: False: openings and clicks are not told, whoever would permit it.
+    """
 
     template: str | None = None
     subject: str | None = None
@@ -92,6 +96,7 @@ class EmailStep:
     sender: str | None = None
     recipient: str | None = None
     in_thread: bool = False
+    track: bool = True
 
 
 Step: TypeAlias = ActivityStep | DraftStep | EmailStep

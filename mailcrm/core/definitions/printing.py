@@ -87,8 +87,9 @@ def _given(data: Mapping[str, Any]) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     kind = "activity" if isinstance(step, ActivityStep) else "draft" if isinstance(step, DraftStep) else "email"
     values = {field.name: getattr(step, field.name) for field in fields(step)}
-    if values.get("in_thread") is False:
-        del values["in_thread"]
+    for flag, default in (("in_thread", False), ("track", True)):
+        if values.get(flag) is default:
+            del values[flag]
     return _given({"type": kind, "after": values.pop("after"), **values})
 
 

@@ -70,7 +70,8 @@ def _mail(kind: str, table: Table, after: str | None) -> DraftStep | EmailStep:
     if kind == "draft":
         remind = table.span("remind")
         return DraftStep(template, subject, body, html, after, sender, recipient, remind, in_thread)
-    return EmailStep(template, subject, body, html, after, sender, recipient, in_thread)
+    track = table.flag("track", default=True) is not False
+    return EmailStep(template, subject, body, html, after, sender, recipient, in_thread, track)
 
 
 def read_stop_on_reply(table: Table) -> StopOnReply:
