@@ -1,71 +1,79 @@
-"""Who asks to get no more mail gets none that goes by itself; who writes to him by hand is warned."""
+"""A recipient wants no more automatic mail and says so on our page, or by one click in his mail program (RFC 8058)."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.app.linker import Linked
-from mailcrm.core.model import Direction, Kind
-from mailcrm.core.text import clean
-from mailcrm.store import people, pulse, suppressions, users, written
-
-log = logging.getLogger(__name__)
-UNSUBSCRIBE = "unsubscribe"
-_LONGEST = 200
-_WHY = {
-    "unsubscribe": "asked to get no more mail",
-    "complaint": "complained of our mail as spam",
-    "bounce": "takes no mail, says the server",
-}
+from mailcrm.app.tracking import is_token
+from mailcrm.core.addresses import normalise
+from mailcrm.store import events, suppressions, tracks
+from mailcrm.store.events import NewEvent
+from mailcrm.store.tracks import Addressee
 
 
-def take(connection: Connection, context: Context, arrived: Sequence[Linked], now: datetime) -> None:
-    """Suppress all addresses of those who ask to stop in these mails. Old mail, and forged mail, is left out."""
-    for linked in arrived:
-        item = linked.item
-        if item.reading.kind is not Kind.UNSUBSCRIBE or item.direction is not Direction.IN:
-            continue
-        if item.historic or linked.forged:
-            continue
-        source = clean(f"message:{item.message.message_id or item.identity}")[:_LONGEST]
-        words = " ".join(clean(item.reading.reply_text or item.message.subject).split())[:_LONGEST]
-        for address in _addresses(connection, linked):
-            if suppressions.add(connection, context.secret, address, UNSUBSCRIBE, words, source, now):
-                log.info("%s gets no more automatic mail: he asks so in %s", address, source)
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What the page shows. ``sender`` is the key of the user whose mail it was; ``ended``: no more mail goes there."""
+
+    address: str
+    sender: str | None
+    ended: bool
 
 
-def warn(connection: Connection, context: Context, arrived: Sequence[Linked], now: datetime) -> None:
-    """Tell those of ours who have just written by hand to somebody whom nothing is sent to automatically."""
-    letters = {
-        str(linked.item.message.message_id): linked
-        for linked in arrived
-        if linked.item.direction is Direction.OUT and linked.counts and linked.item.message.from_
-    }
-    addresses = {party.address.email for linked in letters.values() for party in linked.item.parties}
-    found = suppressions.among(connection, context.secret, addresses, now) if addresses else {}
-    if not found:
-        return
-    by_themselves = written.of_flows(connection, letters)
-    known = users.ids(connection, list(context.config.users))
-    for name, linked in letters.items():
-        sender = linked.item.message.from_
-        user = known.get(context.ours.user(sender.email) or "") if sender else None
-        if user is None or name in by_themselves:
-            continue
-        for party in linked.item.parties:
-            if (why := found.get(party.address.email)) is not None:
-                what = f"{_WHY.get(why.reason, why.detail)} ({why.at:%Y-%m-%d})"
-                pulse.remind(connection, user, f"{party.address.email} {what}; you have written by hand", now)
+def look(context: Context, token: str) -> Subscription | None:
+    """Whose mail a token unsubscribes from. Changes nothing. None: no such token.
+
+    Raises:
+        Temporary: the database is locked or away.
+    """
+    if not is_token(token):
+        return None
+    with context.db.read() as connection:
+        found = tracks.addressee(connection, token)
+        return _shown(context, connection, found) if found else None
 
 
-def _addresses(connection: Connection, linked: Linked) -> Iterable[str]:
-    author = linked.item.author
-    found = [author.email] if author and author.email else []
-    for emails in people.emails(connection, list(linked.persons)).values():
-        found += emails
-    return dict.fromkeys(found)
+def unsubscribe(context: Context, token: str) -> Subscription | None:
+    """No automatic mail to this address from now on; ``mail.unsubscribed`` is told. Safe to repeat.
+
+    Returns:
+        None: no such token.
+
+    Raises:
+        Temporary: the database is locked or away; nothing was stored.
+    """
+    if not is_token(token):
+        return None
+    now = context.clock()
+    plugins = context.plugins.implementers("on_event")
+    with context.db.write() as connection:
+        tracks.hold(connection, token)
+        found = tracks.addressee(connection, token)
+        if found is None:
+            return None
+        address = normalise(found.address)
+        detail = f"unsubscribed from {found.message_id}"
+        new = suppressions.add(connection, context.secret, address, "unsubscribe", detail, "page", now)
+        if new:
+            row = NewEvent(
+                kind="mail.unsubscribed",
+                key=f"unsubscribe:{token}:{now.isoformat()}",
+                person=found.person,
+                at=now,
+                source="web",
+                data={"message": found.message_id, "reason": "page"},
+            )
+            events.record(connection, row, plugins, now)
+    if new:
+        context.changed()
+    return Subscription(found.address, found.sender, ended=True)
+
+
+def _shown(context: Context, connection: Connection, found: Addressee) -> Subscription:
+    address = normalise(found.address)
+    among = suppressions.among(connection, context.secret, [address], context.clock())
+    ended = address in among and among[address].reason == "unsubscribe"
+    return Subscription(found.address, found.sender, ended)

@@ -157,13 +157,12 @@ def judge(hit: Hit, others: Sequence[Hit], links: int, sent_at: datetime | None)
 
 def _all_links(near: Sequence[Hit], at: datetime, links: int) -> bool:
     """Whether there are ten seconds, ``at`` among them, in which each link was followed."""
-    clicks = sorted((each for each in near if not each.hidden), key=lambda each: each.at)
-    for first in clicks:
-        if first.at > at:
-            return False
-        together = {each.position for each in clicks if first.at <= each.at <= first.at + TOGETHER}
-        if len(together) >= links and at <= first.at + TOGETHER:
-            return True
+    clicks = [each for each in near if not each.hidden]
+    for first in sorted({at, *(each.at for each in clicks)}):
+        if first <= at <= first + TOGETHER:
+            together = {each.position for each in clicks if first <= each.at <= first + TOGETHER}
+            if len(together) >= links:
+                return True
     return False
 
 

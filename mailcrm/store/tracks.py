@@ -1,14 +1,69 @@
-"""Tokens of mails, and what was done with them: who opened, who clicked, who unsubscribed."""
+"""Tokens of mails, and what was done with them: who opened, who clicked."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from mailcrm.core.tracked import Track
-from mailcrm.store.tables import permission, track
+from mailcrm.core.hits import SETTLES, Hit, Verdict
+from mailcrm.core.tracked import Track, TrackKind
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.db import Lookup, slices
+from mailcrm.store.tables import flow, hit, outbox, permission, track, user
+
+MOST = 50
+"""Hits of one token that are kept: a mail that goes round, or an image that is asked for without end, fills nothing."""
+
+_SEPARATOR = "; "
+_KNOWN = Lookup(select(track.c.token, track.c.kind, track.c.url), track.c.token)
+_COUNT = Lookup(select(hit.c.token, func.count()).group_by(hit.c.token), hit.c.token)
+
+
+@dataclass(frozen=True, slots=True)
+class NewHit:
+    """One request for something of a mail; ``signs`` is what it shows of itself (``core.hits``), ``at`` is aware."""
+
+    token: str
+    at: datetime
+    agent: str
+    signs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What of a mail its hits are judged by, and told with.
+
+    Args:
+        message_id: without ``<>``.
+        flow: the name of the flow that sent it.
+        links: how many links lead over us, the hidden one apart.
+        hits: all that are stored, with the token and the URL of each.
+    """
+
+    message_id: str
+    person: int | None
+    flow: str | None
+    node: str | None
+    sent_at: datetime | None
+    links: int
+    hits: tuple[Hit, ...]
+    tokens: Mapping[int, str]
+    urls: Mapping[int, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Who got a mail: his address, normalised, and, where known, his person's id. ``sender`` is the user's key."""
+
+    address: str
+    person: int | None
+    message_id: str
+    sender: str | None
 
 
 def tokens() -> Iterator[str]:
@@ -40,3 +95,128 @@ def permitted(connection: Connection, person: int) -> bool:
     """Whether the last word about a person is a permission that covers openings and clicks."""
     query = select(permission.c.granted & permission.c.tracking).where(permission.c.person_id == person)
     return bool(connection.execute(query.order_by(permission.c.id.desc()).limit(1)).scalar())
+
+
+def target(connection: Connection, token: str) -> str | None:
+    """Where the link with this token leads; None if there is none."""
+    query = select(track.c.url).where(track.c.token == token, track.c.kind == "click")
+    url: str | None = connection.execute(query).scalar()
+    return url
+
+
+def addressee(connection: Connection, token: str) -> Addressee | None:
+    """Who got the mail with this token for unsubscribing; None if there is none."""
+    query = (
+        select(outbox.c.recipient, outbox.c.person_id, outbox.c.message_id, user.c.key)
+        .select_from(track)
+        .join(outbox, outbox.c.id == track.c.outbox_id)
+        .join(user, user.c.id == outbox.c.user_id, isouter=True)
+        .where(track.c.token == token, track.c.kind == "unsubscribe")
+    )
+    row = connection.execute(query).first()
+    return Addressee(*row) if row else None
+
+
+def hold(connection: Connection, token: str) -> None:
+    """Let nobody else act on this token until the transaction ends."""
+    connection.execute(select(track.c.token).where(track.c.token == token).with_for_update())
+
+
+def note(connection: Connection, kind: TrackKind, hits: Sequence[NewHit]) -> int:
+    """Store hits, to be judged; those of tokens that are unknown, of another kind or full are passed over.
+
+    Returns:
+        How many were stored.
+    """
+    asked = {each.token for each in hits}
+    known = {row.token for row in _KNOWN.rows(connection, asked) if row.kind == kind}
+    if not known:
+        return 0
+    counts = {row[0]: row[1] for row in _COUNT.rows(connection, known)}
+    rows = []
+    for each in hits:
+        if each.token in known and counts.get(each.token, 0) < MOST:
+            counts[each.token] = counts.get(each.token, 0) + 1
+            reasons = _SEPARATOR.join(each.signs)
+            rows.append((each.token, each.at, "unknown", reasons, each.agent, each.at + SETTLES))
+    insert_rows(connection, hit, ("token", "at", "grade", "reasons", "agent", "due_at"), rows)
+    return len(rows)
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When a hit is to be judged next; None if none waits."""
+    return connection.execute(select(func.min(hit.c.due_at)).where(hit.c.due_at.is_not(None))).scalar()
+
+
+def claim(connection: Connection, now: datetime, limit: int) -> dict[int, list[int]]:
+    """Hits that are to be judged now, by the mail (its id in the outbox); no other process takes them meanwhile."""
+    due = (
+        select(hit.c.id, track.c.outbox_id)
+        .join(track, track.c.token == hit.c.token, isouter=True)
+        .where(hit.c.due_at <= now)
+        .order_by(hit.c.due_at, hit.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=hit)
+    )
+    found: dict[int, list[int]] = {}
+    for number, mail in connection.execute(due):
+        found.setdefault(mail or 0, []).append(number)  # 0: its mail is gone
+    return found
+
+
+def mails(connection: Connection, ids: Iterable[int]) -> dict[int, Mail]:
+    """What there is to judge the hits of these mails by."""
+    found: dict[int, Mail] = {}
+    for piece in slices(sorted(ids)):
+        hits: dict[int, list[Any]] = {}
+        query = (
+            select(track.c.outbox_id, track.c.kind, track.c.position, track.c.hidden, track.c.url, hit)
+            .join(hit, hit.c.token == track.c.token)
+            .where(track.c.outbox_id.in_(piece))
+            .order_by(hit.c.id)
+        )
+        for row in connection.execute(query):
+            hits.setdefault(row.outbox_id, []).append(row)
+        links = {row[0]: row[1] for row in connection.execute(_links.where(track.c.outbox_id.in_(piece)))}
+        for row in connection.execute(_mails.where(outbox.c.id.in_(piece))):
+            mine = hits.get(row.id, [])
+            found[row.id] = Mail(
+                row.message_id,
+                row.person_id,
+                row.name,
+                row.node,
+                row.sent_at,
+                links.get(row.id, 0),
+                tuple(_hit(each) for each in mine),
+                {each.id: each.token for each in mine},
+                {each.id: each.url for each in mine},
+            )
+    return found
+
+
+def judged(connection: Connection, verdicts: Mapping[int, Verdict]) -> None:
+    """Keep what was found about hits."""
+    if verdicts:
+        statement = update(hit).where(hit.c.id == bindparam("number"))
+        values = statement.values(grade=bindparam("is"), reasons=bindparam("why"), due_at=None)
+        connection.execute(
+            values,
+            [
+                {"number": number, "is": each.grade, "why": _SEPARATOR.join(each.reasons)}
+                for number, each in verdicts.items()
+            ],
+        )
+
+
+_links = (
+    select(track.c.outbox_id, func.count())
+    .where(track.c.kind == "click", track.c.hidden.is_(False))
+    .group_by(track.c.outbox_id)
+)
+_mails = select(
+    outbox.c.id, outbox.c.message_id, outbox.c.person_id, outbox.c.node, outbox.c.sent_at, flow.c.name
+).join(flow, flow.c.id == outbox.c.flow_id, isouter=True)
+
+
+def _hit(row: Any) -> Hit:
+    return Hit(row.id, row.kind, row.position, row.hidden, row.at, tuple(filter(None, row.reasons.split(_SEPARATOR))))

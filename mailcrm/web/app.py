@@ -1,12 +1,14 @@
-"""The web app: the choice page, the delivery hook, what operators ask."""
+"""The web app: the choice page, tracking and unsubscribing, events and the delivery hook, what operators ask."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from litestar import Litestar, Response
+from litestar import Litestar, MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -14,7 +16,11 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Scope
 
 from mailcrm.app.context import Context
-from mailcrm.web import choice, hooks, operators
+from mailcrm.app.tracking import opened
+from mailcrm.errors import Temporary
+from mailcrm.web import choice, events, hooks, operators, tracking, unsubscribe
+from mailcrm.web.guesses import Guesses
+from mailcrm.web.pixel import Openings, Pixel
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +37,49 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
         health: the parts of the running program, each with ``ok`` or what is wrong with it. Called on the event loop.
     """
     style = (TEMPLATES / "choice.css").read_text(encoding="utf-8")
-    return Litestar(
-        route_handlers=[choice.show, choice.head_, choice.answer, hooks.delivery, *operators.HANDLERS],
+    openings = Openings(partial(opened, context))
+    doorbell = hooks.Doorbell.of(context, wake)
+    app = Litestar(
+        route_handlers=[
+            *(choice.show, choice.head_, choice.answer),
+            *(tracking.follow, tracking.look, unsubscribe.show, unsubscribe.head_, unsubscribe.end),
+            *(events.receive, hooks.delivery),
+            *operators.HANDLERS,
+        ],
         state=State(
             {
                 "context": context,
                 "style": style,
-                "hooks": hooks.Doorbell.of(context, wake),
+                "hooks": doorbell,
+                "key": doorbell.key,
+                "guesses": Guesses(time.monotonic),
                 "health": health,
             }
         ),
         template_config=TemplateConfig(directory=TEMPLATES, engine=JinjaTemplateEngine),
         after_request=_guard(choice.policy(style)),
+        exception_handlers={Temporary: _later},
         after_exception=[_log],
+        on_shutdown=[openings.close],
         openapi_config=None,
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
         debug=False,
     )
+    app.asgi_handler = Pixel(app.asgi_handler, openings, context.clock)
+    return app
 
 
 async def _log(error: Exception, _scope: Scope) -> None:
     """A fault of ours is told to the log; the client learns no more than that there was one."""
     if not isinstance(error, HTTPException):
         log.error("a page failed: %s", error, exc_info=error)
+
+
+def _later(_request: Request[object, object, State], _error: Temporary) -> Response[str]:
+    return Response(
+        "Please try again in a minute.\n", status_code=503, media_type=MediaType.TEXT, headers={"Retry-After": "60"}
+    )
 
 
 def _guard(policy: str) -> Callable[[Response[object]], Awaitable[Response[object]]]:

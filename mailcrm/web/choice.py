@@ -18,12 +18,12 @@ from markupsafe import Markup
 
 from mailcrm.app.choose import choose
 from mailcrm.app.context import Context
-from mailcrm.config import User
 from mailcrm.core import questions
 from mailcrm.core.choices import read_page_token
-from mailcrm.core.questions import Language, Question
+from mailcrm.core.questions import Question
 from mailcrm.errors import Refused
 from mailcrm.store import choices
+from mailcrm.web.languages import preferred
 
 
 def policy(style: str) -> str:
@@ -102,7 +102,8 @@ def _page(
 ) -> Template:
     context: Context = state.context
     user = context.config.users.get(question.user or "") if question else None
-    language = _language(user, request.headers.get("accept-language", ""))
+    accepted = request.headers.get("accept-language", "")
+    language = preferred(accepted, user.time_zone if user else "", user.language if user else None)
     say = questions.words(language)
     candidates = []
     if question:
@@ -123,13 +124,3 @@ def _page(
             "picked": picked,
         },
     )
-
-
-def _language(user: User | None, accepted: str) -> Language:
-    """What the rep chose, else what the browser asks for first (RFC 9110 section 12.5.4), else by his time zone."""
-    if user is None or user.language is None:
-        for tag in accepted.lower().split(",")[:10]:
-            primary = tag.strip().partition(";")[0].partition("-")[0]
-            if primary in ("pl", "en"):
-                return "pl" if primary == "pl" else "en"
-    return questions.language(user.language if user else None, user.time_zone if user else "")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +13,7 @@ from litestar.enums import MediaType
 
 from mailcrm.app.context import Context
 from mailcrm.core.addresses import normalise
+from mailcrm.web.signatures import Key
 
 
 class Notice(msgspec.Struct):
@@ -32,11 +29,10 @@ class Doorbell:
     """Who may ring, and which mailboxes a name stands for.
 
     Args:
-        secret: the text of ``web.secret``: signs a body, or is sent along where a server can't sign.
         names: a mailbox's key, login or owner's address, case-folded -> the keys of the mailboxes.
     """
 
-    secret: bytes
+    key: Key
     names: Mapping[str, tuple[str, ...]]
     wake: Callable[[str], bool]
 
@@ -44,8 +40,6 @@ class Doorbell:
     def of(cls, context: Context, wake: Callable[[str], bool]) -> Self:
         """As configured."""
         config = context.config
-        given = config.web.secret
-        secret = config.secret(given, "web.secret") if given is not None else context.secret.hex()
         names: dict[str, tuple[str, ...]] = {}
         for key, mailbox in config.mailboxes.items():
             known = {key.casefold(), mailbox.login.casefold(), normalise(mailbox.login)}
@@ -54,23 +48,7 @@ class Doorbell:
                 known |= {normalise(address) for address in (owner.email, *owner.aliases)}
             for name in known - {""}:
                 names[name] = (*names.get(name, ()), key)
-        return cls(secret.encode(), names, wake)
-
-    def admits(self, body: bytes, signature: str, authorization: str) -> bool:
-        """True for a body with the right signature, or a request that knows the secret: Bearer, or Basic's password."""
-        if signature:
-            expected = "sha256=" + hmac.digest(self.secret, body, hashlib.sha256).hex()
-            return hmac.compare_digest(expected.encode(), signature.strip().lower().encode())
-        scheme, _, value = authorization.partition(" ")
-        given = value.strip().encode()
-        if scheme.lower() == "basic":
-            try:
-                given = base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
-                return False
-        elif scheme.lower() != "bearer":
-            return False
-        return hmac.compare_digest(self.secret, given)
+        return cls(Key.of(context), names, wake)
 
     def ring(self, name: str) -> bool:
         """Wake the mailboxes of that name; False if there are none."""
@@ -85,7 +63,7 @@ async def delivery(request: Request[object, object, State], state: State) -> Res
     doorbell: Doorbell = state.hooks
     body = await request.body()
     headers = request.headers
-    if not doorbell.admits(body, headers.get("x-mailcrm-signature", ""), headers.get("authorization", "")):
+    if not doorbell.key.admits(body, headers.get("x-mailcrm-signature", ""), headers.get("authorization", "")):
         return _said(401, "not signed with web.secret: send X-Mailcrm-Signature, or Authorization")
     try:
         notice = msgspec.json.decode(body, type=Notice)
