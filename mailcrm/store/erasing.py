@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import runs, templates
+from mailcrm.store import forgetting, runs, templates
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
     activity,
@@ -132,6 +132,8 @@ def delete_persons(connection: Connection, numbers: Sequence[int], emails: Colle
     """Delete persons with their notes and activities. Deals and leads stay, without them."""
     events = select(event.c.id).where(event.c.person_id.in_(numbers))
     connection.execute(delete(plugin_delivery).where(plugin_delivery.c.event_id.in_(events)))
+    forgetting.letters(connection, numbers, emails)
+    forgetting.words(connection, numbers, emails)
     runs.delete_of(connection, numbers)
     for table in (event, note, activity, person_address, person_phone, person_tag, standing_choice):
         connection.execute(delete(table).where(table.c.person_id.in_(numbers)))

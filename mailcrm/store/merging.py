@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, delete, or_, select, update
 
 from mailcrm.store import people
+from mailcrm.store import permissions as permission_book
 from mailcrm.store.tables import (
     activity,
     choice,
     choice_deal,
     deal,
+    draft,
     event,
     field_value,
     lead,
@@ -23,7 +25,9 @@ from mailcrm.store.tables import (
     organization_address,
     organization_domain,
     organization_relation,
+    outbox,
     participant,
+    permission,
     person,
     person_address,
     person_phone,
@@ -34,7 +38,9 @@ from mailcrm.store.tables import (
 
 
 def persons(connection: Connection, keep: int, gone: int, now: datetime) -> None:
-    """Merge person ``gone`` into ``keep``."""
+    """Merge person ``gone`` into ``keep``. Who had withdrawn his permission has withdrawn it."""
+    permissions = permission_book.of(connection, [keep, gone])
+    withdrawn = [each for each in permissions.values() if not each.granted]
     his = (person_address.c.person_id == gone) & person_address.c.valid_to.is_(None)
     connection.execute(update(person_address).where(his).values(is_primary=False))
     for column in (
@@ -45,8 +51,14 @@ def persons(connection: Connection, keep: int, gone: int, now: datetime) -> None
         note.c.person_id,
         participant.c.person_id,
         event.c.person_id,
+        permission.c.person_id,
+        outbox.c.person_id,
+        draft.c.person_id,
     ):
         _move(connection, column, keep, gone)
+    if withdrawn and len(permissions) > 1:
+        last = max(withdrawn, key=lambda each: each.at)
+        permission_book.withdraw(connection, keep, last.source, last.proof, last.by, now)
     _move(connection, person_phone.c.person_id, keep, gone, once=[person_phone.c.number])
     _move(connection, person_tag.c.person_id, keep, gone, once=[person_tag.c.tag_id])
     _move(connection, standing_choice.c.person_id, keep, gone, once=[])

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Column, Connection, delete, func, select, update
 
 from mailcrm.core.enrollment import Status
-from mailcrm.store.tables import deal, effect, enrollment, event, lead, outbox, pulse, reaction, step
+from mailcrm.store.tables import deal, effect, enrollment, event, lead, pulse, reaction, step
 
 Noun = Literal["person", "deal", "lead"]
 _INSIDE = enrollment.c.status == Status.IN_PROGRESS.value
@@ -57,10 +57,8 @@ def follow(connection: Connection, noun: Literal["deal", "lead"], number: int) -
 
 
 def delete_of(connection: Connection, persons: Sequence[int]) -> None:
-    """Delete what flows did with these persons: runs, their traces, letters, and what the pulse says of them."""
+    """Delete what flows did with these persons: runs, their traces, and what the pulse says of them."""
     runs = select(enrollment.c.id).where(enrollment.c.person_id.in_(persons))
-    keys = select(effect.c.key).where(effect.c.enrollment_id.in_(runs))
-    connection.execute(delete(outbox).where(outbox.c.kind == "flow", outbox.c.key.in_(keys)))
     for table in (pulse, step, effect):
         connection.execute(delete(table).where(table.c.enrollment_id.in_(runs)))
     connection.execute(delete(enrollment).where(enrollment.c.person_id.in_(persons)))
