@@ -19,7 +19,7 @@ from mailcrm.app.advancing import Round
 from mailcrm.app.context import Context
 from mailcrm.app.ledger import Ledger, SeatKey
 from mailcrm.app.stepping import StepFailed, Stepper
-from mailcrm.builtin.changes import CHANGES
+from mailcrm.builtin.changes import CHANGES, WAITING
 from mailcrm.builtin.hands import Change
 from mailcrm.core.enrollment import Enrol, Place, Stop, Subject
 from mailcrm.errors import Temporary
@@ -27,7 +27,6 @@ from mailcrm.store import claims, effects, enrollments, reactions
 from mailcrm.store.claims import Claim
 
 _TRIES = 10  # as many of one subject's flows may be at fault at once
-_WAITING = frozenset({"mail.send", "draft.create"})  # changes that end when somebody settles them
 _PUT_OFF = timedelta(hours=1)
 log = logging.getLogger(__name__)
 
@@ -169,7 +168,7 @@ def _stepper(
 
 
 def _at_once(changes: Mapping[str, Change]) -> frozenset[str]:
-    return frozenset(changes) - _WAITING
+    return frozenset(changes) - WAITING
 
 
 def _round(

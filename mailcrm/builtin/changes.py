@@ -23,3 +23,6 @@ CHANGES: Mapping[str, Change] = {
     "mail.send": letters.mail_send,
     "draft.create": letters.draft_create,
 }
+
+WAITING = frozenset({"mail.send", "draft.create"})
+"""Those that end when somebody settles them: the mail was accepted, the rep has sent his draft."""
