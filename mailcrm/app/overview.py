@@ -87,9 +87,9 @@ def shape(row: Listed, sequence: str) -> dict[str, Any]:
         "began_at": row.began_at,
         "enrolled_by": row.enrolled_by,
         "completed_at": row.ended_at if completed else None,
-        "completed_by": row.ended_by if completed else "",
+        "completed_by": (row.ended_by or None) if completed else None,
         "ended_at": row.ended_at,
-        "ended_by": row.ended_by,
+        "ended_by": row.ended_by or None,
     }
 
 

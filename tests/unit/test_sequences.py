@@ -317,7 +317,7 @@ def test_the_overview_counts_and_filters(home: House) -> None:
     assert overview.shape(both.rows[0], "Warm") | {"id": 0} == {
         "id": 0, "flow": "Warm", "item": f"deal:{second.id}", "title": "B", "owner": "jan", "status": "in_progress",
         "step": "step-1", "reason": "", "began_at": NOW, "enrolled_by": "command", "completed_at": None,
-        "completed_by": "", "ended_at": None, "ended_by": "",
+        "completed_by": None, "ended_at": None, "ended_by": None,
     }  # fmt: skip
 
 
