@@ -129,7 +129,7 @@ class RelaySession(SMTP):
     def leave(self) -> None:
         """Say goodbye as soon as no mail is being handed in."""
         self._leaving = True
-        if not self._busy and self.transport is not None:
+        if not self._busy:
             self._bid("421 4.3.2 the relay is closing, try again later")
 
     def abort(self) -> None:
@@ -138,7 +138,8 @@ class RelaySession(SMTP):
             self.transport.abort()  # type: ignore[attr-defined]
 
     def _bid(self, farewell: str) -> None:
-        self._writer.write(farewell.encode() + b"\r\n")
+        if self.transport is not None and not self.transport.is_closing():
+            self._writer.write(farewell.encode() + b"\r\n")
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -258,10 +259,10 @@ class RelaySession(SMTP):
         try:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             answer = await self._take(envelope)
-            self._set_post_data_state()  # type: ignore[no-untyped-call]
             self._reset_timeout()
             await self.push(answer)
         finally:
+            self._set_post_data_state()  # type: ignore[no-untyped-call]
             self._busy = False
         if self._leaving:
             self.leave()
