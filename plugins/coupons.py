@@ -5,7 +5,7 @@ card (in a mail: ``{{ person.fields.coupon }}``), and told as the event ``coupon
 the runs that want one fail and say so; add codes to the file, then.
 
 [plugins.config.coupons]
-folder = "/etc/mailcrm/coupons"    # spring.txt is the series "spring"
+folder = "coupons"                 # beside config.toml; there, spring.txt is the series "spring"
 field = "coupon"
 """
 
@@ -23,12 +23,8 @@ from mailcrm import ActionType, Effect, EventKind, Permanent, Reach, hookimpl
 class Settings:
     """Without ``folder`` the plugin is idle."""
 
-    folder: str
+    folder: Path
     field: str = "coupon"
-
-    def __post_init__(self) -> None:
-        if not Path(self.folder).is_absolute():
-            raise ValueError(f"the folder {self.folder!r} must be given from the root (/) on")
 
 
 @hookimpl
@@ -49,7 +45,7 @@ def register_actions(config: Settings) -> list[ActionType]:
 async def issue(hands: Reach, effect: Effect, *, config: Settings) -> None:
     """Take the next code; the same one when it is asked for again with the same key."""
     series = effect.args["series"]
-    code = take(hands.folder / "issued.sqlite", effect.key, series, codes(Path(config.folder), series))
+    code = take(hands.folder / "issued.sqlite", effect.key, series, codes(config.folder, series))
     hands.set_field(config.field, code)
     hands.emit("coupon.issued", {"series": series, "code": code})
 

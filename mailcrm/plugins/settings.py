@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -27,7 +28,7 @@ def fill(kind: object, given: Mapping[str, Any] | None, section: str, base: Path
     Args:
         given: the section as written, or None if there is none.
         section: its name, for errors.
-        base: the folder that a secret's ``file`` is relative to.
+        base: the folder that a secret's ``file``, and a field that is a ``Path``, are relative to.
 
     Raises:
         Unconfigured: there is no section, and a field without default.
@@ -56,10 +57,17 @@ def fill(kind: object, given: Mapping[str, Any] | None, section: str, base: Path
     types = get_type_hints(kind)
     values = {key: _reveal(value, types[key], f"{section}.{key}", base) for key, value in (given or {}).items()}
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, kind, dec_hook=partial(_path, base))
     except msgspec.ValidationError as error:
         match = re.fullmatch(r"(.*) - at `\$\.(.*)`", str(error), re.DOTALL)
         raise ConfigError(f"{section}.{match[2]}: {match[1]}" if match else f"{section}: {error}") from None
+
+
+def _path(base: Path, kind: type, value: object) -> Path:
+    """A field of a type that TOML has not: the path that is given as text."""
+    if kind is not Path or not isinstance(value, str):
+        raise ValueError(f"give {'text' if kind is Path else 'a value that TOML has'}, not {type(value).__name__}")
+    return (base / value).absolute()
 
 
 def _reveal(value: Any, kind: Any, key: str, base: Path) -> Any:

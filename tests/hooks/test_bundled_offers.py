@@ -15,6 +15,7 @@ from mailcrm.app.registry import BUILT_IN, registry
 from mailcrm.core.events import type_name
 from mailcrm.errors import Refused
 from mailcrm.plugins import PluginHost
+from mailcrm.plugins.find import Place, from_file
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 KINDS = {  # docs/contracts: what a flow and `event emit` may rely on
@@ -172,9 +173,10 @@ def test_a_series_that_there_is_not(coupons: PluginHost, tmp_path: Path, series:
         issue(coupons, tmp_path, "1.1.0", series)
 
 
-def test_coupons_wants_a_whole_path() -> None:
-    with pytest.raises(Refused, match="from the root"):
-        host_of("coupons", {"folder": "coupons"})
+def test_the_folder_of_coupons_is_beside_the_configuration(coupons: PluginHost, tmp_path: Path) -> None:
+    found = from_file(PLUGINS / "coupons.py", Place.BUNDLED)
+    folder = tmp_path.parent
+    assert issue(testing.only(found, {"folder": tmp_path.name}, base=folder), tmp_path, "9.1.0") == "A1"
 
 
 # --- sms ---------------------------------------------------------------------------------------------------------

@@ -49,6 +49,31 @@ def test_it_is_handed_over_typed_and_filled() -> None:
     ]
 
 
+@dataclass(frozen=True)
+class Places:
+    folder: Path
+    other: Path | None = None
+
+
+class Placed:
+    @hookimpl
+    def register_config(self) -> type:
+        return Places
+
+    @hookimpl
+    def veto_link(self, message: Message, config: Places) -> str | None:
+        return f"{config.folder} {config.other}"
+
+
+def test_a_path_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    found = Found("placed", Place.FOLDER, "given", Placed)
+    for given, folder in (("lists", tmp_path / "lists"), ("/srv/lists", Path("/srv/lists"))):
+        host = testing.only(found, {"folder": given, "other": "x"}, base=tmp_path)
+        assert host.vetoes("veto_link", message=testing.message()) == [f"placed: {folder} {tmp_path / 'x'}"]
+    with pytest.raises(Refused, match=r"plugins.config.placed.folder: .*give text, not int"):
+        testing.only(found, {"folder": 3}, base=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("section", "why"),
     [
