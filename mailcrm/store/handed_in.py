@@ -64,6 +64,7 @@ def unlinked(connection: Connection, since: datetime) -> Iterator[list[Unlinked]
             .join(user, user.c.id == outbox.c.user_id)
             .join(outbox_body, outbox_body.c.id == outbox.c.body_id, isouter=True)
             .where(outbox.c.id.in_(ids[start : start + _AT_ONCE]))
+            .order_by(outbox.c.id)
         )
         rows = connection.execute(found).all()
         yield [Unlinked(row.key, row.sender, row.body if row.body is not None else row.content) for row in rows]
