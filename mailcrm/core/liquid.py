@@ -15,9 +15,9 @@ from liquid.undefined import FalsyStrictUndefined
 
 from mailcrm.core.letters import LONGEST, BadTemplate, MissingVariable
 
-_TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "comment", "#"})
+TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "comment", "#"})
 _INNER = frozenset({"content", "output", "illegal"})  # what is no tag to an author, but one to the library
-_FILTERS = frozenset(
+FILTERS = frozenset(
     {"append", "prepend", "capitalize", "upcase", "downcase", "strip", "truncate", "truncatewords", "default"}
     | {"first", "last", "size", "plus", "minus", "times", "divided_by", "round", "at_least", "at_most"}
     | {"newline_to_br"}
@@ -60,8 +60,8 @@ class _Liquid(Environment):
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         """Keep what is harmless."""
         super().setup_tags_and_filters(extra=extra)
-        self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS | _INNER}
-        self.filters = {name: each for name, each in self.filters.items() if name in _FILTERS}
+        self.tags = {name: tag for name, tag in self.tags.items() if name in TAGS | _INNER}
+        self.filters = {name: each for name, each in self.filters.items() if name in FILTERS}
 
 
 @lru_cache(2)
@@ -97,7 +97,7 @@ def _is_range(expression: Expression) -> bool:
 def _bad(error: LiquidError, what: str) -> BadTemplate:
     place = error.context() if error.token else None
     where = f" in line {place[0]}" if place else ""
-    known = f"; known are {', '.join(sorted(_FILTERS))}" if isinstance(error, UnknownFilterError) else ""
+    known = f"; known are {', '.join(sorted(FILTERS))}" if isinstance(error, UnknownFilterError) else ""
     kind = "" if isinstance(error, LiquidSyntaxError) else f"{type(error).__name__}: "
     return BadTemplate(f"the {what} is no template{where}: {kind if not error.args else ''}{error.args[0]}{known}")
 
