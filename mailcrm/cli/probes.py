@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailcrm.app.handover import SMARTHOST
 from mailcrm.config import Config, Mailbox, Submission
 from mailcrm.errors import ConfigError, MailcrmError
-from mailcrm.mail import relay_server
+from mailcrm.mail import dkim, dkim_record, relay_server
+from mailcrm.mail.dkim_record import Lookup
 from mailcrm.mail.imap_folders import chosen, list_folders
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.smtp_out import SmtpTransport
@@ -40,7 +42,7 @@ class Finding:
     text: str = ""
 
 
-def examine(config: Config) -> Iterator[Finding]:
+def examine(config: Config, lookup: Lookup = dkim_record.looked_up) -> Iterator[Finding]:
     """Every probe, the quick ones first. Reads no mail and changes nothing but what the first use would."""
     yield from _users(config)
     yield from _folder(config.data)
@@ -50,6 +52,10 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from [Finding("plugins", "fault", problem) for problem in problems] or [Finding("plugins", "ok")]
     yield from _name(config)
     yield from _smarthost(config)
+    for name, each in config.mailboxes.items():
+        if each.submission is not None:
+            yield from _submission(config, name, each.submission)
+    yield from _dkim(config, lookup)
     yield from _drop_box(config)
     yield from _relay(config)
     watched = [(key, each) for key, each in config.mailboxes.items() if each.host]
@@ -141,12 +147,27 @@ def _smarthost(config: Config) -> Iterator[Finding]:
         yield Finding("smarthost", "note", "none, so questions to reps wait in the outbox; set smarthost.host")
         return
     yield from _clear_text("smarthost", config.smarthost)
+    yield from _guarded("smarthost", lambda: _sending(config, SMARTHOST))
 
-    def connect() -> str:
-        with SmtpTransport(config).session():
-            return ""
 
-    yield from _guarded("smarthost", connect)
+def _submission(config: Config, key: str, server: Submission) -> Iterator[Finding]:
+    yield from _clear_text(f"mailboxes.{key}.submission", server)
+    yield from _guarded(f"submission {key}", lambda: _sending(config, key))
+
+
+def _sending(config: Config, route: str) -> str:
+    SmtpTransport(config).probe(route)
+    return ""
+
+
+def _dkim(config: Config, lookup: Lookup) -> Iterator[Finding]:
+    for domain, settings in config.dkim.items():
+        try:
+            key = dkim.load(config, domain, settings)
+        except MailcrmError as error:
+            yield Finding(f"DKIM {domain}", "fault", str(error))
+        else:
+            yield Finding(f"DKIM {domain}", *dkim_record.published(key, lookup))
 
 
 def _drop_box(config: Config) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from mailcrm import config
-from mailcrm.app.dispatch import Unreachable
+from mailcrm.app.handover import Parcel, Unreachable
 from mailcrm.errors import ConfigError, LoginFailed
 from mailcrm.mail.smtp_out import SmtpTransport
 from tests.servers import Sink
@@ -86,8 +86,13 @@ def refreshed(provider: Provider) -> dict[str, Any]:
 
 
 def send(over: SmtpTransport) -> None:
-    with over.session() as session:
-        session.send(*ENVELOPE, MAIL)
+    told: list[object] = []
+    try:
+        parcel = Parcel(1, *ENVELOPE, MAIL)
+        over.deliver("smarthost", iter([parcel]), lambda _parcel, result: told.append(result), lambda: None)
+    finally:
+        over.close()
+    assert told == ["2.0.0 kept"]
 
 
 def test_oauthbearer_is_taken_where_it_is_offered(provider: Provider, tmp_path: Path) -> None:
