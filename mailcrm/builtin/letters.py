@@ -11,14 +11,15 @@ from mailcrm.builtin.tracking_rule import allowed
 from mailcrm.builtin.writing import Draft, draft_of, template_of
 from mailcrm.config import User
 from mailcrm.core import spans
+from mailcrm.core.addresses import normalise
 from mailcrm.core.calendar import subject_calendar
 from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.enrollment import Effect, Subject
-from mailcrm.core.letter_ids import letter_id
+from mailcrm.core.letter_ids import bounce_address, letter_id
 from mailcrm.core.rich import from_text
 from mailcrm.core.tracked import tracked
 from mailcrm.errors import Refused
-from mailcrm.store import fields, flows, outbox, pulse, tracks, written
+from mailcrm.store import absences, fields, flows, outbox, pulse, tracks, written
 from mailcrm.store.outbox import NewMail
 
 
@@ -45,6 +46,9 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
         person_id=draft.person,
         flow_id=effect.chain[-1][0] if effect.chain else None,
         node=effect.chain[-1][1] if effect.chain else None,
+        envelope_from=bounce_address(
+            hands.secret, effect.key, draft.sender.email, normalise(hands.config.returns.bounces or "")
+        ),
     )
     number = outbox.put(hands.connection, mail, hands.now)
     if number is not None:
@@ -63,7 +67,7 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     if draft.tracks:
         raise Refused("a draft is a rep's own mail and has no {{ unsubscribe.url }}; leave it out")
     span = who.optional(effect, "remind")
-    due = _due(hands, effect, draft.rep, subject, span) if span else effect.at
+    due = _due(hands, effect, draft.rep, subject, span) if span or _away(hands, subject) else effect.at
     placing.place(hands, effect, subject, draft.sender, draft.letter, _envelope(hands, effect, draft, effect.at))
     _announce(hands, effect, draft, "draft", due)
     return Outcome.WAITS
@@ -113,12 +117,23 @@ def _envelope(hands: Hands, effect: Effect, draft: Draft, at: datetime) -> Envel
 
 
 def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | None) -> datetime:
-    """``span`` after the step, in the rep's working hours; months go by the person's clock, where it is known."""
+    """``span`` after the step, in the rep's working hours; months go by the person's clock, where it is known.
+
+    Not before a person who is away is back.
+    """
     known = None
     if span is not None and span.endswith(spans.BY_THE_CALENDAR) and subject.person is not None:
         known = fields.of(hands.connection, "person", [subject.person]).get(subject.person, {}).get("time_zone")
     calendar = subject_calendar(known, rep.zone, rep.hours())
-    return calendar.opening(calendar.later(effect.at, span) if span else effect.at)
+    due = calendar.later(effect.at, span) if span else effect.at
+    return calendar.opening(max(due, _away(hands, subject) or due))
+
+
+def _away(hands: Hands, subject: Subject) -> datetime | None:
+    """When the person is back who is away now; None if he is not."""
+    if subject.person is None:
+        return None
+    return absences.back(hands.connection, [subject.person], hands.now, hands.config.returns.away).get(subject.person)
 
 
 def _announce(hands: Hands, effect: Effect, draft: Draft, kind: pulse.Kind, due: datetime) -> None:

@@ -57,6 +57,7 @@ def accepted_addresses(config: Config, drop_box: str | None) -> dict[str, str | 
     """The addresses that mail is taken for -> the key of the mailbox it belongs to, None for the drop-box.
 
     A user's address and aliases belong to his own mailbox, a shared mailbox's to its login, where that is an address.
+    What comes back (``returns.bounces``) is for the drop-box.
     """
     found: dict[str, str | None] = {}
     for key, mailbox in config.mailboxes.items():
@@ -67,6 +68,8 @@ def accepted_addresses(config: Config, drop_box: str | None) -> dict[str, str | 
         for address in given:
             if normal := normalise(address):
                 found.setdefault(normal, key)
+    if bounces := normalise(config.returns.bounces or ""):
+        found.setdefault(bounces, None)
     if drop_box:
         found[drop_box] = None
     return found
