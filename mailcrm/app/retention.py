@@ -20,7 +20,7 @@ def sweep_due(context: Context) -> int:
     """Once a day, delete what is past its time.
 
     Returns:
-        How many messages, quarantined messages and steps of a trace were touched.
+        How many messages, quarantined messages, hits and steps of a trace were touched.
     """
     retention, now = context.config.retention, context.clock()
     with context.db.read() as connection:
@@ -38,6 +38,9 @@ def sweep_due(context: Context) -> int:
     if retention.expunged:
         gone = before(now, retention.expunged)
         total += _all(context, lambda c: _messages(c, keeping.expunged(c, gone, PIECE)))
+    if retention.hits:
+        seen = before(now, retention.hits)
+        total += _all(context, lambda c: (keeping.drop_hits(c, seen, PIECE), set()))
     with context.db.write() as connection:
         keeping.note_swept(connection, now)
     return total

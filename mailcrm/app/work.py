@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.dispatch import dispatch
 from mailcrm.app.drafts import remind_overdue
+from mailcrm.app.handover import Filed, Transport
 from mailcrm.app.machine import run_due
 from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
+from mailcrm.app.tracking import judge_due
 from mailcrm.store import faults
 
 
@@ -39,7 +41,7 @@ class Worked:
         return not (self.asked or self.steps or self.acted or self.sent or self.failed or self.delivered)
 
 
-def work(context: Context, transport: Transport) -> Worked:
+def work(context: Context, transport: Transport, filed: Filed | None = None) -> Worked:
     """One round of what is due at the context's clock. Safe in several processes at once.
 
     What was done may have made something else due, and plugins are told for a limited time, so that a slow one holds
@@ -48,11 +50,13 @@ def work(context: Context, transport: Transport) -> Worked:
     sweep_due(context)
     remind_overdue(context)
     asked = ask_due(context)
+    while judge_due(context):
+        pass
     steps = 0
     while (ran := run_due(context)).stimuli:
         steps += ran.stimuli
     acted = perform_due(context)
-    mail = dispatch(context, transport)
+    mail = dispatch(context, transport, filed)
     delivered = deliver_due(context)
     _keep_failures(context)
     return Worked(

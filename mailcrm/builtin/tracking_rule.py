@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from mailcrm.config import Config
-from mailcrm.store import tracks
+from mailcrm.store import permissions
 
 
 def allowed(
@@ -30,4 +30,5 @@ def allowed(
         return False
     if config.tracking.when == "always":
         return True
-    return person is not None and tracks.permitted(connection, person)
+    known = permissions.of(connection, [] if person is None else [person]).values()
+    return any(each.granted and each.tracking for each in known)

@@ -9,13 +9,15 @@ from datetime import datetime
 
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import Transport, dispatch
+from mailcrm.app.dispatch import dispatch
 from mailcrm.app.drafts import remind_overdue
+from mailcrm.app.handover import Filed, Transport
 from mailcrm.app.machine import run_due
 from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
-from mailcrm.store import claims, effects, events, outbox
+from mailcrm.app.tracking import judge_due
+from mailcrm.store import claims, effects, events, leaving, tracks
 
 _TURN = 2.0  # seconds after which flows let the others be looked at
 
@@ -36,12 +38,13 @@ class Job:
     every: float
 
 
-def jobs(context: Context, transport: Transport) -> list[Job]:
+def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> list[Job]:
     """Everything that the worker does. Each is safe to be killed, and to be done by several processes at once."""
     return [
         Job("flows", lambda: _flows_due(context), lambda: _flows(context), 0.1),
         Job("actions", lambda: _actions_due(context), lambda: _actions(context), 1.0),
-        Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport), 1.0),
+        Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),
+        Job("hits", lambda: _hits_due(context), lambda: judge_due(context) > 0, 1.0),
         Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 1.0),
         Job("questions", lambda: True, lambda: ask_due(context) > 0, 5.0),
         Job("sweep", lambda: True, lambda: _sweep(context), 600.0),
@@ -73,12 +76,17 @@ def _actions(context: Context) -> bool:
 
 def _mail_due(context: Context) -> bool:
     with context.db.read() as connection:
-        return _past(outbox.next_due(connection), context)
+        return _past(leaving.next_due(connection), context)
 
 
-def _mail(context: Context, transport: Transport) -> bool:
-    done = dispatch(context, transport)
+def _mail(context: Context, transport: Transport, filed: Filed | None) -> bool:
+    done = dispatch(context, transport, filed)
     return bool(done.sent or done.failed)
+
+
+def _hits_due(context: Context) -> bool:
+    with context.db.read() as connection:
+        return _past(tracks.next_due(connection), context)
 
 
 def _plugins_due(context: Context) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from mailcrm.store.tables import location, message, quarantine, setting, step, thread
+from mailcrm.store.tables import hit, location, message, quarantine, setting, step, thread
 
 _SWEPT = "retention.swept"
 
@@ -48,6 +48,12 @@ def drop_steps(connection: Connection, before: datetime, limit: int) -> int:
     """Delete steps of flows' traces that were taken before a time; what became of each enrollment stays."""
     due = select(step.c.id).where(step.c.at < before).limit(limit)
     return connection.execute(delete(step).where(step.c.id.in_(due))).rowcount
+
+
+def drop_hits(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete openings and clicks of before a time, with their reasons; the events that tell of them stay."""
+    due = select(hit.c.id).where(hit.c.at < before, hit.c.due_at.is_(None)).limit(limit)
+    return connection.execute(delete(hit).where(hit.c.id.in_(due))).rowcount
 
 
 def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:

@@ -14,7 +14,7 @@ from mailcrm.core.hits import SETTLES, Hit, Verdict
 from mailcrm.core.tracked import Track, TrackKind
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Lookup, slices
-from mailcrm.store.tables import flow, hit, outbox, permission, track, user
+from mailcrm.store.tables import flow, hit, outbox, track, user
 
 MOST = 50
 """Hits of one token that are kept: a mail that goes round, or an image that is asked for without end, fills nothing."""
@@ -89,12 +89,6 @@ def put(connection: Connection, outbox_id: int, tracks: Sequence[Track]) -> None
                 for each in tracks
             ],
         )
-
-
-def permitted(connection: Connection, person: int) -> bool:
-    """Whether the last word about a person is a permission that covers openings and clicks."""
-    query = select(permission.c.granted & permission.c.tracking).where(permission.c.person_id == person)
-    return bool(connection.execute(query.order_by(permission.c.id.desc()).limit(1)).scalar())
 
 
 def target(connection: Connection, token: str) -> str | None:
