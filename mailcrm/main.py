@@ -16,7 +16,7 @@ from mailcrm.app.registry import BUILT_IN, registry
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
 from mailcrm.plugins import PluginHost
-from mailcrm.store import mailboxes, users
+from mailcrm.store import mailboxes, users, wake
 from mailcrm.store.blobs import Blobs, local_secret
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import ensure_current
@@ -48,6 +48,11 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
     gc.set_threshold(20_000, 20, 100)  # mail leaves no cycles behind, so looking for them is wasted on it
     plugins = load_plugins(config)
     known = registry(plugins)
+
+    def told() -> None:
+        changed()
+        wake.call(database)
+
     return Context(
         config=config,
         db=database,
@@ -58,7 +63,7 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
         secret=secret(config),
         registry=known,
         flows=FlowBook(known, config),
-        changed=changed,
+        changed=told,
     )
 
 

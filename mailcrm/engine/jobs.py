@@ -19,6 +19,8 @@ from mailcrm.app.retention import sweep_due
 from mailcrm.app.tracking import judge_due
 from mailcrm.store import claims, effects, events, leaving, tracks
 
+_LOOK = 0.1  # seconds: another process can't call
+_CALLED = 0.5  # seconds: it can (store.wake), but a call may be lost
 _TURN = 2.0  # seconds after which flows let the others be looked at
 
 
@@ -41,7 +43,7 @@ class Job:
 def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> list[Job]:
     """Everything that the worker does. Each is safe to be killed, and to be done by several processes at once."""
     return [
-        Job("flows", lambda: _flows_due(context), lambda: _flows(context), 0.1),
+        Job("flows", lambda: _flows_due(context), lambda: _flows(context), _LOOK if context.db.is_sqlite else _CALLED),
         Job("actions", lambda: _actions_due(context), lambda: _actions(context), 1.0),
         Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),
         Job("hits", lambda: _hits_due(context), lambda: judge_due(context) > 0, 1.0),

@@ -19,9 +19,10 @@ from dbos import DBOS, DBOSConfig, SetWorkflowTimeout
 from sqlalchemy import Engine, create_engine, event
 
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import Transport
+from mailcrm.app.handover import Filed, Transport
 from mailcrm.engine.jobs import Job, jobs
 from mailcrm.errors import MailcrmError
+from mailcrm.store import wake
 
 VERSION = "1"  # of the jobs, not of the program: one that was begun before an upgrade is taken up after it
 _PAUSE = 5.0  # seconds after a job that failed
@@ -48,11 +49,19 @@ class Worker:
 
     Args:
         faults: what is wrong now, by job; kept up to date.
+        filed: see ``dispatch``.
     """
 
-    def __init__(self, context: Context, transport: Transport, bell: Bell, faults: dict[str, str]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        transport: Transport,
+        bell: Bell,
+        faults: dict[str, str],
+        filed: Filed | None = None,
+    ) -> None:
         self._context, self._bell, self._faults = context, bell, faults
-        self._jobs = jobs(context, transport)
+        self._jobs = jobs(context, transport, filed)
         self._busy: set[str] = set()
         self._look_at = dict.fromkeys((job.name for job in self._jobs), 0.0)
         self._not_before = dict(self._look_at)
@@ -60,19 +69,30 @@ class Worker:
     def run(self, stopping: threading.Event) -> None:
         """Work until ``stopping`` is set (and the bell rung); what has begun is finished."""
         engine = _engine(self._context)
+        deaf = threading.Event()
+        listener = threading.Thread(target=self._listen, args=(deaf,), name="calls")
         DBOS(config=_config(engine))
         try:
             started = {job.name: DBOS.workflow(name=job.name)(self._workflow(job)) for job in self._jobs}
             forget = DBOS.workflow(name="forget")(_forget)
             DBOS.launch()
             DBOS.apply_schedules([{"schedule_name": "forget", "workflow_fn": forget, "schedule": "23 * * * *"}])
+            listener.start()
             while not stopping.is_set():
                 self._look(started)
                 if self._bell.wait(min(self._look_at.values()) - time.monotonic()):
                     self._look_at = dict.fromkeys(self._look_at, 0.0)
         finally:
+            deaf.set()
+            if listener.is_alive():
+                listener.join()
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_END)
             engine.dispose()
+
+    def _listen(self, deaf: threading.Event) -> None:
+        """Other processes call when they have made something due; on SQLite nobody can, and looks must do."""
+        if not self._context.db.is_sqlite:
+            wake.listen(self._context.db, self._bell.ring, deaf)
 
     def _look(self, started: Mapping[str, Callable[[], None]]) -> None:
         """Begin every job that has something to do and is not under way."""
