@@ -94,7 +94,8 @@ def event(
     Raises:
         Refused: no such kind or field, or a value of the wrong type.
     """
-    examples = _examples(kinds[kind].fields) if kind in kinds else {}
+    known = kinds.get(kind, EventKind(kind, {}))
+    examples = _examples(known.fields) | {name: values[0] for name, values in known.among.items()}
     return Event(id, kind, person, NOW, "mail", check(kind, examples | data, kinds))
 
 

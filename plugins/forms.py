@@ -18,7 +18,8 @@ PLACES = {"funnel": "A form of a funnel", "blog": "A form of the blog", "store":
 
 @hookimpl
 def register_events() -> list[EventKind]:
-    return [EventKind("form.submitted", {"form": str, "place": str | None}, "A form was filled in")]
+    fields = {"form": str, "place": str | None}
+    return [EventKind("form.submitted", fields, "A form was filled in", among={"place": tuple(PLACES)})]
 
 
 @hookimpl

@@ -29,8 +29,9 @@ MAYBE_SPAN = st.none() | SPANS
 MAYBE_TEXT = st.none() | TEXT
 ABOUT: dict[str, Any] = {"name": NAMES, "owner": MAYBE_TEXT, "description": TEXT}
 
+PLACES = st.sampled_from(["funnel", "blog", "store"])
 WHERES = st.one_of(
-    st.tuples(st.just("form.submitted"), st.fixed_dictionaries({}, optional={"form": TEXT, "place": TEXT})),
+    st.tuples(st.just("form.submitted"), st.fixed_dictionaries({}, optional={"form": TEXT, "place": PLACES})),
     st.tuples(
         st.just("sale.made"),
         st.fixed_dictionaries(

@@ -20,12 +20,15 @@ _BUNDLED_KINDS: Mapping[str, Params] = {
     "page.visited": {"url": str},
     "webinar.registered": {"webinar": str},
 }
+_PLACES = {"form.submitted": {"place": ("funnel", "blog", "store")}}
 _BUNDLED_ACTIONS: Mapping[str, Params] = {"coupon.issue": {"series": str}, "sms.send": {"text": str}}
 
 
 def registry() -> Registry:
     """Kinds of events with a trigger each, conditions and actions."""
-    kinds = {name: EventKind(name, fields, name) for name, fields in _BUNDLED_KINDS.items()} | dict(KINDS)
+    kinds = {
+        name: EventKind(name, fields, name, _PLACES.get(name, {})) for name, fields in _BUNDLED_KINDS.items()
+    } | dict(KINDS)
     bundled = {name: ActionType(name, params) for name, params in _BUNDLED_ACTIONS.items()}
     return Registry(
         kinds=kinds,

@@ -20,4 +20,5 @@ def registry(plugins: PluginHost) -> Registry:
         {**brought.triggers, **BUILT_IN.triggers},
         {**brought.conditions, **BUILT_IN.conditions},
         {**brought.actions, **BUILT_IN.actions},
+        brought.idle,
     )

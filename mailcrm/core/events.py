@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from types import UnionType
@@ -36,11 +36,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """A kind of event. A field whose type admits None may be left out."""
+    """A kind of event. A field whose type admits None may be left out.
+
+    Args:
+        among: the values that a field of text can have, where it can't have every one.
+    """
 
     name: str
     fields: Mapping[str, type | UnionType]
     label: str = ""
+    among: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def _kinds(label_of: Mapping[str, str], **fields: type | UnionType) -> list[EventKind]:
@@ -110,7 +115,7 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
         Every field of the kind, in its order; None for those left out. Half a surrogate pair in text becomes "?".
 
     Raises:
-        Refused: no such kind, a field unknown or missing, or a value of the wrong type; the text names it.
+        Refused: no such kind, a field unknown or missing, or a value that it can't have; the text names it.
     """
     known = kinds.get(kind)
     if known is None:
@@ -124,6 +129,8 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
         if not _takes(wanted, value):
             what = "is missing" if name not in data else f"is {type(value).__name__}"
             raise Refused(f"{kind}: the field {name} {what}; give {type_name(wanted)}")
+        if value is not None and value not in known.among.get(name, (value,)):
+            raise Refused(f"{kind}: the field {name} can't be {value!r:.80}; give {', '.join(known.among[name])}")
         if isinstance(value, str):
             complete[name] = value.encode("utf-8", "replace").decode("utf-8")
     return complete

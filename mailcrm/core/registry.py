@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import UnionType
@@ -12,6 +12,7 @@ from mailcrm.core.card import Card
 from mailcrm.core.enrollment import Verdict
 from mailcrm.core.events import EventKind
 from mailcrm.core.flow import Trigger
+from mailcrm.core.nearest import nearest
 
 Params: TypeAlias = Mapping[str, type | UnionType]
 """Names and types of what is given in a definition; one whose type admits None may be left out."""
@@ -61,9 +62,20 @@ class ActionType:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything that is known, by name."""
+    """Everything that is known, by name.
+
+    Args:
+        idle: plugins that bring nothing since they are not configured: by name, what is to be written.
+    """
 
     kinds: Mapping[str, EventKind] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     conditions: Mapping[str, ConditionType] = field(default_factory=dict)
     actions: Mapping[str, ActionType] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
+
+    def mend(self, name: str, known: Iterable[str], what: str) -> str:
+        """The mend of a name that nobody brings: the nearest one, or a plugin that waits to be configured."""
+        word = name.partition(".")[0]
+        waiting = [mend for plugin, mend in self.idle.items() if plugin.startswith(word)]  # coupon.issue, of coupons
+        return waiting[0] if waiting else nearest(name, known, what)

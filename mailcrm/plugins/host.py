@@ -7,7 +7,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,8 @@ class PluginHost:
         A plugin's trigger that fails is no match; its condition that fails raises Permanent; its action raises
         PluginFailed, or what of our errors it raises itself. All of that is counted.
         """
-        return self._shelf.registry(self)
+        idle = {each.name: f"{each.reason}, if its plugin is meant" for each in self._kept_out if each.state == "idle"}
+        return replace(self._shelf.registry(self), idle=idle)
 
     def owner_of(self, action: str) -> str | None:
         """The plugin that brings this action; None: it is ours, or unknown."""

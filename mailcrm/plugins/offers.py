@@ -67,6 +67,7 @@ def _check(one: Offer, what: str) -> None:
     match one:
         case EventKind():
             _params(one.fields, what, _JSON)
+            _among(one, what)
         case TriggerType():
             if not isinstance(one.event, str):
                 raise Unfit(f"{what}: its event is {type(one.event).__name__}, not the name of a kind")
@@ -81,6 +82,16 @@ def _check(one: Offer, what: str) -> None:
             if not inspect.iscoroutinefunction(one.run):
                 raise Unfit(f"{what}: run(hands, effect) must be async")
             _function(one.run, 2, f"{what}: run(hands, effect)", may_be_async=True)
+
+
+def _among(kind: EventKind, what: str) -> None:
+    if not isinstance(kind.among, Mapping):
+        raise Unfit(f"{what}: among is {type(kind.among).__name__}, no mapping of fields to their values")
+    for name, values in kind.among.items():
+        if name not in kind.fields:
+            raise Unfit(f"{what}: among names {name!r:.80}, which is none of its fields")
+        if isinstance(values, str) or not isinstance(values, Sequence) or not all(isinstance(v, str) for v in values):
+            raise Unfit(f"{what}: the values of {name} are no list of texts")
 
 
 def _params(given: Params, what: str, known: frozenset[type]) -> None:

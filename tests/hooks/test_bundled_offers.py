@@ -131,6 +131,12 @@ def test_pages_under_a_page(url: str, wanted: str, expected: bool) -> None:
 # --- coupons -----------------------------------------------------------------------------------------------------
 
 
+def test_a_form_stands_in_one_of_three_places() -> None:
+    with pytest.raises(Refused, match="the field place can't be 'shop'; give funnel, blog, store"):
+        told(host_of("forms"), "form.submitted", form="a", place="shop")
+    assert told(host_of("forms"), "form.submitted", form="a", place=None).data["place"] is None
+
+
 @pytest.fixture
 def coupons(tmp_path: Path) -> PluginHost:
     (tmp_path / "spring.txt").write_text("A1\n\n  B2 \nC3\n", encoding="utf-8")

@@ -139,6 +139,18 @@ BROKEN = {
     "type": ("@hookimpl\ndef register_events(): return [EventKind('a.b', {'x': set})]", "the field x is <class 'set'>"),
     "field": ("@hookimpl\ndef register_events(): return [EventKind('a.b', {'x y': str})]", "'x y' can't name a field"),
     "label": ("@hookimpl\ndef register_events(): return [EventKind('a.b', {}, 5)]", "its label is int, not text"),
+    "among": (
+        "@hookimpl\ndef register_events(): return [EventKind('a.b', {'x': str}, among={'y': ('z',)})]",
+        "among names 'y', which is none of its fields",
+    ),
+    "among_text": (
+        "@hookimpl\ndef register_events(): return [EventKind('a.b', {'x': str}, among={'x': 'yz'})]",
+        "the values of x are no list of texts",
+    ),
+    "among_list": (
+        "@hookimpl\ndef register_events(): return [EventKind('a.b', {'x': str}, among=['x'])]",
+        "among is list, no mapping",
+    ),
     "orphan": (
         "@hookimpl\ndef register_triggers(): return [TriggerType('x', 'no.such', lambda event, where: True)]",
         "its trigger x is on 'no.such', an event that nobody brings",

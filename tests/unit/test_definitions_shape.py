@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
+from mailcrm.builtin.actions import ACTIONS
 from mailcrm.core.definitions import DefinitionError, WorkflowDefinition, notes, parse
 from mailcrm.core.flow import On
 from mailcrm.core.validation import graph, waits
@@ -55,6 +59,22 @@ def test_a_workflow_without_a_trigger_is_refused() -> None:  # WF-2, GRAPH-9
     expected = 'w.toml:1: there is no trigger: nobody would ever come in; write a node with on = "…"'
     assert problems(tag("a", 'next = "end"'), END) == [expected]
     assert len(problems()) == 2
+
+
+def test_a_field_that_can_not_have_every_value_is_asked_for_what_it_can_have() -> None:
+    asked = [on("in", f"where = {{ place = {place} }}", 'next = "end"') for place in ('"blgo"', '["Blog", "store"]')]
+    assert problems(asked[0], END) == ["w.toml:5: nodes.in.where.place: can't be 'blgo'; write blog"]
+    assert problems(asked[1], END) == []
+
+
+def test_what_a_plugin_would_bring_that_is_not_configured_has_its_own_mend() -> None:
+    mend = "write [plugins.config.coupons] with folder to use it"
+    bare = replace(REGISTRY, actions=ACTIONS, idle={"coupons": mend})
+    text = HEAD + on("in", 'next = "gift"') + node("gift", 'do = "coupon.issue"', 'next = "end"') + END
+    with pytest.raises(DefinitionError, match=re.escape(f"there is no action coupon.issue; {mend}")):
+        parse(text, "w.toml", bare)
+    with pytest.raises(DefinitionError, match=r"there is no action tag\.ad; write tag\.add"):
+        parse(text.replace("coupon.issue", "tag.ad"), "w.toml", bare)
 
 
 def test_a_first_event_may_not_have_a_time_limit() -> None:  # GRAPH-16

@@ -52,7 +52,7 @@ def read_condition(data: object, registry: Registry, path: Path, faults: Faults)
     name, negated = _named(key, registry)
     known = registry.conditions.get(name)
     if known is None:
-        faults.add((*path, key), f"there is no condition {key}", nearest(key, registry.conditions, "conditions"))
+        faults.add((*path, key), f"there is no condition {key}", registry.mend(key, registry.conditions, "conditions"))
         return None
     options = {option: data[option] for option in data if option != key}
     if "not" in options and "not" not in known.params:

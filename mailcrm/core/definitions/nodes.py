@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import GenericAlias
 from typing import Any
 
+from mailcrm.core.comparing import listed
 from mailcrm.core.definitions.conditions import read_if, read_switch
 from mailcrm.core.definitions.faults import Faults
 from mailcrm.core.definitions.table import Table, bad_name, fitting, type_of
@@ -87,10 +88,18 @@ def read_trigger(table: Table, registry: Registry, faults: Faults) -> tuple[str,
     if kind is None:
         if name:
             known = {*registry.triggers, *registry.kinds}
-            table.fault("on", f"there is no event {name}", nearest(name, known, "`mailcrm event kinds` lists them"))
+            table.fault(
+                "on", f"there is no event {name}", registry.mend(name, known, "`mailcrm event kinds` lists them")
+            )
         return name, dict(where)
     asked = {field: type_ | GenericAlias(list, type_) for field, type_ in kind.fields.items()}  # a value, or several
-    return name, fitting(where, asked, (*table.path, "where"), kind.name, faults, demand=False)
+    path: Path = (*table.path, "where")
+    found = fitting(where, asked, path, kind.name, faults, demand=False)
+    for field, can_be in kind.among.items():
+        wrong = [each for each in listed(found.get(field)) if str(each).casefold() not in map(str.casefold, can_be)]
+        if wrong:
+            faults.add((*path, field), f"can't be {wrong[0]!r:.80}", nearest(str(wrong[0]), can_be, "it is one of"))
+    return name, found
 
 
 def read_actions(table: Table, registry: Registry, faults: Faults) -> tuple[Action, ...]:
@@ -120,7 +129,7 @@ def read_action(table: Table, registry: Registry, faults: Faults) -> Action:
     known = registry.actions.get(name)
     if known is None:
         if name:
-            table.fault("do", f"there is no action {name}", nearest(name, registry.actions, "actions"))
+            table.fault("do", f"there is no action {name}", registry.mend(name, registry.actions, "actions"))
         return Action(name, dict(args))
     path: Path = (*table.path, "with") if "with" in table.data else table.path
     return Action(name, fitting(args, known.params, path, name, faults))
