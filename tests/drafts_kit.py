@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -13,20 +13,39 @@ from typing import Any
 
 from sqlalchemy import select
 
-from mailcrm.app.acting import Actor
+from mailcrm.app.enrolling import Item
+from mailcrm.app.intake import StoreIntake
+from mailcrm.config import Parsing
 from mailcrm.core.enrollment import Status
+from mailcrm.mail import imap_sync
+from mailcrm.mail.content import Content
+from mailcrm.mail.counting import Counting
 from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.read import read as read_mail
 from mailcrm.store.db import Database
 from mailcrm.store.tables import draft
-from mailcrm.sync import Syncer
 from tests.house import SETTINGS
-from tests.sequence_house import CALL, DRAFT, House, Item, house
+from tests.sequence_house import CALL, DRAFT, House, house
 from tests.servers import Dovecot
 from tests.servers.pymap import Pymap
 
 Edit = Callable[[EmailMessage], None]
 NEXT = CALL + 'after = "1h"\n'
+
+
+class Readers:
+    """Reads mail in this process."""
+
+    def __init__(self, limits: Parsing) -> None:
+        self._limits = limits
+
+    def start(self) -> None:
+        pass
+
+    def read_many(self, raws: Sequence[bytes | Path]) -> list[Content]:
+        whole = (raw.read_bytes() if isinstance(raw, Path) else raw for raw in raws)
+        return [read_mail(raw, Counting(), self._limits) for raw in whole]
 
 
 @dataclass
@@ -36,10 +55,12 @@ class Office:
     home: House
     server: Dovecot | Pymap
     user: str
+    dialer: Dialer = field(init=False)
     keeper: DraftKeeper = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keeper = DraftKeeper(self.home.context, Dialer(self.home.context.config))
+        self.dialer = Dialer(self.home.context.config, timeout=10)
+        self.keeper = DraftKeeper(self.home.context, self.dialer)
 
     # --- the program ---
 
@@ -59,10 +80,18 @@ class Office:
         return done
 
     def sync(self) -> None:
-        """The mailbox is read once."""
-        with Syncer(self.home.context) as syncer:
-            syncer.sync("anna", lambda _done, _total: None)
+        """The mailbox is read once, and its drafts are looked after, as ``mailcrm sync`` does."""
+        context = self.home.context
+        readers = Readers(context.config.parsing)
+        imap_sync.sync(
+            "anna", context.config.mailboxes["anna"], self.dialer, StoreIntake(context), readers, context.blobs
+        )
+        self.keeper.tend("anna")
         self.home.run()
+
+    def there(self, folder: str = "Drafts") -> list[str]:
+        """The subjects of what lies in a folder."""
+        return sorted(str(each["Subject"]) for each in self.drafts(folder).values())
 
     def rows(self) -> list[Any]:
         """What is noted of drafts."""
@@ -76,9 +105,6 @@ class Office:
     def is_done(self, item: Item) -> bool:
         """Whether the run has come to the step after the draft."""
         return self.home.status(item) is Status.COMPLETED or self.home.row(item).node == "step-2"
-
-    def anna(self) -> Actor:
-        return self.home.anna
 
     # --- the rep's mail program ---
 
@@ -136,16 +162,24 @@ def edited(message: EmailMessage) -> None:
     message.set_content("Dzień dobry, zupełnie inaczej.\n")
 
 
-def without(*names: str) -> Edit:
-    """Fields that a mail program drops, or writes anew."""
+def rewritten(message: EmailMessage) -> None:
+    """He writes something else, in Outlook."""
+    edited(message)
+    outlook(message)
 
-    def edit(message: EmailMessage) -> None:
-        for name in names:
-            del message[name]
-        if "Message-ID" in names:
-            message["Message-ID"] = "<made-by-outlook@mail.example>"
 
-    return edit
+def outlook(message: EmailMessage) -> None:
+    """Another Message-ID, and no field that the program does not know."""
+    del message["X-Mailcrm-Draft"]
+    del message["Message-ID"]
+    message["Message-ID"] = "<made-by-outlook@mail.example>"
+
+
+def bare(message: EmailMessage) -> None:
+    """Nothing is left of our marks."""
+    outlook(message)
+    del message["References"]
+    del message["In-Reply-To"]
 
 
 def office(database: Database, folder: Path, server: Dovecot | Pymap, user: str, **more: Any) -> Office:

@@ -23,7 +23,6 @@ from mailcrm.core.threads import normal_subject
 HEADER = "X-Mailcrm-Draft"
 WINDOW = timedelta(hours=72)
 """How far a mail that is known by recipient and thread alone may lie from the draft that it is taken for."""
-_SKEW = timedelta(minutes=5)  # by which the clocks of a rep's machine and ours may differ
 _DELIVERED = (
     "delivered-to",
     "authentication-results",
@@ -122,8 +121,9 @@ def found(message: Message, at: datetime) -> Found:
 def evidence(sought: Sought, mail: Found) -> Evidence | None:
     """Why this mail is the draft; None: it is not, as far as can be told.
 
-    The marks hold whatever else was edited. Without them it takes the recipient, the thread (or, where mail programs
-    lose that, the subject) and a time within ``WINDOW`` of when the draft was placed or went missing.
+    The marks hold whatever else was edited. Without them, and without another draft's, it takes the recipient, the
+    thread (or, where mail programs lose that, the subject) and a time within ``WINDOW`` of when the draft was placed or
+    went missing.
     """
     if sought.token in mail.tokens:
         return Evidence.HEADER
@@ -131,6 +131,8 @@ def evidence(sought: Sought, mail: Found) -> Evidence | None:
         return Evidence.MESSAGE_ID
     if reference_of(sought.token, sought.message_id) in mail.ids:
         return Evidence.REFERENCE
+    if mail.tokens:
+        return None
     same_thread = bool(sought.thread & mail.ids) or normal_subject(mail.subject) == normal_subject(sought.subject)
     if sought.recipient in mail.recipients and same_thread and _is_near(sought, mail.at):
         return Evidence.THREAD
@@ -138,7 +140,7 @@ def evidence(sought: Sought, mail: Found) -> Evidence | None:
 
 
 def _is_near(sought: Sought, at: datetime) -> bool:
-    if at < sought.placed_at - _SKEW:
+    if at < sought.placed_at.replace(microsecond=0):  # a Date has whole seconds
         return False
     missing = sought.missing_since
     return at - sought.placed_at <= WINDOW or (missing is not None and abs(at - missing) <= WINDOW)

@@ -153,13 +153,20 @@ class _Visit:
         """Those that are not in Sent either; the others are done."""
         # One that is not seen for the first time went missing at this moment, as far as is known.
         lately = [_missing_now(each, self.now) for each in absent]
+        own = {each.message_id for each in lately}
         sent = self.folder.sent()
-        found = self._matches(lately, sent)
+        with self.context.db.read() as connection:
+            others = drafts.named(connection, {each.signs.message_id for each in sent}) - own
+        sent = [each for each in sent if each.signs.message_id not in others]
+        found = {
+            number: match
+            for number, match in self._matches(lately, sent).items()
+            if match.evidence is not Evidence.THREAD or lately[number].placed_at is not None
+        }
         with self.context.db.write() as connection:
             for number, match in found.items():
-                if lately[number].placed_at is not None or match.evidence is not Evidence.THREAD:
-                    app.sent(connection, absent[number], sent[match.index].signs.at, match.evidence, self.now)
-                    self.done += 1
+                app.sent(connection, absent[number], sent[match.index].signs.at, match.evidence, self.now)
+                self.done += 1
         return [each for number, each in enumerate(absent) if number not in found]
 
     def _there(self, draft: Draft) -> None:

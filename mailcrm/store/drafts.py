@@ -126,6 +126,14 @@ def contents(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]
     }
 
 
+def named(connection: Connection, message_ids: Iterable[str]) -> set[str]:
+    """Those of these Message-IDs that a draft of ours was given."""
+    query = select(draft.c.message_id)
+    return {
+        each for piece in slices(message_ids) for each in connection.scalars(query.where(draft.c.message_id.in_(piece)))
+    }
+
+
 def begin(connection: Connection, number: int, due_at: datetime) -> bool:
     """It is about to be placed; somebody looks again at ``due_at``, if that is never reported done.
 
