@@ -56,4 +56,6 @@ def refused(stage: Stage, answer: Answer, where: str, key: str) -> MailcrmError:
 
 def shown(text: str) -> str:
     """A server's words, fit for a listing."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())[:300]

@@ -13,6 +13,7 @@ from mailcrm.errors import Permanent
 _MOST = 65_536  # bytes of one answer; RFC 5321 section 4.5.3.1.5 has 512 a line
 _ANSWER = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_NO_ENDS = bytes(sorted(frozenset(range(256)) - frozenset(b"\r\n")))
 _ADDRESS = re.compile(
     r'(?:[^\s<>"\\\x00-\x1f\x7f-\x9f]+|"(?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*")@[^\s<>@\x00-\x1f\x7f-\x9f]+'
 )
@@ -103,15 +104,15 @@ class Offers:
 
 def strict(content: bytes) -> bytes:
     """A message with every line ended by CRLF, the last one too: a bare CR or LF may end a mail for some servers."""
-    if content.count(b"\n") != (pairs := content.count(b"\r\n")) or content.count(b"\r") != pairs:
+    ends = content.translate(None, _NO_ENDS)
+    if ends != b"\r\n" * (len(ends) // 2):
         content = _BARE.sub(b"\r\n", content)
     return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
 def stuffed(content: bytes) -> bytes:
     """A strict message as it follows DATA, with the dot that ends it (RFC 5321 section 4.5.2)."""
-    if b"\r\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
+    content = content.replace(b"\r\n.", b"\r\n..")
     return (b"." if content.startswith(b".") else b"") + content + b".\r\n"
 
 
