@@ -45,15 +45,16 @@ def opened(context: Context, requests: Sequence[Request]) -> int:
     Raises:
         Temporary: the database is locked or away; nothing was stored.
     """
-    hits: dict[tuple[str, str, str], NewHit] = {}
-    known: dict[tuple[str, str], tuple[str, ...]] = {}
+    once = {(each.token, each.agent, each.address): each for each in reversed(requests)}
+    found: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
     networks = context.config.tracking.networks
-    for each in requests:
-        who = (each.agent, each.address)
-        if who not in known:
-            known[who] = signs(*who, networks)
-        hits.setdefault((each.token, *who), NewHit(each.token, each.at, _clean(each.agent), known[who]))
-    return _note(context, "open", list(hits.values()))
+    hits = []
+    for token, agent, address in once:
+        who = (agent, address)
+        if who not in found:
+            found[who] = (_clean(agent), signs(agent, address, networks))
+        hits.append(NewHit(token, once[token, agent, address].at, *found[who]))
+    return _note(context, "open", hits)
 
 
 def clicked(context: Context, request: Request, *, counts: bool = True) -> str | None:

@@ -5,23 +5,39 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from msgspec import json
+from sqlalchemy import Connection, TextClause, bindparam, func, insert, select, text, update
 
 from mailcrm.core.hits import SETTLES, Hit, Verdict
 from mailcrm.core.tracked import Track, TrackKind
-from mailcrm.store.bulk import insert_rows
-from mailcrm.store.db import Lookup, slices
+from mailcrm.store.db import slices
 from mailcrm.store.tables import flow, hit, outbox, track, user
 
 MOST = 50
-"""Hits of one token that are kept: a mail that goes round, or an image that is asked for without end, fills nothing."""
+"""Hits of one token that are kept (some more, where they come at once): a mail that goes round, or an image that is
+asked for without end, fills nothing."""
 
 _SEPARATOR = "; "
-_KNOWN = Lookup(select(track.c.token, track.c.kind, track.c.url), track.c.token)
-_COUNT = Lookup(select(hit.c.token, func.count()).group_by(hit.c.token), hit.c.token)
+
+
+def _noting(rows: str, cell: str, time: str) -> TextClause:
+    """An INSERT of hits, out of ``:rows``: JSON arrays of token, at, reasons, agent, due_at."""
+    token, at, reasons, agent, due_at = (cell.format(place) for place in range(5))
+    return text(
+        "INSERT INTO hit (token, at, grade, reasons, agent, due_at) "  # noqa: S608 - made of our own words
+        f"SELECT {token}, {time.format(at)}, 'unknown', {reasons}, {agent}, {time.format(due_at)} "
+        f"FROM {rows} JOIN track ON track.token = {token} AND track.kind = :kind "
+        f"WHERE (SELECT count(*) FROM hit WHERE hit.token = track.token) < {MOST}"
+    )
+
+
+_NOTE_SQLITE = _noting("json_each(:rows) AS given", "json_extract(given.value, '$[{}]')", "{}")
+_NOTE_POSTGRESQL = _noting(
+    "json_array_elements(CAST(:rows AS json)) AS given(value)", "(given.value ->> {})", "CAST({} AS timestamptz)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +132,22 @@ def hold(connection: Connection, token: str) -> None:
     connection.execute(select(track.c.token).where(track.c.token == token).with_for_update())
 
 
-def note(connection: Connection, kind: TrackKind, hits: Sequence[NewHit]) -> int:
+def note(connection: Connection, kind: TrackKind, hits: Iterable[NewHit]) -> int:
     """Store hits, to be judged; those of tokens that are unknown, of another kind or full are passed over.
+
+    All in one statement, whose rows are one parameter: so the database does the work, and a web server in the same
+    process goes on answering meanwhile.
 
     Returns:
         How many were stored.
     """
-    asked = {each.token for each in hits}
-    known = {row.token for row in _KNOWN.rows(connection, asked) if row.kind == kind}
-    if not known:
+    rows = [
+        (each.token, _text(each.at), _SEPARATOR.join(each.signs), each.agent, _text(each.at + SETTLES)) for each in hits
+    ]
+    if not rows:
         return 0
-    counts = {row[0]: row[1] for row in _COUNT.rows(connection, known)}
-    rows = []
-    for each in hits:
-        if each.token in known and counts.get(each.token, 0) < MOST:
-            counts[each.token] = counts.get(each.token, 0) + 1
-            reasons = _SEPARATOR.join(each.signs)
-            rows.append((each.token, each.at, "unknown", reasons, each.agent, each.at + SETTLES))
-    insert_rows(connection, hit, ("token", "at", "grade", "reasons", "agent", "due_at"), rows)
-    return len(rows)
+    statement = _NOTE_SQLITE if connection.dialect.name == "sqlite" else _NOTE_POSTGRESQL
+    return connection.execute(statement, {"rows": json.encode(rows).decode(), "kind": kind}).rowcount
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -214,3 +227,8 @@ _mails = select(
 
 def _hit(row: Any) -> Hit:
     return Hit(row.id, row.kind, row.position, row.hidden, row.at, tuple(filter(None, row.reasons.split(_SEPARATOR))))
+
+
+def _text(at: datetime) -> str:
+    """As the column type ``Utc`` writes it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
