@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +17,9 @@ from tests.servers.process import HOST
 
 
 @pytest.mark.parametrize("taken", ["web", "lmtp"])
-def test_a_port_in_use_is_one_clear_line(sink: Sink, taken: str) -> None:
+def test_a_port_in_use_is_one_clear_line(sink: Sink, migrated_sqlite: Path, taken: str) -> None:
     program = Program(smarthost=sink.port)
+    shutil.copy(migrated_sqlite, program.folder)
     with socket.create_server((HOST, getattr(program, taken))):
         done = subprocess.run(
             [*COMMAND, "--config", str(program.file), "run"],

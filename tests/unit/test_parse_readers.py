@@ -57,7 +57,7 @@ def subjects(contents: list[Content]) -> list[str]:
 @pytest.fixture
 def awkward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Readers]:
     monkeypatch.setattr(readers_module, "COMMAND", (sys.executable, "-P", "-c", AWKWARD))
-    with Readers(tmp_path, config.Parsing(seconds=2.0)) as readers:
+    with Readers(tmp_path, config.Parsing(seconds=1.0)) as readers:
         yield readers
 
 
@@ -99,7 +99,7 @@ def test_large_messages_go_as_files_and_leave_none(tmp_path: Path) -> None:
     ("word", "reason"),
     [
         (b"deadly", "ends the reading process (exit code 3)"),
-        (b"endless", "takes longer than 2 s to read"),
+        (b"endless", "takes longer than 1 s to read"),
         (b"greedy", "needs more memory than a message may"),
         (b"faulty", "KeyError: 'a fault'"),
     ],
@@ -115,7 +115,7 @@ def test_only_the_poison_is_given_up(awkward: Readers, tmp_path: Path, word: byt
 
 @pytest.mark.parametrize(
     ("word", "reason"),
-    [(b"deadly", "ends the reading process (exit code 3)"), (b"endless", "takes longer than 2 s to read")],
+    [(b"deadly", "ends the reading process (exit code 3)"), (b"endless", "takes longer than 1 s to read")],
 )
 def test_the_poison_among_many_quick_messages_is_found(awkward: Readers, word: bytes, reason: str) -> None:
     raws = [numbered(n, word if n == 70 else b"") for n in range(150)]
