@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy import Connection
 
-from mailcrm.core.flow import Action, Do, Flow, FlowKind
+from mailcrm.config import Config
+from mailcrm.core.flow import Action, Do, Flow, FlowKind, On, Trigger
 from mailcrm.errors import MailcrmError
-from mailcrm.store import consents, find, flows, users
+from mailcrm.store import consents, find, flows, permissions, users
 
 _WORDS = frozenset({"owner", "contact-owner"})
 """Who is meant is found out for each contact."""
+
+_TRACKED = frozenset({"mail.opened", "link.clicked"})
 
 
 def missing(connection: Connection, flow: Flow) -> list[str]:
@@ -29,20 +32,45 @@ def missing(connection: Connection, flow: Flow) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def unconsented(connection: Connection, flow: Flow, owner: int | None) -> list[str]:
-    """A line for each user in whose name it would send mail, and who does not consent to that (A4)."""
-    senders: set[int] = set()
+def senders(connection: Connection, flow: Flow, owner: int | None) -> set[int]:
+    """Ids of the users in whose name it sends mail by itself, as far as its definition tells."""
+    found: set[int] = set()
     for _, action in _actions(flow):
         if action.name != "mail.send":
             continue
         given = action.args.get("sender")
         sender = _user(connection, given) if given and given not in _WORDS else owner
-        senders |= {sender} if sender is not None else set()
+        found |= {sender} if sender is not None else set()
+    return found
+
+
+def unconsented(connection: Connection, flow: Flow, owner: int | None) -> list[str]:
+    """A line for each user in whose name it would send mail, and who does not consent to that (A4)."""
     return [
         f"{key} has not consented to automatic mail of {flow.name!r}, so it would fail when it is to be sent; "
         f"`mailcrm --as {key} consent grant --flow {flow.name!r}`"
-        for key in consents.lacking(connection, flow.id, senders)
+        for key in consents.lacking(connection, flow.id, senders(connection, flow, owner))
     ]
+
+
+def untracked(connection: Connection, config: Config, flow: Flow, triggers: Mapping[str, Trigger]) -> list[str]:
+    """A line for each element that waits for openings or clicks, where nothing can tell of them: it waits in vain."""
+    waiting = {
+        name: node.trigger
+        for name, node in flow.nodes.items()
+        if isinstance(node, On) and node.trigger in triggers and triggers[node.trigger].event in _TRACKED
+    }
+    if not waiting:
+        return []
+    if config.tracking.when == "never":
+        why = 'tracking.when is "never" in config.toml'
+    elif not any(user.tracking for user in config.users.values()):
+        why = "no user's mail is tracked: users.NAME.tracking is false for all in config.toml"
+    elif config.tracking.when == "permission" and not permissions.anybody_tracked(connection):
+        why = "no recipient's permission covers tracking yet; `mailcrm permission grant PERSON --tracking` records one"
+    else:
+        return []
+    return [f"nodes.{name}: {trigger} will not happen: {why}" for name, trigger in waiting.items()]
 
 
 def _actions(flow: Flow) -> Iterator[tuple[str, Action]]:

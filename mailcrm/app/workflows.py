@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from mailcrm.app import flow_files, machine
+from mailcrm.app import consent_by_mail, flow_files, machine
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_book import Flows
 from mailcrm.app.flow_files import Plan, kind_of
-from mailcrm.app.flow_remarks import missing, unconsented
+from mailcrm.app.flow_remarks import missing, unconsented, untracked
 from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, notes, to_flow
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
@@ -66,7 +66,11 @@ def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
     with context.db.read() as connection:
         others = active(context.flows.read(connection))
         owner = flow_files.owner_of(connection, plan, actor)
-        lacking = [*missing(connection, flow), *unconsented(connection, flow, owner)]
+        lacking = [
+            *missing(connection, flow),
+            *unconsented(connection, flow, owner),
+            *untracked(connection, context.config, flow, context.registry.triggers),
+        ]
     return [*notes(definition), *lacking, *overlaps(flow, others)]
 
 
@@ -97,6 +101,8 @@ def apply(context: Context, actor: Actor, plan: Plan, on_edit: OnEdit | None = N
                 flows.activate(connection, number, now)  # they come in again by new events alone
         context.flows.publish(connection, now)
     context.changed()
+    if actor.user is not None:
+        consent_by_mail.ask(context, actor, plan.definition.name)  # of others in whose name it sends
     return number
 
 

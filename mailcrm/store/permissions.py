@@ -66,6 +66,13 @@ def of(connection: Connection, persons: Iterable[int]) -> Mapping[int, Permissio
     return found
 
 
+def anybody_tracked(connection: Connection) -> bool:
+    """Whether the last word about anybody is a permission that covers tracking."""
+    last = select(func.max(permission.c.id)).group_by(permission.c.person_id)
+    query = select(1).where(permission.c.id.in_(last), permission.c.granted.is_(True), permission.c.tracking.is_(True))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def history(connection: Connection, person: int | None = None) -> list[Permission]:
     """All that was recorded, of a person or of everybody, the newest first."""
     query = select(*_COLUMNS).order_by(permission.c.id.desc())

@@ -16,8 +16,10 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy import event, select, update
 
+from mailcrm.app.flow_remarks import untracked
 from mailcrm.app.tracking import judge_due
 from mailcrm.builtin.tracking_rule import allowed
+from mailcrm.core.definitions import parse, to_flow
 from mailcrm.core.hits import SETTLES
 from mailcrm.core.tracked import Track, unsubscribing
 from mailcrm.store import events, permissions, suppressions, tables, tracks
@@ -506,3 +508,29 @@ def test_a_track_of_every_kind_is_kept_as_it_is(site: Site) -> None:
         ("unsubscribe", None, 0, False),
     }
     assert all(re.fullmatch("[0-9a-f]{32}", each.token) for each in kept)
+
+
+REMARK = "nodes.in: mail.opened will not happen: "
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, "no recipient's permission covers tracking yet"),
+        ({"tracking": {"when": "never"}}, 'tracking.when is "never"'),
+        ({"tracking": {"when": "always"}}, None),
+        ({"users": {"anna": {"email": "anna@firma.example", "tracking": False}}}, "no user's mail is tracked"),
+    ],
+)
+def test_applying_says_what_waits_in_vain(story: Story, tmp_path: Path, settings: dict[str, Any], why: str) -> None:
+    config = house.configuration.parse({**house.SETTINGS, "mailboxes": {}, **settings}, base=tmp_path)
+    known = story.context.registry
+    flow = to_flow(
+        parse(SEEN % {"on": "mail.opened", "where": "", "tag": "x"}, "test.toml", known), known, id=1, version=1
+    )
+    with story.db.read() as connection:
+        said = untracked(connection, config, flow, known.triggers)
+    assert [each.startswith(REMARK + str(why)) for each in said] == ([True] if why else [])
+    permit(story, story.person(), tracking=True)
+    with story.db.read() as connection:
+        assert (untracked(connection, config, flow, known.triggers) == []) is (not settings or why is None)
