@@ -70,11 +70,19 @@ class Relay(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """Most automatic mails; absent is no limit. Read and checked; this version does not obey them yet."""
+    """Most automatic mails; absent is no limit. See docs/sending.md.
+
+    Args:
+        warm_up: in a new sender's name on the first day, and as many more on each further day.
+        colleague_days: so long after somebody else of us has written to a person, nothing goes to him by itself.
+    """
 
     per_person_day: int | None = None
     per_person_week: int | None = None
     per_sender_day: int | None = None
+    per_domain_hour: int | None = None
+    warm_up: int | None = None
+    colleague_days: int | None = None
 
 
 class Returns(Struct, frozen=True):

@@ -23,6 +23,7 @@ from mailcrm.core.card import Card
 from mailcrm.core.events import Event, EventKind
 from mailcrm.core.linking import OpenDeal
 from mailcrm.core.model import Message
+from mailcrm.core.outgoing import Outgoing, SenderConsent
 from mailcrm.core.registry import ActionType, ConditionType, TriggerType
 
 hookspec = pluggy.HookspecMarker("mailcrm")
@@ -199,6 +200,19 @@ def veto_link(message: Message, config: Any) -> str | None:
 
     Returns:
         Why not, in words for the rep; None is no objection.
+    """
+
+
+@hookspec
+def veto_send(letter: Outgoing, consent: SenderConsent, config: Any) -> str | None:
+    """May this automatic letter leave? Asked at the moment of sending, for every letter that all else lets pass.
+
+    Args:
+        letter: as it goes out.
+        consent: the sender's, by which it goes out.
+
+    Returns:
+        Why not: the letter fails, and its flow's run, with that reason; None is no objection.
     """
 
 

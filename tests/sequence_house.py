@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from mailcrm.app import deals, enrolling, leads, machine, overview, persons, sequences
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import Dispatched, Transport, dispatch
+from mailcrm.app.dispatch import Dispatched, dispatch
 from mailcrm.app.enrolling import Enrolled, Item
+from mailcrm.app.handover import Transport
 from mailcrm.core.enrollment import Status
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.store import consents, flows, outbox, pulse, users
@@ -101,7 +103,10 @@ class House:
             pass
 
     def send(self, transport: Transport | None = None) -> Dispatched:
-        return dispatch(self.context, transport or SmtpTransport(self.context.config))
+        if transport is not None:
+            return dispatch(self.context, transport)
+        with closing(SmtpTransport(self.context.config)) as smarthost:
+            return dispatch(self.context, smarthost)
 
     def work(self, transport: Transport | None = None) -> None:
         """Rounds and mail, until nothing is due any more."""

@@ -1,59 +1,50 @@
-"""Hands the outbox over to the smarthost: at least once, with the same Message-ID at every try."""
+"""Hands the outbox over to the servers that take mail: at least once, with the same Message-ID at every try.
+
+Mail is claimed in batches, whoever's it is; each route (a mailbox's own server, the smarthost) has a lane of its own,
+so that a slow one holds up no other. What may not leave is found in the claim, and once more at the instant of sending.
+"""
 
 from __future__ import annotations
 
 import logging
-import random
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+import threading
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from mailcrm.app.context import Context
-from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
-from mailcrm.store import consents, effects, outbox, pulse
-from mailcrm.store.outbox import Claimed
+from mailcrm.app.handover import SMARTHOST, Filed, Parcel, Transport, route_of
+from mailcrm.app.notes import Notes
+from mailcrm.app.outcomes import (
+    BLOCKED_DELAY,
+    LOGIN_DELAY,
+    Failed,
+    Later,
+    Outcome,
+    Sent,
+    hold_sender,
+    later,
+    note,
+    of_answer,
+    of_hindrance,
+    wants_copy,
+)
+from mailcrm.app.vetoing import vetoed
+from mailcrm.errors import LoginFailed, MailcrmError
+from mailcrm.store import clearance, leaving, outbox, rest, standstill, users
+from mailcrm.store.leaving import LEASE, OURS, Leaving
+from mailcrm.store.limits import AUTOMATIC
 
-BATCH = 50
-FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=20), timedelta(hours=1)
-OLDEST, FEWEST_TRIES = timedelta(days=5), 20
-BLOCKED_DELAY, LOGIN_DELAY = timedelta(minutes=1), timedelta(minutes=15)
-_RENEW = outbox.LEASE / 3
-_NOTES = 3
-FLOW = "flow"
-"""The kind of mail that flows send: its key is that of their effect."""
+BATCH = 200
+_LANES = 8  # routes served at once
+_LOOK = 1.0  # seconds after which further mail is looked for while some is on its way
+_LOCK = 0x6D61696C6F7574  # names our advisory lock on PostgreSQL
 
 log = logging.getLogger(__name__)
-
-
-class Unreachable(Temporary):
-    """The server can't be reached, or takes nothing from us now: that is no mail's fault."""
-
-
-class Session(Protocol):
-    """A connection to a server that takes mail."""
-
-    def send(self, sender: str, recipient: str, content: bytes) -> str:
-        """Hand one mail over, within 20 seconds.
-
-        Returns:
-            What the server answered.
-
-        Raises:
-            Temporary: it may be taken later.
-            Permanent: it is refused for good.
-            Unreachable: nothing can be sent now.
-            ConfigError, LoginFailed: nothing can be sent until somebody changes something.
-        """
-
-
-class Transport(Protocol):
-    """A way for mail to leave."""
-
-    def session(self) -> AbstractContextManager[Session]:
-        """A session for a batch. Entering it may raise what ``Session.send`` raises; then it concerns every mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,178 +57,270 @@ class Dispatched:
     reason: str | None = None
 
 
-def dispatch(context: Context, transport: Transport) -> Dispatched:
+def dispatch(context: Context, transport: Transport, filed: Filed | None = None) -> Dispatched:
     """Hand over everything that is due. Safe to run in several processes.
+
+    Args:
+        filed: looks for mail of which nobody knows whether it was taken; None: it is sent again.
 
     Returns:
         How many were sent, failed for good, or have to wait, and the last reason for waiting.
     """
-    total = Dispatched()
-    while claim := _claim(context):
-        done = _batch(context, transport, claim) if claim.mails else Dispatched()
-        total = Dispatched(
-            total.sent + done.sent,
-            total.failed + claim.refused + done.failed,
-            total.delayed + done.delayed,
-            done.reason or total.reason,
-        )
-        if not claim.more:
-            break
-    if total.sent or total.failed:
-        context.changed()  # flows go on
-    return total
+    if not _anything(context):
+        return Dispatched()
+    with Notes(context) as notes:
+        run = _Run(context, transport, filed, notes)
+        run.run()
+    return Dispatched(notes.sent, notes.failed + run.refused, run.delayed, run.reason)
 
 
-def delay(attempts: int, spread: float) -> timedelta:
-    """How long to wait after that many tries: doubling from 20 s to an hour, spread by a fifth each way.
+def _anything(context: Context) -> bool:
+    """Whether something is to be claimed. What was held since a mailbox was not read is looked at if it is again."""
+    now = context.clock()
+    with context.db.read() as connection:
+        waiting = leaving.waits_for(connection, clearance.MAILBOX)
+        known = {each.id: each.key for each in users.every(connection)} if waiting else {}
+        stale = rest.stale(connection, context.config, {known[number] for number in waiting}, now) if waiting else {}
+    if fresh := [number for number in waiting if known[number] not in stale]:
+        with context.db.write() as connection:
+            leaving.look_again(connection, fresh, clearance.MAILBOX, now)
+    with context.db.read() as connection:
+        due = leaving.next_due(connection)
+        held = standstill.of(connection)
+    if held is not None and due is not None:
+        with context.db.write() as connection:
+            outbox.hold_new(connection)
+    return due is not None and due <= now
 
-    Args:
-        spread: from 0 to 1.
-    """
-    doubled = FIRST_DELAY * (1 << min(attempts - 1, 12))
-    return min(doubled, LONGEST_DELAY) * (0.8 + 0.4 * spread)
+
+@dataclass(slots=True)
+class _Lane:
+    """The mail of one route: ``waiting`` to be handed over, ``out`` on its way. ``fault``: nothing leaves here now."""
+
+    route: str
+    waiting: deque[Leaving] = field(default_factory=deque)
+    out: dict[int, Leaving] = field(default_factory=dict)
+    work: Future[None] | None = None
+    fault: MailcrmError | None = None
+
+    @property
+    def full(self) -> bool:
+        """It is to be given no more mail now."""
+        return self.fault is not None or len(self.waiting) >= BATCH // 2
+
+
+class _Run:
+    """One call of ``dispatch``."""
+
+    def __init__(self, context: Context, transport: Transport, filed: Filed | None, notes: Notes) -> None:
+        self._context, self._transport, self._filed, self._notes = context, transport, filed, notes
+        self._lanes: dict[str, _Lane] = {}
+        self._turn = threading.Event()
+        self._lock = threading.Lock()
+        self._keeping = threading.Lock()
+        self._renewed = context.clock()
+        self._mine: dict[
+            int, int
+        ] = {}  # id -> attempts, of what is claimed; also of what ended since the leases were renewed
+        with context.db.read() as connection:
+            known = users.every(connection)
+        self._keys = {each.id: each.key for each in known}
+        self._routes = {each.id: route_of(context.config, each.key, each.email) for each in known}
+        self.refused = 0
+        self.delayed = 0
+        self.reason: str | None = None
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(_LANES, thread_name_prefix="mail-out") as pool:
+            try:
+                while True:
+                    self._turn.clear()
+                    more = self._fill()
+                    for lane in self._lanes.values():
+                        if lane.waiting and lane.work is None and lane.fault is None:
+                            lane.work = pool.submit(self._serve, lane)
+                    working = [lane for lane in self._lanes.values() if lane.work is not None]
+                    if not working and not more:
+                        return
+                    if working and not more:
+                        self._turn.wait(_LOOK)
+                    for lane in working:
+                        if lane.work is not None and lane.work.done():
+                            work, lane.work = lane.work, None
+                            work.result()
+                    self._keep()
+            except BaseException:
+                for lane in self._lanes.values():
+                    lane.waiting.clear()  # what is not begun is claimed anew when its lease has run out
+                raise
+
+    # --- claiming ---
+
+    def _fill(self) -> bool:
+        """Claim a batch for lanes that have room; whether there may be more."""
+        only, without = self._room()
+        if only is not None and not only:
+            return False
+        now = self._context.clock()
+        with self._context.db.read() as connection:
+            due = leaving.next_due(connection)
+        if due is None or due > now:
+            return False
+        with self._context.db.write() as connection:
+            mails = self._claim(connection, now, only, without)
+        for mail in mails.free:
+            self._lane(mail).waiting.append(mail)
+        for lane in self._lanes.values():
+            if lane.fault is not None and lane.waiting:
+                self._give_back(lane, lane.fault)
+        return mails.full
+
+    def _claim(
+        self, connection: Connection, now: datetime, only: Collection[int] | None, without: Collection[int]
+    ) -> _Claim:
+        """In one transaction: a batch, and what may not leave of it (SEQ-25)."""
+        if not self._context.db.is_sqlite:  # or two processes would each count without the other's batch
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        held = standstill.of(connection) is not None
+        mails = leaving.claim(connection, now, BATCH, only=only, without=without, released=held)
+        ids = [mail.id for mail in mails]
+        found = clearance.hindrances(connection, self._context.config, self._context.secret, ids, now)
+        results = [(mail, of_hindrance(mail, found[mail.id])) for mail in mails if mail.id in found]
+        if results:
+            _, failed = note(connection, self._context, results, now)
+            self.refused += failed
+            self._count(outcome for _, outcome in results)
+        free = [mail for mail in mails if mail.id not in found]
+        with self._lock:
+            self._mine |= {mail.id: mail.attempts for mail in free}
+        return _Claim(free, len(mails) == BATCH)
+
+    def _lane(self, mail: Leaving) -> _Lane:
+        route = route_of(self._context.config, self._user(mail), mail.sender)
+        return self._lanes.setdefault(route, _Lane(route))
+
+    def _user(self, mail: Leaving) -> str | None:
+        """In whose name it goes; None: it is the program's own."""
+        return None if mail.kind in OURS or mail.user_id is None else self._keys.get(mail.user_id)
+
+    def _room(self) -> tuple[Collection[int] | None, Collection[int]]:
+        """Whose mail may be claimed (None: anybody's), and whose not: that of full lanes waits where it is."""
+        full = {lane.route for lane in self._lanes.values() if lane.full}
+        if SMARTHOST in full:
+            return {number for number, route in self._routes.items() if route not in full}, ()
+        return None, {number for number, route in self._routes.items() if route in full}
+
+    # --- handing over ---
+
+    def _serve(self, lane: _Lane) -> None:
+        try:
+            self._transport.deliver(
+                lane.route, self._parcels(lane), lambda parcel, said: self._done(lane, parcel, said), self._keep
+            )
+        except MailcrmError as error:
+            self._give_back(lane, error)
+        finally:
+            self._turn.set()
+
+    def _parcels(self, lane: _Lane) -> Iterator[Parcel]:
+        """Each is looked at once more at the instant of sending: consent may have been withdrawn (SEQ-27)."""
+        while lane.waiting:
+            mail = lane.waiting.popleft()
+            if len(lane.waiting) == BATCH // 2 - 1:
+                self._turn.set()
+            self._keep()
+            if mail.id not in self._mine:
+                continue
+            lane.out[mail.id] = mail
+            outcome = self._found(lane, mail) or self._vetoed(mail) or self._hindered(mail)
+            if outcome is not None:
+                del lane.out[mail.id]
+                self._end(mail, outcome)
+                continue
+            sender = mail.sender if mail.envelope_from is None else mail.envelope_from
+            yield Parcel(mail.id, sender, mail.recipient, mail.content, self._user(mail))
+
+    def _found(self, lane: _Lane, mail: Leaving) -> Outcome | None:
+        """It was perhaps taken at an earlier try: is it in Sent?"""
+        if not mail.doubt or self._filed is None:
+            return None
+        user = self._user(mail)
+        if not self._filed.filed(lane.route, user, mail.message_id):
+            return None
+        return Sent("found in Sent: it was taken at an earlier try")
+
+    def _vetoed(self, mail: Leaving) -> Outcome | None:
+        reason = vetoed(self._context, mail) if mail.kind in AUTOMATIC else None
+        return Failed(reason, refused=True) if reason else None
+
+    def _hindered(self, mail: Leaving) -> Outcome | None:
+        context = self._context
+        with context.db.read() as connection:
+            found = clearance.said(connection, context.config, context.secret, [mail.id], context.clock())
+        return of_hindrance(mail, found[mail.id]) if mail.id in found else None
+
+    def _done(self, lane: _Lane, parcel: Parcel, said: str | MailcrmError) -> None:
+        mail = lane.out.pop(parcel.id)
+        copy = wants_copy(self._context.config, lane.route, mail, parcel.user)
+        self._end(mail, of_answer(mail, said, self._context.clock(), copy))
+
+    def _end(self, mail: Leaving, outcome: Outcome) -> None:
+        self._count([outcome])
+        self._notes.add(mail, outcome)
+
+    def _give_back(self, lane: _Lane, error: MailcrmError) -> None:
+        """Nothing leaves by this route now; who can mend it is told where that is one of us."""
+        now = self._context.clock()
+        until = now + (LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY)
+        with self._lock:
+            lane.fault = error
+            mails = [*lane.out.values(), *lane.waiting]
+            lane.out.clear()
+            lane.waiting.clear()
+        for mail in mails:
+            self._end(mail, later(mail, until, str(error)))
+        mine = {number for number, route in self._routes.items() if route == lane.route}
+        with self._context.db.write() as connection:
+            if lane.route == SMARTHOST:
+                others = self._routes.keys() - mine
+                more = leaving.put_off(connection, now, until, str(error), without=others)
+            else:
+                more = leaving.put_off(connection, now, until, str(error), only=mine)
+                for number in mine if isinstance(error, LoginFailed) else ():
+                    hold_sender(connection, number, str(error), now, None)
+        with self._lock:
+            self.delayed += more
+            self.reason = str(error)
+        log.warning("mail by %s waits: %s", lane.route, error)
+
+    # --- leases ---
+
+    def _keep(self) -> None:
+        """Renew the leases while it takes long; mails that were lost to another process are left to it."""
+        with self._keeping:
+            now = self._context.clock()
+            if now - self._renewed < LEASE / 3:
+                return
+            with self._lock:
+                mine = dict(self._mine)
+            with self._context.db.write() as connection:
+                kept = leaving.renew(connection, mine, now)
+            with self._lock:
+                for ended in mine.keys() - kept:
+                    self._mine.pop(ended, None)
+            self._renewed = now
+
+    def _count(self, outcomes: Iterable[Outcome]) -> None:
+        with self._lock:
+            for outcome in outcomes:
+                if isinstance(outcome, Later):
+                    self.delayed += 1
+                    self.reason = outcome.row.reason
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Mails that this process may hand over. ``more``: there may be others."""
+    """Mails that this process may hand over. ``full``: there may be others."""
 
-    mails: list[Claimed]
-    at: datetime
-    refused: int
-    more: bool
-
-
-def _claim(context: Context) -> _Claim | None:
-    now = context.clock()
-    with context.db.read() as connection:
-        due = outbox.next_due(connection)
-    if due is None or due > now:
-        return None
-    with context.db.write() as connection:
-        mails = outbox.claim(connection, now, BATCH)
-        cleared, refused = _cleared(connection, mails, now, now)
-    return _Claim(cleared, now, refused, len(mails) == BATCH) if mails else None
-
-
-def _cleared(
-    connection: Connection, mails: list[Claimed], claimed_at: datetime, now: datetime
-) -> tuple[list[Claimed], int]:
-    """Those that may leave now, and how many never may.
-
-    A flow's mail without its sender's consent fails here, and its run with it (SEQ-25). One whose person has answered
-    waits until flows know it.
-    """
-    refused = 0
-    found = consents.hindrances(connection, [mail.id for mail in mails if mail.kind == FLOW])
-    for mail in mails:
-        if mail.id in found:
-            reason, withdrawn = found[mail.id].reason, found[mail.id].withdrawn
-            if found[mail.id].passing:
-                outbox.unclaim(connection, [mail.id], claimed_at, now + FIRST_DELAY, reason)
-                continue
-            refused += 1
-            if outbox.failed(connection, mail.id, claimed_at, reason, withdrawn=withdrawn):
-                _settle(connection, mail, now, reason, refused=not withdrawn)
-                log.warning("mail %s to %s is not sent: %s", mail.id, mail.recipient, reason)
-    return [mail for mail in mails if mail.id not in found], refused
-
-
-def _settle(connection: Connection, mail: Claimed, now: datetime, problem: str = "", *, refused: bool = False) -> None:
-    """Tell the flow that wanted the mail, in the transaction that notes what became of it."""
-    if mail.kind == FLOW:
-        effects.settle(connection, mail.key, now, problem, refused=refused)
-        pulse.close(connection, [mail.key], now)
-
-
-def _batch(context: Context, transport: Transport, claim: _Claim) -> Dispatched:
-    """Hand over what was claimed; each result is committed before the next mail is begun."""
-    waiting = {mail.id: mail for mail in claim.mails}
-    claimed_at = claim.at
-    sent = failed = delayed = 0
-    reason: str | None = None
-    try:
-        with transport.session() as session:
-            for mail in claim.mails:
-                claimed_at = _renew(context, waiting, claimed_at)
-                if mail.id not in waiting:
-                    continue
-                may, refused = _still_cleared(context, mail, claimed_at)
-                if not may:
-                    failed += refused
-                    del waiting[mail.id]
-                    continue
-                try:
-                    answer = session.send(mail.sender, mail.recipient, mail.content)
-                except (ConfigError, LoginFailed, Unreachable):
-                    raise
-                except Temporary as error:
-                    reason, delayed = str(error), delayed + 1
-                    failed += _again(context, mail, claimed_at, str(error))
-                except Permanent as error:
-                    failed += 1
-                    with context.db.write() as connection:
-                        if outbox.failed(connection, mail.id, claimed_at, str(error)):
-                            _settle(connection, mail, context.clock(), str(error))
-                    log.warning("mail %s to %s is refused: %s", mail.id, mail.recipient, error)
-                else:
-                    sent += 1
-                    del waiting[mail.id]  # whatever becomes of the note: it is not to be given back
-                    _note_sent(context, mail, claimed_at, answer)
-                waiting.pop(mail.id, None)
-    except MailcrmError as error:
-        pause = LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY
-        reason, delayed = str(error), delayed + len(waiting)
-        log.warning("%s mails wait: %s", len(waiting), error)
-        with context.db.write() as connection:
-            outbox.unclaim(connection, list(waiting), claimed_at, context.clock() + pause, str(error))
-    return Dispatched(sent, failed, delayed, reason)
-
-
-def _note_sent(context: Context, mail: Claimed, claimed_at: datetime, answer: str) -> None:
-    """Note that the server took a mail. Without the note it would be sent again, so it is tried more than once."""
-    for left in reversed(range(_NOTES)):
-        try:
-            with context.db.write() as connection:
-                now = context.clock()
-                if outbox.sent(connection, mail.id, claimed_at, now, answer):
-                    _settle(connection, mail, now)
-        except Temporary:
-            if not left:
-                raise
-        else:
-            return
-
-
-def _still_cleared(context: Context, mail: Claimed, claimed_at: datetime) -> tuple[list[Claimed], int]:
-    """Consent is read again at the moment of sending: it may have been withdrawn since the claim (SEQ-27)."""
-    if mail.kind != FLOW:
-        return [mail], 0
-    with context.db.write() as connection:
-        return _cleared(connection, [mail], claimed_at, context.clock())
-
-
-def _again(context: Context, mail: Claimed, claimed_at: datetime, reason: str) -> int:
-    """Put off, or given up after five days; 1 if given up."""
-    now = context.clock()
-    with context.db.write() as connection:
-        if now - mail.since > OLDEST and mail.attempts >= FEWEST_TRIES:
-            problem = f"given up after {mail.attempts} tries: {reason}"
-            if outbox.failed(connection, mail.id, claimed_at, problem):
-                _settle(connection, mail, now, problem)
-            return 1
-        spread = random.random()  # noqa: S311 - against many mails coming back at one moment, not a secret
-        outbox.again(connection, mail.id, claimed_at, now + delay(mail.attempts, spread), reason)
-    return 0
-
-
-def _renew(context: Context, waiting: dict[int, Claimed], claimed_at: datetime) -> datetime:
-    """Keep the lease while a long batch goes on; mails that were lost to another process are left to it."""
-    now = context.clock()
-    if now - claimed_at < _RENEW:
-        return claimed_at
-    with context.db.write() as connection:
-        kept = outbox.renew(connection, list(waiting), claimed_at, now)
-    for lost in waiting.keys() - kept:
-        del waiting[lost]
-    return now
+    free: list[Leaving]
+    full: bool

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import FEWEST_TRIES, OLDEST, delay
+from mailcrm.app.outcomes import FEWEST_TRIES, OLDEST, delay
 from mailcrm.app.reach import FlowReach
 from mailcrm.errors import Permanent, Temporary
 from mailcrm.store import effects

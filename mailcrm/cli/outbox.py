@@ -82,7 +82,8 @@ def release(ctx: typer.Context, ids: Ids = None, every: All = False) -> None:
 
     built, wanted = context(ctx), _meant(ids, every)
     with built.db.write() as connection:
-        count = outbox.release(connection, wanted)
+        now = built.clock()
+        count = outbox.release(connection, wanted, now) if wanted else outbox.release_all(connection, now)
     _said(count, wanted, "released", "held")
 
 

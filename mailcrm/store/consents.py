@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, insert, select
 
-from mailcrm.store.db import slices
-from mailcrm.store.tables import consent, effect, enrollment, event, flow, outbox, reaction, user
+from mailcrm.store.tables import consent, flow, user
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +25,6 @@ class Consent:
     at: datetime
     by: str
     via: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hindrance:
-    """Why a mail of a flow may not leave.
-
-    Args:
-        withdrawn: its run has ended or gone on without it.
-        passing: an answer of its person is still to be taken, which may end its run.
-    """
-
-    key: str
-    reason: str
-    withdrawn: bool = False
-    passing: bool = False
 
 
 def record(
@@ -78,46 +62,12 @@ def history(connection: Connection, flow_id: int, user_id: int | None = None) ->
     return [Consent(*row) for row in rows]
 
 
-def hindrances(connection: Connection, mails: Iterable[int]) -> Mapping[int, Hindrance]:
-    """Which of these mails may not leave now, and why: of flows those whose sender's consent is not live.
-
-    Args:
-        mails: ids in the outbox, of any kind; those of no flow are never hindered.
-    """
-    found: dict[int, Hindrance] = {}
-    live = _last(consent.c.flow_id == flow.c.id, consent.c.user_id == outbox.c.user_id)
-    answered = (
-        select(1)
-        .where(reaction.c.person_id == enrollment.c.person_id, reaction.c.pending.is_(True))
-        .where(event.c.id == reaction.c.event_id, event.c.kind == "mail.replied")
-        .correlate(enrollment)
-        .exists()
-    )
-    query = (
-        select(outbox.c.id, outbox.c.key, flow.c.name, user.c.key, user.c.disabled_at, effect.c.state, live, answered)
-        .select_from(outbox)
-        .join(effect, effect.c.key == outbox.c.key, isouter=True)
-        .join(enrollment, enrollment.c.id == effect.c.enrollment_id, isouter=True)
-        .join(flow, flow.c.id == enrollment.c.flow_id, isouter=True)
-        .join(user, user.c.id == outbox.c.user_id, isouter=True)
-        .where(outbox.c.kind == "flow")
-    )
-    for piece in slices(mails):
-        for number, key, name, sender, disabled, state, granted, answers in connection.execute(
-            query.where(outbox.c.id.in_(piece))
-        ):
-            if state != "waiting":
-                found[number] = Hindrance(key, "its flow does not wait for it any more", withdrawn=True)
-            elif disabled is not None:
-                found[number] = Hindrance(key, f"{sender} is disabled")
-            elif answers:
-                found[number] = Hindrance(key, "flows are to be told of an answer first", passing=True)
-            elif not granted:
-                found[number] = Hindrance(key, f"no consent of {sender} for {name}")
-    return found
+def last(connection: Connection, flow_id: int, user_id: int) -> Consent | None:
+    """The last word of this user about this flow."""
+    return next(iter(history(connection, flow_id, user_id)), None)
 
 
 def _last(*whose: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The last word, as a subquery of a query over ``flow``, ``outbox`` or ``user``."""
+    """The last word, as a subquery of a query over ``flow`` or ``user``."""
     query = select(consent.c.granted).where(*whose).order_by(consent.c.id.desc()).limit(1)
-    return query.correlate(flow, outbox, user).scalar_subquery()
+    return query.correlate(flow, user).scalar_subquery()

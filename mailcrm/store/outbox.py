@@ -1,7 +1,7 @@
-"""Outgoing mail: stored with what caused it, claimed in batches, handed over at least once.
+"""Outgoing mail: stored with what caused it, listed, held, released, withdrawn.
 
 A row is ``pending`` until a process claims it, ``sending`` while it is handed over, then ``sent``, ``failed``, or
-``pending`` again until its next try. A claim is a lease: the rows of a process that died are claimed anew.
+``pending`` again until its next try (``store.leaving``). ``held`` ones wait for somebody, or for a reason to pass.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, case, func, insert, select, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import insert_new, slices
+from mailcrm.store.leaving import BODY, OURS, RELEASED
 from mailcrm.store.tables import outbox, outbox_body
-
-LEASE = timedelta(seconds=30)
-"""How long a claim holds. Longer than one hand-over takes; who has more to do renews it."""
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """By how much a mail server's clock may be behind ours."""
+
+ALL = "all"
+"""``held_for`` of what is held because everything is."""
 
 _TAKEN = ("sent", "sending")  # a process may die between the hand-over and its note
 _TO_OURSELVES = ("question", "digest", "notice", "test")
@@ -60,25 +61,6 @@ class NewMail:
     envelope_from: str | None = None
     copy: str | None = None
     body_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A mail that this process may hand over until its lease ends.
-
-    Args:
-        attempts: how often it was tried; this time counts.
-        since: when it was first to leave.
-    """
-
-    id: int
-    key: str
-    kind: str
-    sender: str
-    recipient: str
-    content: bytes
-    attempts: int
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,70 +117,6 @@ def put_body(connection: Connection, content: bytes, now: datetime) -> int:
     return int(connection.execute(insert(outbox_body).values(**values).returning(outbox_body.c.id)).scalar_one())
 
 
-def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
-    """Take up to ``limit`` due mails, oldest first, and those whose claim has run out. The caller commits."""
-    due = or_(
-        and_(outbox.c.state == "pending", outbox.c.due_at <= now),
-        and_(outbox.c.state == "sending", outbox.c.claimed_at < now - LEASE),
-    )
-    # SKIP LOCKED lets several processes claim side by side; SQLite has one writer and leaves the clause out.
-    chosen = select(outbox.c.id).where(due).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
-    rows = connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(chosen.with_for_update(skip_locked=True).scalar_subquery()))
-        .values(state="sending", claimed_at=now, attempts=outbox.c.attempts + 1)
-        .returning(
-            outbox.c.id,
-            outbox.c.key,
-            outbox.c.kind,
-            outbox.c.sender,
-            outbox.c.recipient,
-            case((outbox.c.body_id.is_(None), outbox.c.content), else_=_body),
-            outbox.c.attempts,
-            func.coalesce(outbox.c.scheduled_at, outbox.c.created_at),
-        )
-    )
-    return sorted((Claimed(*row) for row in rows), key=lambda mail: mail.id)
-
-
-def renew(connection: Connection, ids: Sequence[int], claimed_at: datetime, now: datetime) -> set[int]:
-    """Lengthen the lease of claimed mails. Returns the ids of those that are still ours."""
-    kept: set[int] = set()
-    for piece in slices(ids):
-        held = _held(piece, claimed_at)
-        kept |= set(
-            connection.execute(update(outbox).where(held).values(claimed_at=now).returning(outbox.c.id)).scalars()
-        )
-    return kept
-
-
-def sent(connection: Connection, mail_id: int, claimed_at: datetime, now: datetime, answer: str) -> bool:
-    """The server took the mail; ``answer`` is what it said. False if the claim was lost to another process."""
-    values = {"state": "sent", "sent_at": now, "claimed_at": None, "reason": answer}
-    return connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values)).rowcount > 0
-
-
-def again(connection: Connection, mail_id: int, claimed_at: datetime, due_at: datetime, reason: str) -> None:
-    """It failed for now: try again at ``due_at``."""
-    values = {"state": "pending", "due_at": due_at, "claimed_at": None, "reason": reason}
-    connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values))
-
-
-def unclaim(connection: Connection, ids: Sequence[int], claimed_at: datetime, due_at: datetime, reason: str) -> None:
-    """Give mails back that were not tried, since something stands in the way of them all."""
-    values = {"state": "pending", "due_at": due_at, "claimed_at": None, "reason": reason}
-    for piece in slices(ids):
-        connection.execute(
-            update(outbox).where(_held(piece, claimed_at)).values(**values, attempts=outbox.c.attempts - 1)
-        )
-
-
-def failed(connection: Connection, mail_id: int, claimed_at: datetime, reason: str, *, withdrawn: bool = False) -> bool:
-    """It is refused for good, or ``withdrawn`` by who wanted it. False if the claim was lost to another process."""
-    values = {"state": "withdrawn" if withdrawn else "failed", "claimed_at": None, "reason": reason}
-    return connection.execute(update(outbox).where(_held([mail_id], claimed_at)).values(**values)).rowcount > 0
-
-
 def returned(connection: Connection, reasons: Mapping[str, str], back: Mapping[str, datetime]) -> set[str]:
     """Mail that the server took came back. Safe to repeat. Only mail to ourselves is meant: the rest is correspondence.
 
@@ -236,19 +154,43 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> i
     None leaves before the time that it was put there for.
     """
     states = ("failed",) if ids is None else ("failed", "pending")
-    due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
-    values = {"state": "pending", "due_at": due_at, "attempts": 0, "claimed_at": None, "returned": None}
+    values = {**_let_go(now), "attempts": 0, "claimed_at": None, "returned": None}
     return _change(connection, ids, states, values)
 
 
 def hold(connection: Connection, ids: Sequence[int] | None) -> int:
     """Keep waiting mails back until they are released; None is all. Returns how many."""
-    return _change(connection, ids, ("pending",), {"state": "held"})
+    values = {"state": "held", "held_for": "hand" if ids else ALL, "release_at": None}
+    return _change(connection, ids, ("pending",), values)
 
 
-def release(connection: Connection, ids: Sequence[int] | None) -> int:
-    """Let held mails go, as soon as they are due; None is all. Returns how many."""
-    return _change(connection, ids, ("held",), {"state": "pending"})
+def release(connection: Connection, ids: Sequence[int], now: datetime) -> int:
+    """Let held mails go, as soon as they are due, also while everything is held. Returns how many."""
+    return _change(connection, ids, ("held",), {**_let_go(now), "held_for": RELEASED})
+
+
+def release_all(connection: Connection, now: datetime, *, held_for: str | None = None, user: int | None = None) -> int:
+    """Let all held mails go; those that are held for one reason, or those of one user. Returns how many."""
+    held = outbox.c.state == "held"
+    if held_for is not None:
+        held &= outbox.c.held_for == held_for
+    if user is not None:
+        held &= (outbox.c.user_id == user) & outbox.c.kind.not_in(OURS)
+    return connection.execute(update(outbox).where(held).values(**_let_go(now))).rowcount
+
+
+def hold_new(connection: Connection) -> int:
+    """While everything is held, so is what was put here since. Returns how many."""
+    waiting = (outbox.c.state == "pending") & outbox.c.held_for.is_distinct_from(RELEASED)
+    return connection.execute(update(outbox).where(waiting).values(state="held", held_for=ALL)).rowcount
+
+
+def held_until_released(connection: Connection, *, user: int | None = None) -> int:
+    """How many mails ``release_all`` would let go."""
+    held = outbox.c.state == "held"
+    if user is not None:
+        held &= (outbox.c.user_id == user) & outbox.c.kind.not_in(OURS)
+    return int(connection.execute(select(func.count()).where(held)).scalar_one())
 
 
 def listed(connection: Connection, state: str | None = None) -> list[Stored]:
@@ -277,17 +219,6 @@ def put_since(connection: Connection, user_id: int, kind: str, since: datetime) 
     return int(connection.execute(query).scalar_one())
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """When there is something to claim next: a waiting mail is due, or a claim runs out. None if nothing waits."""
-    waiting = select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")
-    claimed = select(func.min(outbox.c.claimed_at)).where(outbox.c.state == "sending")
-    due = connection.execute(waiting).scalar()
-    oldest = connection.execute(claimed).scalar()
-    freed = oldest + LEASE if oldest else None
-    return min(due, freed) if due and freed else due or freed
-
-
-_body = select(outbox_body.c.content).where(outbox_body.c.id == outbox.c.body_id).scalar_subquery()
 _stored: Select[Any] = select(
     outbox.c.id,
     outbox.c.key,
@@ -302,13 +233,13 @@ _stored: Select[Any] = select(
     outbox.c.due_at,
     outbox.c.created_at,
     outbox.c.sent_at,
-    case((outbox.c.body_id.is_(None), outbox.c.content), else_=_body),
+    BODY,
 )
 
 
-def _held(ids: Sequence[int], claimed_at: datetime) -> ColumnElement[bool]:
-    """Compare and set: another process may have taken over a claim that ran out."""
-    return and_(outbox.c.id.in_(ids), outbox.c.state == "sending", outbox.c.claimed_at == claimed_at)
+def _let_go(now: datetime) -> Mapping[str, Any]:
+    due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
+    return {"state": "pending", "held_for": None, "release_at": None, "due_at": due_at}
 
 
 def _change(

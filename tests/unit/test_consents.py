@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from mailcrm.store import consents, effects, flows, outbox, tables
 from mailcrm.store.db import Database
 from tests.sequence_house import CALL, DRAFT, MAIL, House, house
 from tests.servers import Sink
+from tests.transports import Interrupted
 
 NO = "no consent of anna for Warm"
 
@@ -24,23 +22,6 @@ NO = "no consent of anna for Warm"
 @pytest.fixture
 def home(database: Database, tmp_path: Path, sink: Sink) -> House:
     return house(database, tmp_path, sink)
-
-
-@dataclass
-class Interrupted:
-    """The smarthost, with something happening after the pick-up and before the hand-over."""
-
-    real: SmtpTransport
-    meanwhile: Callable[[], None]
-
-    @contextmanager
-    def session(self) -> Iterator[Interrupted]:
-        with self.real.session() as self.inner:
-            self.meanwhile()
-            yield self
-
-    def send(self, sender: str, recipient: str, content: bytes) -> str:
-        return self.inner.send(sender, recipient, content)
 
 
 def failed(home: House, item: Item, reason: str = NO) -> None:

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,40 +16,16 @@ import pytest
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import BATCH, Unreachable, delay, dispatch
+from mailcrm.app.dispatch import BATCH, dispatch
+from mailcrm.app.handover import Unreachable
+from mailcrm.app.outcomes import delay
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
-from mailcrm.store import outbox
+from mailcrm.store import leaving, outbox
 from mailcrm.store.db import Database
 from mailcrm.store.outbox import NewMail, Stored
 from tests.house import NOW, build
 from tests.servers.process import wait_until
-
-
-@dataclass
-class Transport:
-    """Remembers what it was given; raises what ``faults`` says for a recipient, or ``down`` on connecting."""
-
-    faults: dict[str, MailcrmError] = field(default_factory=dict)
-    down: MailcrmError | None = None
-    given: list[str] = field(default_factory=list)
-    contents: list[bytes] = field(default_factory=list)
-    sessions: int = 0
-    before: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def session(self) -> Iterator[Transport]:
-        if self.down:
-            raise self.down
-        self.sessions += 1
-        yield self
-
-    def send(self, sender: str, recipient: str, content: bytes) -> str:
-        self.before()
-        if recipient in self.faults:
-            raise self.faults[recipient]
-        self.given.append(recipient)
-        self.contents.append(content)
-        return "2.0.0 taken"
+from tests.transports import Taker
 
 
 @pytest.fixture
@@ -86,12 +62,13 @@ def states(house: Context) -> dict[str, str]:
 def test_what_is_due_is_sent_once_over_one_connection(house: Context) -> None:
     names = [f"n{number}" for number in range(BATCH + 10)]
     put(house, *names)
-    transport = Transport()
+    transport = Taker()
     assert dispatch(house, transport).sent == BATCH + 10
-    assert (sorted(transport.given), transport.sessions) == (sorted(f"{name}@firma.example" for name in names), 2)
+    assert (sorted(transport.given), len(transport.routes)) == (sorted(f"{name}@firma.example" for name in names), 1)
     assert dispatch(house, transport).sent == 0
     assert set(states(house).values()) == {"sent"}
     assert stored(house)["n0"].reason == "2.0.0 taken"
+    assert {each.content for each in transport.taken} == {b"Subject: x\r\n\r\nx\r\n"}
 
 
 def test_the_same_key_is_put_once(house: Context) -> None:
@@ -105,9 +82,9 @@ def test_one_body_serves_many_mails(house: Context) -> None:
         body = outbox.put_body(connection, b"Subject: all\r\n\r\nAll.\r\n", NOW)
         for name in ("a", "b"):
             outbox.put(connection, replace(new(name), content=b"", body_id=body), NOW)
-    transport = Transport()
+    transport = Taker()
     assert dispatch(house, transport).sent == 2
-    assert transport.contents == [b"Subject: all\r\n\r\nAll.\r\n"] * 2
+    assert [each.content for each in transport.taken] == [b"Subject: all\r\n\r\nAll.\r\n"] * 2
     assert stored(house)["a"].content == b"Subject: all\r\n\r\nAll.\r\n"
 
 
@@ -117,13 +94,13 @@ def test_one_mails_fault_does_not_concern_the_others(house: Context) -> None:
         "later@firma.example": Temporary("451 busy"),
         "never@firma.example": Permanent("550 unknown"),
     }
-    done = dispatch(house, Transport(faults))
+    done = dispatch(house, Taker(faults))
     assert (done.sent, done.failed, done.delayed, done.reason) == (2, 1, 1, "451 busy")
     assert states(house) == {"good": "sent", "later": "pending", "never": "failed", "good2": "sent"}
     later = stored(house)["later"]
     assert (later.attempts, later.reason) == (1, "451 busy")
     assert timedelta(seconds=15) < later.due_at - NOW < timedelta(seconds=25)  # at most 30 s, also where unclear
-    transport = Transport()
+    transport = Taker()
     assert dispatch(house, transport).sent == 0
     assert dispatch(at(house, timedelta(seconds=30)), transport).sent == 1
 
@@ -131,24 +108,24 @@ def test_one_mails_fault_does_not_concern_the_others(house: Context) -> None:
 @pytest.mark.parametrize("fault", [ConfigError("no [smarthost]"), LoginFailed("wrong"), Unreachable("refused")])
 def test_where_nothing_can_be_sent_mail_waits_with_the_reason(house: Context, fault: MailcrmError) -> None:
     put(house, "a", "b")
-    done = dispatch(house, Transport(down=fault))
+    done = dispatch(house, Taker(down=fault))
     assert (done.sent, done.delayed, done.reason) == (0, 2, str(fault))
     assert {(each.state, each.attempts, each.reason) for each in stored(house).values()} == {("pending", 0, str(fault))}
-    again = Transport()
+    again = Taker()
     assert dispatch(at(house, timedelta(seconds=30)), again).sent == 0  # nobody is pestered
     assert dispatch(at(house, timedelta(minutes=15)), again).sent == 2
 
 
 def test_a_connection_that_breaks_leaves_the_rest_for_later(house: Context) -> None:
     put(house, "a", "b", "c")
-    done = dispatch(house, Transport({"b@firma.example": Unreachable("gone")}))
+    done = dispatch(house, Taker({"b@firma.example": Unreachable("gone")}))
     assert (done.sent, done.delayed) == (1, 2)
     assert states(house) == {"a": "sent", "b": "pending", "c": "pending"}
 
 
 def test_after_five_days_of_trying_it_is_given_up(house: Context) -> None:
     put(house, "a", created=NOW - timedelta(days=6))
-    transport = Transport({"a@firma.example": Temporary("451 busy")})
+    transport = Taker({"a@firma.example": Temporary("451 busy")})
     now = timedelta()
     while states(house)["a"] == "pending":
         dispatch(at(house, now), transport)
@@ -173,18 +150,18 @@ def test_what_is_held_waits_until_it_is_released(house: Context) -> None:
     put(house, "a", "b")
     with house.db.write() as connection:
         assert outbox.hold(connection, None) == 2
-    assert dispatch(house, Transport()).sent == 0
+    assert dispatch(house, Taker()).sent == 0
     with house.db.write() as connection:
-        assert outbox.release(connection, [stored(house)["a"].id]) == 1
-    dispatch(house, Transport())
+        assert outbox.release(connection, [stored(house)["a"].id], NOW) == 1
+    dispatch(house, Taker())
     assert states(house) == {"a": "sent", "b": "held"}
 
 
 def test_a_dead_process_claim_runs_out(house: Context) -> None:
     put(house, "a")
     with house.db.write() as connection:
-        assert len(outbox.claim(connection, NOW, 10)) == 1
-    transport = Transport()
+        assert len(leaving.claim(connection, NOW, 10)) == 1
+    transport = Taker()
     assert dispatch(at(house, timedelta(seconds=29)), transport).sent == 0
     assert dispatch(at(house, timedelta(seconds=31)), transport).sent == 1
 
@@ -194,13 +171,13 @@ def test_a_long_batch_keeps_its_claim(house: Context) -> None:
     put(house, "a", "b", "c", "d", "e")
     clock = [NOW]
     slow = replace(house, clock=lambda: clock[0])
-    other = Transport()
+    other = Taker()
 
     def wait() -> None:
         clock[0] += timedelta(seconds=15)
         assert dispatch(slow, other).sent == 0
 
-    transport = Transport(before=wait)
+    transport = Taker(before=wait)
     assert dispatch(slow, transport).sent == 5
     assert (len(transport.given), other.given) == (5, [])
 
@@ -210,14 +187,14 @@ def test_a_claim_taken_over_is_left_alone(house: Context) -> None:
     put(house, "a", "b")
     clock = [NOW]
     slow = replace(house, clock=lambda: clock[0])
-    other = Transport()
+    other = Taker()
 
     def sleep() -> None:
         if clock[0] == NOW:
             clock[0] += timedelta(minutes=5)
             assert dispatch(slow, other).sent == 2
 
-    transport = Transport(before=sleep)
+    transport = Taker(before=sleep)
     dispatch(slow, transport)
     assert transport.given == ["a@firma.example"]  # under way when it fell asleep; b was not handed over again
     assert set(states(house).values()) == {"sent"}
@@ -226,10 +203,10 @@ def test_a_claim_taken_over_is_left_alone(house: Context) -> None:
 def test_two_processes_claim_different_mails(house: Context) -> None:
     put(house, *(f"n{number}" for number in range(20)))
     with house.db.write() as first:
-        mine = outbox.claim(first, NOW, 10)
+        mine = leaving.claim(first, NOW, 10)
         if not house.db.is_sqlite:  # SQLite has one writer at a time
             with house.db.write() as second:
-                theirs = outbox.claim(second, NOW, 20)
+                theirs = leaving.claim(second, NOW, 20)
             assert not {mail.id for mail in mine} & {mail.id for mail in theirs}
             assert len(theirs) == 10
     assert len(mine) == 10
@@ -237,19 +214,17 @@ def test_two_processes_claim_different_mails(house: Context) -> None:
 
 _WORKER = """
 import sys, pathlib
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from mailcrm.app.dispatch import dispatch
 from mailcrm.store.db import Database
 from tests.house import NOW, build
 class Slow:
-    @contextmanager
-    def session(self): yield self
-    def send(self, sender, recipient, content):
-        print(recipient, flush=True)
-        sys.stdin.readline()
-        return "ok"
+    def deliver(self, route, parcels, report, beat):
+        for parcel in parcels:
+            print(parcel.recipient, flush=True)
+            sys.stdin.readline()
+            report(parcel, "ok")
 house = build(Database(sys.argv[1]), pathlib.Path(sys.argv[2]))
 dispatch(house, Slow())
 """
@@ -267,10 +242,10 @@ def test_nothing_is_lost_when_a_process_is_killed(house: Context, tmp_path: Path
     worker.stdin.write("\n")
     worker.stdin.flush()
     assert worker.stdout.readline() == "b@firma.example\n"  # handed over, and killed before it is noted
+    wait_until(lambda: states(house) == {"a": "sent", "b": "sending", "c": "sending"}, what="the first one's commit")
     os.kill(worker.pid, signal.SIGKILL)
     worker.communicate()
-    wait_until(lambda: states(house) == {"a": "sent", "b": "sending", "c": "sending"}, what="the first one's commit")
-    transport = Transport()
+    transport = Taker()
     assert dispatch(at(house, timedelta(seconds=31)), transport).sent == 2
     assert transport.given == ["b@firma.example", "c@firma.example"]
 
@@ -292,7 +267,7 @@ def test_a_mail_that_left_is_not_sent_again_since_the_database_was_away_for_a_mo
     def leave() -> None:
         away[0] = True
 
-    transport = Transport(before=leave)
+    transport = Taker(before=leave)
     monkeypatch.setattr(house.db, "write", flickers)
     assert dispatch(house, transport).sent == 2
     assert dispatch(at(house, timedelta(hours=1)), transport).sent == 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -21,23 +20,13 @@ from mailcrm.app.receive import receive
 from mailcrm.config import Parsing
 from mailcrm.core.model import Arrival, Batch, Cursor, FolderRole, Message, Reading, Unreadable
 from mailcrm.mail.read import read
-from mailcrm.store import choices, outbox, tables
+from mailcrm.store import choices, leaving, outbox, tables
 from mailcrm.store.db import Database
 from mailcrm.store.outbox import Stored
 from tests.house import NOW, batch, build, mail
+from tests.transports import Taker
 
 HEAD = "text/rfc822-headers"
-
-
-class Taker:
-    """A smarthost that takes everything."""
-
-    @contextmanager
-    def session(self) -> Iterator[Taker]:
-        yield self
-
-    def send(self, sender: str, recipient: str, content: bytes) -> str:
-        return "2.0.0 taken"
 
 
 @pytest.fixture
@@ -152,7 +141,7 @@ def test_a_mail_whose_sender_died_before_noting_it_has_failed_too(house: Context
     with house.db.write() as connection:
         outbox.returned(connection, {stored.message_id: "x"}, {stored.message_id: NOW})
         outbox.retry(connection, [stored.id], NOW)
-        assert outbox.claim(connection, NOW, 1)
+        assert leaving.claim(connection, NOW, 1)
     by_imap(house, report(head_of(stored)))
     assert question(house).state == "failed"
 

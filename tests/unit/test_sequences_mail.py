@@ -126,7 +126,7 @@ def test_a_step_that_is_not_due_is_not_sent_early(home: House, sink: Sink) -> No
         from mailcrm.store import outbox
 
         assert outbox.hold(connection, [waiting.id]) == 1
-        assert outbox.release(connection, [waiting.id]) == 1
+        assert outbox.release(connection, [waiting.id], home.now) == 1
         assert outbox.retry(connection, [waiting.id], home.now) == 1
     home.work()
     assert sink.mails == []

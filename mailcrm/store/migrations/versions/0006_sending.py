@@ -184,10 +184,22 @@ def upgrade() -> None:
         "UPDATE outbox SET (flow_id, person_id) = (SELECT e.flow_id, e.person_id FROM effect"
         " JOIN enrollment e ON e.id = effect.enrollment_id WHERE effect.key = outbox.key) WHERE kind = 'flow'"
     )
-    for name, where in (("release_at", "release_at IS NOT NULL"), ("domain_sent_at", "domain IS NOT NULL")):
-        columns = ["domain", "sent_at"] if name == "domain_sent_at" else [name]
-        partial = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)}
-        op.create_index(f"ix_outbox_{name}", "outbox", columns, unique=False, **partial)
+    op.create_index(
+        "ix_outbox_release_at",
+        "outbox",
+        ["release_at"],
+        unique=False,
+        sqlite_where=sa.text("release_at IS NOT NULL"),
+        postgresql_where=sa.text("release_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_outbox_domain_sent_at",
+        "outbox",
+        ["domain", "sent_at"],
+        unique=False,
+        sqlite_where=sa.text("domain IS NOT NULL"),
+        postgresql_where=sa.text("domain IS NOT NULL"),
+    )
     op.create_index(
         "ix_outbox_returned",
         "outbox",

@@ -1,0 +1,81 @@
+"""Notes what became of mail, many in one commit, a few hundredths of a second late at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from queue import Empty, SimpleQueue
+from types import TracebackType
+
+from mailcrm.app.context import Context
+from mailcrm.app.outcomes import Outcome, note
+from mailcrm.errors import Temporary
+from mailcrm.store.leaving import Leaving
+
+_LATE = 0.05  # seconds
+_MOST = 200
+_TRIES = 3
+
+
+class Notes:
+    """A thread that notes results; leaving the block waits for the last one.
+
+    ``sent``, ``failed``: how many of each were noted.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._queue: SimpleQueue[tuple[Leaving, Outcome] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="mail-notes")
+        self._fault: Exception | None = None
+        self.sent = 0
+        self.failed = 0
+
+    def __enter__(self) -> Notes:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if self._fault is not None and error is None:
+            raise self._fault
+
+    def add(self, mail: Leaving, outcome: Outcome) -> None:
+        """Have a result noted. Raises what noting an earlier one failed by: then nothing more is to be sent."""
+        if self._fault is not None:
+            raise self._fault
+        self._queue.put((mail, outcome))
+
+    def _run(self) -> None:
+        more = True
+        while more and (first := self._queue.get()) is not None:
+            group, until = [first], time.monotonic() + _LATE
+            while len(group) < _MOST:
+                try:
+                    item = self._queue.get(timeout=max(until - time.monotonic(), 0))
+                except Empty:
+                    break
+                if item is None:
+                    more = False
+                    break
+                group.append(item)
+            self._write(group)
+
+    def _write(self, group: list[tuple[Leaving, Outcome]]) -> None:
+        """Without the note a mail would be sent again, so it is tried more than once."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._context.db.write() as connection:
+                    sent, failed = note(connection, self._context, group, self._context.clock())
+            except Exception as error:  # noqa: BLE001 - raised by whoever adds the next one, or at the end
+                if not left or not isinstance(error, Temporary):
+                    self._fault = error
+                    return
+            else:
+                self.sent += sent
+                self.failed += failed
+                self._context.changed()  # flows go on
+                return
