@@ -8,10 +8,11 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from mailcrm.app import ask, choose
+from mailcrm.app import ask, choose, consent_by_mail
 from mailcrm.app.context import Context
 from mailcrm.core import linking
 from mailcrm.core.choices import answer_reference, is_question
+from mailcrm.core.consent_mail import consent_reference, is_consent_mail
 from mailcrm.core.model import Arrival, Batch, FolderRole, Message, Reading
 from mailcrm.store import messages
 from mailcrm.store.mailboxes import DROP_BOX
@@ -28,13 +29,18 @@ def by_mail(
     Returns:
         True if it has been dealt with and is not to be stored.
     """
-    if is_question(message, context.secret):
+    if is_question(message, context.secret) or is_consent_mail(message, context.secret):
         return True
     reference = answer_reference(message, context.secret)
-    if reference is None or _has_outsider(context, message):
+    matter = consent_reference(message, context.secret) if reference is None else None
+    if (reference is None and matter is None) or _has_outsider(context, message):
         return False
     via = _way(context, batch)
-    if via is not None:
+    if via is not None and matter is not None:
+        consent_by_mail.answer(
+            connection, context, matter, message, reading, via=via, mailbox_key=batch.mailbox, now=now
+        )
+    if via is not None and reference is not None:
         choose.answer_by_mail(
             connection, context, reference, message, reading, via=via, mailbox_key=batch.mailbox, now=now
         )

@@ -75,10 +75,10 @@ def notify(context: Context, connection: Connection, question: Question, reason:
         return False
     language = questions.language(user.language, user.time_zone)
     letter = questions.notice_mail(_localised(question, user), page_of(context, question), reason, language)
-    sender = _sender(context.config, user)
+    sender = our_address(context.config, user)
     message_id = question_id(context.secret, question.id, question.nonce, domain_of(sender), label=reason)
     user_id = _user_id(connection, question.user or "")
-    mail = _mail(f"notice:{reason}:{question.id}", "notice", user_id, message_id, sender, user, letter, now)
+    mail = mail_to(f"notice:{reason}:{question.id}", "notice", user_id, message_id, sender, user, letter, now)
     return outbox.put(connection, mail, now) is not None
 
 
@@ -96,10 +96,10 @@ def tell_unreadable_forward(connection: Connection, context: Context, message: M
     if outbox.put_since(connection, user_id, "notice", now - timedelta(days=1)) >= NOTICES_A_DAY:
         return False
     letter = questions.forward_mail(message.subject, questions.language(user.language, user.time_zone))
-    sender = _sender(context.config, user)
+    sender = our_address(context.config, user)
     seed = f"{user_id} {message.message_id} {message.date} {message.subject}"
     name = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
-    mail = _mail(f"forward:{name}", "notice", user_id, f"f.{name}@{domain_of(sender)}", sender, user, letter, now)
+    mail = mail_to(f"forward:{name}", "notice", user_id, f"f.{name}@{domain_of(sender)}", sender, user, letter, now)
     return outbox.put(connection, mail, now) is not None
 
 
@@ -135,27 +135,27 @@ def question_key(choice_id: int) -> str:
 
 
 def _question(context: Context, user_id: int, user: User, question: Question, now: datetime) -> NewMail:
-    sender = _sender(context.config, user)
+    sender = our_address(context.config, user)
     language = questions.language(user.language, user.time_zone)
     ways = _ways(context.config, question.user or "", page_of(context, question))
     letter = questions.question_mail(_localised(question, user), user.name, ways, language)
     message_id = question_id(context.secret, question.id, question.nonce, domain_of(sender))
-    return _mail(question_key(question.id), "question", user_id, message_id, sender, user, letter, now)
+    return mail_to(question_key(question.id), "question", user_id, message_id, sender, user, letter, now)
 
 
 def _digest(context: Context, user_id: int, user: User, asked: Sequence[Question], now: datetime) -> NewMail:
-    sender = _sender(context.config, user)
+    sender = our_address(context.config, user)
     pages = [(_localised(question, user), page_of(context, question)) for question in asked]
     letter = questions.digest_mail(pages, user.name, questions.language(user.language, user.time_zone))
     ids = [question.id for question in asked]
     message_id = digest_id(context.secret, user_id, ids, domain_of(sender))
-    return _mail(f"digest:{user_id}:{ids[0]}", "digest", user_id, message_id, sender, user, letter, now)
+    return mail_to(f"digest:{user_id}:{ids[0]}", "digest", user_id, message_id, sender, user, letter, now)
 
 
-def _mail(
+def mail_to(
     key: str, kind: str, user_id: int | None, message_id: str, sender: str, user: User, letter: Letter, now: datetime
 ) -> NewMail:
-    """The message as it goes out. It says what it is (RFC 3834), so that nothing answers it by itself."""
+    """A mail to one of ours as it goes out. It says what it is (RFC 3834), so that nothing answers it by itself."""
     message = EmailMessage(policy=SMTP)
     headers = {
         "From": f"mailcrm <{sender}>",
@@ -177,7 +177,7 @@ def _mail(
     return NewMail(key, kind, user_id, message_id, sender, user.email, letter.subject, ids + bytes(message))
 
 
-def _sender(config: Config, user: User) -> str:
+def our_address(config: Config, user: User) -> str:
     """The drop-box, so that a reply reaches us; without one the rep himself: his reply is found in his Sent."""
     return drop_box(config) or user.email
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -12,8 +11,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.ask import notify, question_key
 from mailcrm.app.context import Context
-from mailcrm.core.addresses import domain_of
-from mailcrm.core.authres import dmarc_passed
+from mailcrm.app.proof import proven
 from mailcrm.core.choices import Answer, AnswerReference, deal_of_folder, read_answer, read_digest
 from mailcrm.core.model import REPLIES, Message, Reading
 from mailcrm.core.questions import Candidate, Question
@@ -91,7 +89,7 @@ def answer_by_mail(
     if sender is None or any(question.user != sender for question in asked):
         log.warning("an answer to choice %s did not come from whom it was asked of", reference.choices)
         return 0
-    if not _proven(context, message, sender, via, mailbox_key):
+    if not proven(context, message, sender, via, mailbox_key):
         log.warning("an answer to choice %s lacks the DMARC pass that linking.authserv_id asks for", reference.choices)
         notify(context, connection, asked[0], "unproven", now)
         return 0
@@ -175,18 +173,6 @@ def _open_choice(
     if question.user is None:
         return question, mailbox.people[0] if len(mailbox.people) == 1 else mailbox_key
     return (question, question.user) if question.user in mailbox.people else None
-
-
-def _proven(context: Context, message: Message, sender: str, via: str, mailbox_key: str | None) -> bool:
-    """Whether the mail is from whom its From says."""
-    mailbox = context.config.mailboxes.get(mailbox_key or "")
-    if via == "sent" and mailbox is not None and sender in mailbox.people:
-        return True
-    linking = context.config.linking
-    if not linking.authserv_id or not linking.require_dmarc:
-        return True
-    fields: Sequence[str] = message.headers.get("authentication-results", ())
-    return message.from_ is not None and dmarc_passed(fields, linking.authserv_id, domain_of(message.from_.email))
 
 
 def _take(

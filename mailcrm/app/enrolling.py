@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from mailcrm.app import machine, sequences
+from mailcrm.app import consent_by_mail, machine, sequences
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
 from mailcrm.core.definitions import ActivityStep
@@ -45,7 +45,7 @@ class Enrolled:
 
 
 def enroll(context: Context, actor: Actor, name: str, chosen: Sequence[Item]) -> Enrolled:
-    """Put deals or leads into a sequence, all or none.
+    """Put deals or leads into a sequence, all or none. Others in whose name it sends are asked for consent by mail.
 
     Raises:
         NotFound: no such sequence, deal or lead.
@@ -63,6 +63,8 @@ def enroll(context: Context, actor: Actor, name: str, chosen: Sequence[Item]) ->
         subjects = subjects_of(connection, stored, wanted)
         entered = machine.enter(context, connection, stored.id, list(subjects.values()), by=actor.source, at=now)
         warnings = _warnings(connection, context, stored, subjects)
+        if actor.user is not None:  # the operator asks when he wants to: `mailcrm consent ask`
+            consent_by_mail.ask_lacking(connection, context, stored, actor)
     context.changed()
     found = dict(zip(subjects, entered, strict=True))
     inside = tuple(item for item, each in found.items() if each.enrollment is not None)

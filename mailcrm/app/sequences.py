@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from mailcrm.app import flow_files, machine
+from mailcrm.app import consent_by_mail, flow_files, machine
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan, item_of
@@ -85,6 +85,8 @@ def apply(context: Context, actor: Actor, plan: Plan) -> int:
             flows.activate(connection, number, now)
         context.flows.publish(connection, now)
     context.changed()
+    if actor.user is not None:
+        consent_by_mail.ask(context, actor, plan.definition.name)  # of others in whose name it sends
     return number
 
 

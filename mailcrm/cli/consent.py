@@ -35,6 +35,18 @@ def revoke(ctx: typer.Context, flow: FlowName, user: User = None) -> None:
         tell(f"there is no consent for {flow} to withdraw")
 
 
+@app.command()
+def ask(ctx: typer.Context, flow: FlowName, user: User = None, as_json: Json = False) -> None:
+    """Ask by mail those in whose name a flow would send without consent; a reply answers. Prints who was asked now."""
+    from mailcrm.app import consent_by_mail
+
+    at = desk(ctx)
+    asked = consent_by_mail.ask(at.context, at.actor, flow, user)
+    emit([{"user": key} for key in asked], as_json, ["user"])
+    if not asked:
+        tell(f"nobody is to be asked about {flow}: all consent, or were asked and have not answered yet")
+
+
 @app.command("list")
 def list_(ctx: typer.Context, flow: FlowName, user: User = None, as_json: Json = False) -> None:
     """List all that was said about a flow, the newest first: the first line of a user counts."""

@@ -127,7 +127,7 @@ def read_answer(text: str, numbers: Sequence[int]) -> Answer | None:
         numbers: the numbers that were offered, without 0.
     """
     found: set[Answer] = set()
-    for line in _own_lines(text):
+    for line in own_lines(text):
         answer, clear = _line(line, numbers)
         if not clear and (not found or _takes_back(line)):
             return None
@@ -144,7 +144,7 @@ def read_digest(text: str, numbers: Sequence[Sequence[int]]) -> DigestAnswer:
         numbers: for each question, in the order of the letters, the numbers that were offered.
     """
     found: dict[int, set[Answer | None]] = {}
-    for line in _own_lines(text):
+    for line in own_lines(text):
         match = _LETTERED.fullmatch(line)
         position = LETTERS.find(match[1].upper()) if match else -1
         if match and 0 <= position < len(numbers):
@@ -212,7 +212,7 @@ def _takes_back(line: str) -> bool:
     return any(match[0].casefold() in _SECOND_THOUGHT for match in _WORD.finditer(line))
 
 
-def _own_lines(text: str) -> list[str]:
+def own_lines(text: str) -> list[str]:
     """The lines that the rep wrote himself."""
     own: list[str] = []
     for line in text.splitlines():
