@@ -80,7 +80,9 @@ class Worker:
             listener.start()
             while not stopping.is_set():
                 self._look(started)
-                if self._bell.wait(min(self._look_at.values()) - time.monotonic()):
+                # One that is under way rings when it ends, if it is to be looked at again.
+                idle = [at for name, at in self._look_at.items() if name not in self._busy]
+                if self._bell.wait(min(idle, default=time.monotonic() + _PAUSE) - time.monotonic()):
                     self._look_at = dict.fromkeys(self._look_at, 0.0)
         finally:
             deaf.set()

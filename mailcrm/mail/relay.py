@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from mailcrm.app.context import Context
@@ -23,7 +25,35 @@ from mailcrm.mail.readers import Readers
 from mailcrm.mail.relay_desk import Desk
 from mailcrm.mail.relay_door import Door
 
+_APART = 0.1  # seconds
+
 log = logging.getLogger("mailcrm")
+
+
+class Calls:
+    """Passes calls on, but not more than one in ``_APART``: the last of many is made late, the first at once.
+
+    What is rung for by each of hundreds of mails a second would be busy with being rung for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        self._loop, self._call = loop, call
+        self._made_at = 0.0
+        self._waiting = False
+
+    def make(self) -> None:
+        """From any thread."""
+        with suppress(RuntimeError):  # the loop is closed: the program ends
+            self._loop.call_soon_threadsafe(self._plan)
+
+    def _plan(self) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self._loop.call_at(self._made_at + _APART, self._make)
+
+    def _make(self) -> None:
+        self._waiting, self._made_at = False, self._loop.time()
+        self._call()
 
 
 class RelayRole:
@@ -46,9 +76,11 @@ class RelayRole:
 
     async def open(self) -> None:
         """Begin to listen, if there is a section ``[relay]``. Raises ConfigError: it can't be done so."""
-        context, relay = self._context, self._context.config.relay
+        relay = self._context.config.relay
         if relay is None:
             return
+        calls = Calls(asyncio.get_running_loop(), self._context.changed)
+        context = replace(self._context, changed=calls.make)
         rules = relay_server.rules(relay, context.config.path, context.clock, socket.gethostname() or "mailcrm")
         self._desk = Desk(
             partial(submit, context), partial(link, context, self._read), partial(link_rest, context, self._read)
