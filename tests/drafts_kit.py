@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -60,7 +61,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.dialer = Dialer(self.home.context.config, timeout=10)
-        self.keeper = DraftKeeper(self.home.context, self.dialer)
+        self.keeper = DraftKeeper(self.home.context, self.dialer, timedelta(0))
 
     # --- the program ---
 

@@ -12,7 +12,7 @@ from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.linker import Linked
 from mailcrm.core import drafts as core
-from mailcrm.core.drafts import Evidence, Sought
+from mailcrm.core.drafts import Evidence, Found, Sought
 from mailcrm.core.model import Batch, Direction
 from mailcrm.errors import Refused
 from mailcrm.store import drafts, effects, pulse, users, written
@@ -72,9 +72,10 @@ def fulfil(connection: Connection, context: Context, batch: Batch, linked: Seque
     _in_pulse_alone(connection, in_drafts, by_hand, writers, now)
 
 
-def sought(connection: Connection, some: Sequence[Draft]) -> list[Sought]:
-    """These drafts as ``core.drafts`` looks for them."""
-    contents = drafts.contents(connection, [each.id for each in some])
+def sought(connection: Connection, some: Sequence[Draft], mails: Iterable[Found]) -> list[Sought]:
+    """These drafts as ``core.drafts`` looks for them among the mails; the thread only where the recipient is right."""
+    recipients = {address for mail in mails for address in mail.recipients}
+    heads = drafts.heads(connection, [each.id for each in some if each.recipient in recipients])
     return [
         Sought(
             token=each.token,
@@ -82,7 +83,7 @@ def sought(connection: Connection, some: Sequence[Draft]) -> list[Sought]:
             recipient=each.recipient,
             subject=each.subject,
             placed_at=each.placed_at or each.created_at,
-            thread=core.thread_of(contents[each.id], each.token),
+            thread=core.thread_of(heads[each.id], each.token) if each.id in heads else frozenset(),
             missing_since=each.missing_since,
         )
         for each in some
@@ -180,7 +181,7 @@ def _recognised(
         his = [each for each in lying if each.user_id == user]
         sent_by_him = [each for each in mails if writers[each.id] == user]
         signs = [core.found(each.item.message, each.item.at) for each in sent_by_him]
-        for number, match in core.assign(sought(connection, his), signs).items():
+        for number, match in core.assign(sought(connection, his, signs), signs).items():
             mail = sent_by_him[match.index]
             used.add(mail.id)
             sent(connection, his[number], mail.item.at, match.evidence, now)

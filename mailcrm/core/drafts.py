@@ -99,7 +99,11 @@ def marked(content: bytes, token: str, message_id: str) -> bytes:
 
 
 def thread_of(content: bytes, token: str) -> frozenset[str]:
-    """The Message-IDs of the thread that a draft of ours goes on with, out of ``marked``'s References."""
+    """The Message-IDs of the thread that a draft of ours goes on with, out of ``marked``'s References.
+
+    Args:
+        content: may be cut off after its fields.
+    """
     fields = BytesHeaderParser(policy=policy.compat32).parsebytes(content)
     named = str(fields.get("References", "")).split()
     return frozenset(each.strip("<>") for each in named if not each.startswith(f"<d.{token}@"))

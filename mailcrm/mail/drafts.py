@@ -27,23 +27,34 @@ LOOK = timedelta(minutes=30)
 """Between two looks into a Drafts folder in which a draft of ours lies."""
 GONE = timedelta(hours=24)
 """After which a draft that is not in Drafts any more, nor in Sent, was deleted."""
+VAIN = timedelta(seconds=10)
+"""Between two looks at the notes for drafts that nobody waits for any more."""
 PAUSE = timedelta(minutes=15)
 """After a visit that failed."""
 log = logging.getLogger(__name__)
 
 
 class DraftKeeper:
-    """Looks after the drafts of mailboxes. For each mailbox one process at a time may ``tend``: that which owns it."""
+    """Looks after the drafts of mailboxes. For each mailbox one process at a time may ``tend``: that which owns it.
 
-    def __init__(self, context: Context, dialer: Dialer) -> None:
+    Args:
+        every: see ``VAIN``; that look takes longer the more drafts there are, and the first one is made at once.
+    """
+
+    def __init__(self, context: Context, dialer: Dialer, every: timedelta = VAIN) -> None:
         self._context = context
         self._dialer = dialer
+        self._every = every
+        self._next = context.clock()
 
     def busy(self) -> frozenset[str]:
         """The mailboxes in which there is something to do now. Raises Temporary: the database is away."""
-        configured = self._context.config.mailboxes
+        configured, now = self._context.config.mailboxes, self._context.clock()
         with self._context.db.read() as connection:
-            keys = drafts.busy(connection, self._context.clock())
+            keys = drafts.due(connection, now)
+            if now >= self._next:
+                keys |= drafts.vain(connection)
+                self._next = now + self._every
             asleep = {each.key for each in mailboxes.every(connection) if each.state == "paused"} if keys else set()
         return frozenset(key for key in keys - asleep if key in configured and configured[key].host)
 
@@ -144,9 +155,9 @@ class _Visit:
         if not some:
             return {}
         places = [index for index in range(len(lying)) if index not in taken]
+        signs = [lying[index].signs for index in places]
         with self.context.db.read() as connection:
-            sought = app.sought(connection, some)
-        given = core.assign(sought, [lying[index].signs for index in places])
+            given = core.assign(app.sought(connection, some, signs), signs)
         return {number: Match(places[match.index], match.evidence) for number, match in given.items()}
 
     def _without_sent(self, absent: list[Draft]) -> list[Draft]:
@@ -173,8 +184,7 @@ class _Visit:
         where = (self.folder.folder.name, self.uidvalidity, self.lying[self.known[draft.id].index].uid)
         with self.context.db.write() as connection:
             if draft.state == "wanted":  # placed by a visit that did not live to note it
-                [content] = drafts.contents(connection, [draft.id]).values()
-                digest = digest_of(content, self.context.config.parsing)
+                digest = digest_of(drafts.content(connection, draft.id), self.context.config.parsing)
                 drafts.placed(connection, draft.id, where, digest, self.now, self.now + LOOK)
                 self.done += 1
             else:
@@ -193,7 +203,7 @@ class _Visit:
         with self.context.db.write() as connection:
             if not drafts.begin(connection, draft.id, self.now + PAUSE):
                 return
-            [content] = drafts.contents(connection, [draft.id]).values()
+            content = drafts.content(connection, draft.id)
         where = self.folder.place(content)
         if where is None:
             where = self._just_placed(draft)

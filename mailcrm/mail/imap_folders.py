@@ -96,12 +96,18 @@ def list_folders(talk: Talk) -> list[Folder]:
     return sorted(unique.values(), key=lambda f: (f.role is not FolderRole.INBOX, f.name.casefold()))
 
 
+def best(folders: Sequence[Folder], role: FolderRole) -> Folder | None:
+    """The folder for something: that which the server names, else by its well-known name."""
+    usable = [folder for folder in folders if folder.role is role and folder.selectable]
+    return min(usable, key=lambda folder: (not folder.special, len(folder.name)), default=None)
+
+
 def chosen(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
     """The folders to read, in the order of a first pass: Sent first, so that whom we wrote to is known.
 
     All personal folders but Trash, Drafts and Junk, then the mailbox's ``include`` and ``exclude`` patterns. A pattern
-    of ``include`` reaches one of those three only if it begins with its name. Where one folder holds all mail (Gmail),
-    that one alone, unless ``include`` names others.
+    of ``include`` reaches Trash or Junk only if it begins with its name, and Drafts, which hold no mail yet, never.
+    Where one folder holds all mail (Gmail), that one alone, unless ``include`` names others.
     """
     usable = [f for f in folders if f.selectable]
     skipped = [f for f in folders if f.role in _SKIPPED]
@@ -126,6 +132,8 @@ def _reaching(folder: Folder, skipped: Iterable[Folder], patterns: Iterable[str]
     root = _skipped_by(folder, skipped)
     if root is None:
         return list(patterns)
+    if root.role is FolderRole.DRAFTS:
+        return []
     names = {_folded(root.name), _folded(root.name, root.delimiter)}
     return [each for each in patterns if any(re.split(r"[*?]", _folded(each))[0].startswith(name) for name in names)]
 

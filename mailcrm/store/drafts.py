@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, and_, or_, select, update
+from sqlalchemy import Connection, LargeBinary, Select, and_, func, or_, select, update
 
 from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import draft, effect, mailbox
 
 State = Literal["wanted", "placed", "missing", "sent", "skipped", "withdrawing", "withdrawn"]
 OPEN: Final = ("wanted", "placed", "missing")
+_HEAD: Final = 16_384  # bytes: 20 References of the longest kind, and all other fields
 _WAITED_FOR = ("pending", "running", "waiting")  # states of an effect that nobody has settled
 
 
@@ -88,18 +89,15 @@ def put(connection: Connection, new: NewDraft, now: datetime) -> None:
     connection.execute(insert_new(connection, draft, ["effect_key"]).values(**values))
 
 
-def busy(connection: Connection, now: datetime) -> set[str]:
-    """Keys of the mailboxes in which there is something to do: place, look after, take back."""
-    query = (
-        select(mailbox.c.key)
-        .distinct()
-        .select_from(draft)
-        .join(mailbox, mailbox.c.id == draft.c.mailbox_id)
-        .join(effect, effect.c.key == draft.c.effect_key, isouter=True)
-        .where(draft.c.due_at.is_not(None))
-        .where(or_(draft.c.due_at <= now, and_(draft.c.state.in_(OPEN), _over)))
-    )
-    return set(connection.scalars(query))
+def due(connection: Connection, now: datetime) -> set[str]:
+    """Keys of the mailboxes in which a draft is to be placed, looked after or tidied."""
+    return set(connection.scalars(_MAILBOXES.where(draft.c.due_at <= now)))
+
+
+def vain(connection: Connection) -> set[str]:
+    """Keys of the mailboxes in which a draft lies, or is to lie, for which nobody waits any more. Reads all of them."""
+    query = _MAILBOXES.join(effect, effect.c.key == draft.c.effect_key, isouter=True)
+    return set(connection.scalars(query.where(draft.c.due_at.is_not(None), draft.c.state.in_(OPEN), _over)))
 
 
 def of_mailbox(connection: Connection, key: str, now: datetime) -> list[Draft]:
@@ -116,9 +114,14 @@ def of_users(connection: Connection, users: Collection[int]) -> list[Draft]:
     return [each for row in connection.execute(query.order_by(draft.c.id)) if (each := Draft(*row)).wanted]
 
 
-def contents(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
-    """The letters as they were or are to be placed."""
-    query = select(draft.c.id, draft.c.content)
+def content(connection: Connection, number: int) -> bytes:
+    """The letter as it is to be placed."""
+    return bytes(connection.execute(select(draft.c.content).where(draft.c.id == number)).scalar_one())
+
+
+def heads(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """The beginnings of the letters as they were or are to be placed, in which their fields stand."""
+    query = select(draft.c.id, func.substr(draft.c.content, 1, _HEAD, type_=LargeBinary).label("content"))
     return {
         row.id: bytes(row.content)
         for piece in slices(numbers)
@@ -206,6 +209,7 @@ def closed(connection: Connection, number: int, state: State, reason: str) -> No
     connection.execute(update(draft).where(draft.c.id == number).values(**values))
 
 
+_MAILBOXES = select(mailbox.c.key).distinct().select_from(draft).join(mailbox, mailbox.c.id == draft.c.mailbox_id)
 _over = or_(effect.c.key.is_(None), effect.c.state.not_in(_WAITED_FOR))
 _DRAFTS: Select[Any] = select(
     draft.c.id,

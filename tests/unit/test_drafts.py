@@ -37,11 +37,11 @@ def asked(home: House) -> tuple[Any, Any]:
     item = home.deal()
     home.enroll(item)
     with home.context.db.write() as connection:
-        assert stored.busy(connection, home.now) == {"anna"}
+        assert stored.due(connection, home.now) == {"anna"}
         [row] = connection.execute(select(draft)).all()
         assert stored.begin(connection, row.id, home.now + timedelta(minutes=15))
         stored.placed(connection, row.id, ("Drafts", 1, 1), "d", home.now, home.now + timedelta(minutes=30))
-        assert stored.busy(connection, home.now) == set()
+        assert stored.due(connection, home.now) == set()
     home.pass_(hours=1)
     return item, row
 
@@ -91,8 +91,8 @@ def test_a_mail_in_sent_that_bears_a_mark_completes_the_step_as_of_then(home: Ho
     with home.context.db.read() as connection:
         [now] = connection.execute(select(draft)).all()
         assert (now.state, now.reason) == ("sent", f"known by {by}")
-        assert stored.busy(connection, home.now) == set()
-        assert stored.busy(connection, home.now + drafts.TIDY) == {"anna"}  # what may be left of it in Drafts
+        assert stored.due(connection, home.now) == set()
+        assert stored.due(connection, home.now + drafts.TIDY) == {"anna"}  # what may be left of it in Drafts
 
 
 def test_to_whomever_he_sends_it_in_the_end(home: House) -> None:

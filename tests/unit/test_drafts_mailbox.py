@@ -231,7 +231,7 @@ def test_only_our_own_draft_is_expunged(desk: Office) -> None:
 
 def test_a_plain_server_keeps_what_is_taken_back_as_deleted(desk: Office) -> None:
     # no LITERAL+, no APPENDUID asked for, no UID EXPUNGE: a plain EXPUNGE would take along what is not ours
-    desk.keeper = DraftKeeper(desk.home.context, Plain(desk.home.context.config))
+    desk.keeper = DraftKeeper(desk.home.context, Plain(desk.home.context.config), timedelta(0))
     desk.asked()
     drafts.done(desk.home.context, desk.home.anna, desk.home.pulse()[0].id)
     desk.tend()
