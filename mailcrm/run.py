@@ -21,16 +21,16 @@ from mailcrm.app.start import start
 from mailcrm.errors import ConfigError
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
-from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_intake import Content
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
 from mailcrm.mail.readers import Readers
+from mailcrm.mail.sent_copy import SETTLE, SentLook
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.store import mailboxes
 from mailcrm.store.ownership import Ownership
 from mailcrm.supervise import Supervisor
-from mailcrm.sync import first_look
+from mailcrm.sync import first_look, keepers
 from mailcrm.web import app as web
 
 ROLES = ("watch", "worker", "relay", "web")
@@ -138,7 +138,7 @@ class Program:
                 self._ownership,
                 look=partial(self._look, dialer),
                 offer=ChoiceFolders(self._context, dialer).offer,
-                drafts=DraftKeeper(self._context, dialer),
+                drafts=keepers(self._context, dialer, SETTLE),
             )
             supervise = partial(self._supervisor.run, self._stopping)
             found += [self._thread("watch", self._watcher.run), self._thread("mailboxes", supervise)]
@@ -173,7 +173,11 @@ class Program:
         from mailcrm.engine.worker import Worker  # here, for a process without this role does without DBOS
 
         transport = SmtpTransport(self._context.config)
-        Worker(self._context, transport, self._bell, self._faults).run(self._stopping)
+        filed = SentLook(self._context, Dialer(self._context.config))
+        try:
+            Worker(self._context, transport, self._bell, self._faults, filed=filed).run(self._stopping)
+        finally:
+            transport.close()
 
     # --- listening ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TypeAlias
 
@@ -19,7 +19,9 @@ from mailcrm.mail import imap_sync
 from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_session import Dialer
+from mailcrm.mail.keepers import Keepers
 from mailcrm.mail.readers import Readers
+from mailcrm.mail.sent_copy import SentCopies
 from mailcrm.store import mailboxes
 from mailcrm.store.ownership import Ownership
 
@@ -72,7 +74,7 @@ class Syncer:
         counts = imap_sync.sync(
             key, mailbox, self._dialer, intake, self._readers, self._context.blobs, since=since, progress=progress
         )
-        DraftKeeper(self._context, self._dialer).tend(key)
+        keepers(self._context, self._dialer).tend(key)
         return counts
 
     def _configured(self, key: str) -> Mailbox:
@@ -98,13 +100,22 @@ class Syncer:
         self.close()
 
 
-def tend_drafts(context: Context) -> tuple[int, list[str]]:
-    """Look after the drafts in every mailbox where it is due and that no other process reads.
+def keepers(context: Context, dialer: Dialer, settle: timedelta = timedelta()) -> Keepers:
+    """All who look after mailboxes beside the reading.
+
+    Args:
+        settle: how long a copy of sent mail is waited for before it is put there.
+    """
+    return Keepers(DraftKeeper(context, dialer), SentCopies(context, dialer, settle))
+
+
+def tend_mailboxes(context: Context) -> tuple[int, list[str]]:
+    """Look after drafts and copies of sent mail in every mailbox where it is due and that no other process reads.
 
     Returns:
         How many were placed, ended or taken back, and why some were not.
     """
-    keeper = DraftKeeper(context, Dialer(context.config))
+    keeper = keepers(context, Dialer(context.config))
     done = 0
     faults = []
     ownership = Ownership(context.db, context.config.data / "locks")

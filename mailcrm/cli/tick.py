@@ -22,25 +22,29 @@ def tick(
     from dataclasses import asdict
 
     from mailcrm.app.work import Worked, work
+    from mailcrm.mail.imap_session import Dialer
+    from mailcrm.mail.sent_copy import SentLook
     from mailcrm.mail.smtp_out import SmtpTransport
-    from mailcrm.sync import tend_drafts
+    from mailcrm.sync import tend_mailboxes
 
     built = context(ctx)
     transport = SmtpTransport(built.config)
+    filed = SentLook(built, Dialer(built.config))
     done = asdict(Worked()) | {"drafts": 0}
     faults: list[str] = []
     tended = -1
     while tended:
-        last = work(built, transport)
+        last = work(built, transport, filed)
         for name in _COUNTED:
             done[name] += getattr(last, name)
         done["delayed"], done["reason"] = last.delayed, last.reason
         if last.is_idle:
-            tended, failed = tend_drafts(built)
+            transport.close()
+            tended, failed = tend_mailboxes(built)
             done["drafts"] += tended
             faults += failed
     emit_one(done, as_json)
     for each in faults:
-        say(f"drafts wait: {each}")
+        say(f"a mailbox waits: {each}")
     if last.reason:
         say(f"{last.delayed} mails wait: {last.reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ from mailcrm.core.model import FolderRole, Message
 from mailcrm.mail.counting import Counting
 from mailcrm.mail.imap_answers import Unclear, Value, expand
 from mailcrm.mail.imap_faults import Declined
-from mailcrm.mail.imap_folders import Folder, list_folders
+from mailcrm.mail.imap_folders import Folder, best, list_folders
 from mailcrm.mail.imap_listing import Fetched, headers
 from mailcrm.mail.imap_talk import Opened, Talk
 from mailcrm.mail.imap_writing import append, create, remove, select
@@ -56,7 +56,7 @@ class DraftsFolder:
 
     def sent(self) -> list[Lying]:
         """What was sent lately; nothing where there is no Sent folder."""
-        folder = _best(self._folders, FolderRole.SENT)
+        folder = best(self._folders, FolderRole.SENT)
         if folder is None:
             return []
         try:
@@ -120,7 +120,7 @@ class DraftsFolder:
         return [Lying(uid, core.found(message, message.date or at)) for uid, message, at in read if message]
 
     def _find(self) -> Folder | None:
-        return _best(self._folders, FolderRole.DRAFTS)
+        return best(self._folders, FolderRole.DRAFTS)
 
     def _make(self) -> Folder:
         """Make the folder: by the name that the server keeps for it, else by the usual one. Raises Declined."""
@@ -142,12 +142,6 @@ def digest_of(raw: bytes, limits: Parsing) -> str | None:
     """See ``core.drafts.digest_of``; None: it can't be read."""
     message = _read(raw, limits)
     return core.digest_of(message) if message else None
-
-
-def _best(folders: Sequence[Folder], role: FolderRole) -> Folder | None:
-    """The folder for something: that which the server names, else by its well-known name."""
-    usable = [folder for folder in folders if folder.role is role and folder.selectable]
-    return min(usable, key=lambda folder: (not folder.special, len(folder.name)), default=None)
 
 
 def _live(found: Mapping[int, Fetched]) -> list[int]:

@@ -43,8 +43,8 @@ def by_run(connection: Connection, number: int) -> list[Written]:
 
 
 def of_flows(connection: Connection, message_ids: Iterable[str]) -> set[str]:
-    """Those of these Message-IDs that are of mail that a flow sent by itself."""
-    query = select(outbox.c.message_id).where(outbox.c.kind == "flow")
+    """Those of these Message-IDs that are of mail that went by itself: a flow's, or a program's for one."""
+    query = select(outbox.c.message_id).where(outbox.c.kind.in_(("flow", "auto")))
     found: set[str] = set()
     for piece in slices(message_ids):
         found |= set(connection.execute(query.where(outbox.c.message_id.in_(piece))).scalars())
