@@ -65,6 +65,9 @@ def check(config: Config, source: str) -> None:
     for key, mailbox in config.mailboxes.items():
         _span(mailbox.backfill_since, f"mailboxes.{key}.backfill_since", source)
         _span(mailbox.poll, f"mailboxes.{key}.poll", source)
+    for key, most in msgspec.structs.asdict(config.limits).items():
+        if most is not None and most < 1:
+            raise ConfigError(f"{source}: limits.{key} must be 1 or more; leave it out for no limit")
     returns = config.returns
     for name in ("gone", "full", "full_within", "away"):
         _span(getattr(returns, name), f"returns.{name}", source)

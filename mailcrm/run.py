@@ -13,6 +13,7 @@ from functools import partial
 
 import uvicorn
 
+from mailcrm.app import holding
 from mailcrm.app.ask import drop_box
 from mailcrm.app.context import Context
 from mailcrm.app.intake import StoreIntake
@@ -25,6 +26,7 @@ from mailcrm.mail.imap_intake import Content
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
 from mailcrm.mail.readers import Readers
+from mailcrm.mail.relay import RelayRole
 from mailcrm.mail.sent_copy import SETTLE, SentLook
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.store import mailboxes
@@ -95,6 +97,7 @@ class Program:
             loop.add_signal_handler(number, stopped.set)
         threads = self._threads()
         lmtp = await self._lmtp()
+        relay = await self._relay()
         server: uvicorn.Server | None = None
         if "web" in self._roles:
             server, thread = self._web()
@@ -112,6 +115,7 @@ class Program:
                 self._watcher.stop()
             if server:
                 server.should_exit = True
+            await relay.close(_GRACE)
             if lmtp:
                 lmtp.close()
                 with suppress(TimeoutError):  # a client that stays connected holds nobody up
@@ -172,6 +176,8 @@ class Program:
     def _work(self) -> None:
         from mailcrm.engine.worker import Worker  # here, for a process without this role does without DBOS
 
+        if held := holding.look(self._context):
+            log.warning("everything is held: %s; %s", held.reason, holding.MEND)
         transport = SmtpTransport(self._context.config)
         filed = SentLook(self._context, Dialer(self._context.config))
         try:
@@ -194,6 +200,12 @@ class Program:
         log.info("LMTP on %s:%s", *server.sockets[0].getsockname()[:2])
         return server
 
+    async def _relay(self) -> RelayRole:
+        role = RelayRole(self._context, self._readers)
+        if "relay" in self._roles:
+            await role.open()
+        return role
+
     def _read(self, raw: bytes, mail_from: str) -> Content:
         return self._readers.read_many([raw], [mail_from])[0]
 
@@ -204,7 +216,7 @@ class Program:
             web.create(self._context, self._wake, self._health),
             log_config=None,
             access_log=False,
-            lifespan="off",
+            lifespan="on",  # at its end, openings that wait are stored
             server_header=False,
             timeout_graceful_shutdown=5,
         )

@@ -52,6 +52,8 @@ COMMANDS = {
     "workflow": ("workflow", "Workflows and rules: what becomes of persons when something happens."),
     "template": ("template", "Templates of letters: list, show, apply, remove, preview, send-to-me."),
     "outbox": ("outbox", "Outgoing mail: list, show, retry, hold, release."),
+    "suppression": ("suppression", "Addresses that get no automatic mail: list, add, remove."),
+    "permission": ("permission", "Recipients' permission to be written to: list, grant, withdraw."),
     "event": ("event", "Events: their kinds, and emitting one."),
     "plugin": ("plugin", "Plugins: list, new, test."),
     "erase": ("erase", "Erase a person, and remember not to store him again."),

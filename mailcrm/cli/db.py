@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailcrm.app import backup as verbs
-from mailcrm.app import erasing
+from mailcrm.app import erasing, holding
 from mailcrm.cli.context import context, invocation
 from mailcrm.cli.options import Yes
 from mailcrm.cli.output import confirm, say
@@ -58,7 +58,9 @@ def restore(
         with restored.db.write() as connection:
             unwanted.put_back(connection, erased)
         count = erasing.obey(restored)
+        waiting = holding.hold_all(restored, f"restored from {file.name}", flows=True)
     finally:
         restored.db.close()
     if count:
         say(f"{count} person(s) who were erased since were erased again")
+    say(f"flows and {waiting} mails are held, since what is due has perhaps been done; {holding.MEND}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailcrm.app.handover import SMARTHOST
@@ -26,7 +26,7 @@ from mailcrm.mail.imap_folders import chosen, list_folders
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.main import load_plugins
-from mailcrm.store import mailboxes, snapshot
+from mailcrm.store import mailboxes, sender_holds, snapshot, standstill
 from mailcrm.store.db import Database
 
 _SECONDS = 15.0
@@ -105,6 +105,8 @@ def _database(config: Config) -> Iterator[Finding]:
         with database.read() as connection:
             connection.execute(text("SELECT 1"))
             states = mailboxes.every(connection) if database.engine.dialect.has_table(connection, "mailbox") else []
+            made = database.engine.dialect.has_table(connection, "sender_hold")
+            held = list(_held(connection)) if made else []
     except (MailcrmError, SQLAlchemyError) as error:
         reason = str(error).strip().splitlines()[0]
         yield Finding("database", "fault", f"{reason}; see the key database, and that its server runs")
@@ -116,11 +118,22 @@ def _database(config: Config) -> Iterator[Finding]:
         yield Finding("database", "fault", f"others may read {file}, and it holds mail; `chmod 600 {file}`")
     else:
         yield Finding("database", "ok", "SQLite" if database.is_sqlite else "PostgreSQL")
+    yield from held
     for state in states:
         if state.state in ("paused", "waiting"):
             because = f" ({state.reason})" if state.reason else ""
             mend = f"`mailcrm mailbox resume {state.key}`"
             yield Finding(f"mailbox {state.key}", "fault", f"is {state.state}{because}, so it is not read; {mend}")
+
+
+def _held(connection: Connection) -> Iterator[Finding]:
+    """What stands still until somebody releases it."""
+    if everything := standstill.of(connection):
+        mend = "`mailcrm outbox release`, after a look at `mailcrm outbox list`"
+        yield Finding("outbox", "fault", f"everything is held: {everything.reason}; {mend}")
+    for each in sender_holds.every(connection, datetime.now(UTC)):
+        mend = f"mend that, then `mailcrm outbox release --sender {each.user}`"
+        yield Finding("outbox", "fault", f"the mail of {each.user} is held: {each.reason}; {mend}")
 
 
 def _name(config: Config) -> Iterator[Finding]:

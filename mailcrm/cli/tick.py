@@ -21,6 +21,7 @@ def tick(
     """Do everything that is due at ``--now`` once, then exit: questions, flows, outgoing mail, plugins."""
     from dataclasses import asdict
 
+    from mailcrm.app import holding
     from mailcrm.app.work import Worked, work
     from mailcrm.mail.imap_session import Dialer
     from mailcrm.mail.sent_copy import SentLook
@@ -28,6 +29,8 @@ def tick(
     from mailcrm.sync import tend_mailboxes
 
     built = context(ctx)
+    if held := holding.look(built):
+        say(f"everything is held: {held.reason}; {holding.MEND}")
     transport = SmtpTransport(built.config)
     filed = SentLook(built, Dialer(built.config))
     done = asdict(Worked()) | {"drafts": 0}

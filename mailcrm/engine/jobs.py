@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import dispatch
@@ -17,7 +19,7 @@ from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
 from mailcrm.app.tracking import judge_due
-from mailcrm.store import claims, effects, events, leaving, tracks
+from mailcrm.store import claims, effects, events, leaving, standstill, tracks
 
 _LOOK = 0.1  # seconds: another process can't call
 _CALLED = 0.5  # seconds: it can (store.wake), but a call may be lost
@@ -55,7 +57,7 @@ def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> 
 
 def _flows_due(context: Context) -> bool:
     with context.db.read() as connection:
-        return any(claims.pending(connection, context.clock()))
+        return any(claims.pending(connection, context.clock())) and not _stands(connection)
 
 
 def _flows(context: Context) -> bool:
@@ -68,7 +70,13 @@ def _flows(context: Context) -> bool:
 
 def _actions_due(context: Context) -> bool:
     with context.db.read() as connection:
-        return _past(effects.next_due(connection), context)
+        return _past(effects.next_due(connection), context) and not _stands(connection)
+
+
+def _stands(connection: Connection) -> bool:
+    """Flows stand still (``app.holding``)."""
+    held = standstill.of(connection)
+    return held is not None and held.flows
 
 
 def _actions(context: Context) -> bool:

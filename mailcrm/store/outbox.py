@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, func, insert, select, update
 
 from mailcrm.errors import NotFound
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.db import Database, insert_new, slices
 from mailcrm.store.leaving import BODY, OURS, RELEASED
 from mailcrm.store.tables import outbox, outbox_body
 
@@ -185,14 +185,6 @@ def hold_new(connection: Connection) -> int:
     return connection.execute(update(outbox).where(waiting).values(state="held", held_for=ALL)).rowcount
 
 
-def held_until_released(connection: Connection, *, user: int | None = None) -> int:
-    """How many mails ``release_all`` would let go."""
-    held = outbox.c.state == "held"
-    if user is not None:
-        held &= (outbox.c.user_id == user) & outbox.c.kind.not_in(OURS)
-    return int(connection.execute(select(func.count()).where(held)).scalar_one())
-
-
 def listed(connection: Connection, state: str | None = None) -> list[Stored]:
     """All mails, or those in one state, oldest first."""
     query = _stored.order_by(outbox.c.id)
@@ -211,6 +203,12 @@ def get(connection: Connection, mail_id: int) -> Stored:
 def counts(connection: Connection) -> Mapping[str, int]:
     """How many mails there are in each state."""
     return {row[0]: row[1] for row in connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))}
+
+
+def counts_in(database: Database, state: str) -> int:
+    """How many mails there are in one state."""
+    with database.read() as connection:
+        return counts(connection).get(state, 0)
 
 
 def put_since(connection: Connection, user_id: int, kind: str, since: datetime) -> int:
