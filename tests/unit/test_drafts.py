@@ -1,7 +1,9 @@
-"""What completes a draft step when mail is taken in, what must not, and who is reminded; on both databases."""
+"""What completes a draft step when mail is taken in, what must not, and who is reminded; the SQL on both databases."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,23 @@ ANNA = "Anna Nowak <anna@firma.example>"
 CAME_IN: dict[str, tuple[str, ...]] = {"received": ("from evil.example by mx.firma.example; …",)}
 
 
-@pytest.fixture
-def home(database: Database, tmp_path: Path) -> House:
+def open_house(database: Database, folder: Path) -> House:
     server = {"host": "127.0.0.1", "port": 1, "tls": "none", "login": "anna", "password": "pw"}
     boxes = {**SETTINGS["mailboxes"], "anna": {"user": "anna", **server}, "jan": {"user": "jan", **server}}
-    return house(database, tmp_path, mailboxes=boxes)
+    return house(database, folder, mailboxes=boxes)
+
+
+@pytest.fixture
+def home(tmp_path: Path, migrated_sqlite: Path) -> Iterator[House]:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield open_house(database, tmp_path)
+    database.close()
+
+
+@pytest.fixture
+def each_home(database: Database, tmp_path: Path) -> House:
+    """On either database."""
+    return open_house(database, tmp_path)
 
 
 def asked(home: House) -> tuple[Any, Any]:
@@ -79,7 +93,8 @@ def written(home: House, row: Any, *, sender: str = ANNA, by: str = "header", **
 
 
 @pytest.mark.parametrize("by", ["header", "message id", "reference", "thread"])
-def test_a_mail_in_sent_that_bears_a_mark_completes_the_step_as_of_then(home: House, by: str) -> None:
+def test_a_mail_in_sent_that_bears_a_mark_completes_the_step_as_of_then(each_home: House, by: str) -> None:
+    home = each_home
     # SEQ-11, A18
     item, row = asked(home)
     home.pass_(minutes=50)
@@ -183,7 +198,8 @@ def test_one_mail_completes_one_draft(home: House) -> None:
     assert home.status(item, "Second") is Status.IN_PROGRESS
 
 
-def test_who_does_not_send_it_is_reminded_again(home: House) -> None:
+def test_who_does_not_send_it_is_reminded_again(each_home: House) -> None:
+    home = each_home
     # SEQ-16
     asked(home)
     due = home.pulse()[0].due_at

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.config import Parsing
@@ -147,6 +147,7 @@ def test_the_marks_survive_being_written_and_read(references: tuple[str, ...]) -
     assert read.text.strip() == "Dzień dobry"
 
 
+@settings(max_examples=30)
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), min_size=1, max_size=200))
 def test_a_copy_that_says_the_same_is_untouched(text: str) -> None:
     read = parse(placed(text), Counting(), Parsing())
