@@ -6,6 +6,7 @@ import asyncio
 import base64
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from mailcrm.errors import MailcrmError
 from mailcrm.mail.relay_door import Door, Patience
 from mailcrm.mail.relay_server import RelayServer, rules
 from mailcrm.mail.relay_session import RelaySession, Rules
+from tests.program import COMMAND, Program
 
 ANNA = Login(1, "anna", "anna@firma.example", frozenset({"anna@firma.example", "a.nowak@firma.example"}))
 PASSWORD = "correct horse"
@@ -173,4 +175,23 @@ class Client:
         self.close()
 
 
-__all__ = ["ANNA", "AUTH", "EWA", "HEAD", "MAIL", "PASSWORD", "QUICK", "Client", "RelaySession", "Relayed", "relay"]
+def set_password(program: Program, user: str, password: str) -> None:
+    """As the operator does: by standard input."""
+    command = [*COMMAND, "--config", str(program.file), "user", "password", user]
+    subprocess.run(command, input=password + "\n", text=True, check=True, capture_output=True, timeout=60)
+
+
+__all__ = [
+    "ANNA",
+    "AUTH",
+    "EWA",
+    "HEAD",
+    "MAIL",
+    "PASSWORD",
+    "QUICK",
+    "Client",
+    "RelaySession",
+    "Relayed",
+    "relay",
+    "set_password",
+]
