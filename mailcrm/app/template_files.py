@@ -14,8 +14,8 @@ from mailcrm.errors import Refused
 from mailcrm.store.blobs import Blobs
 from mailcrm.store.templates import Picture, StoredTemplate
 
-MOST_PICTURES, LARGEST, LARGEST_TOGETHER = 20, 1_000_000, 2_000_000
-"""How many, and their bytes: a mail is a third larger, and servers refuse what is too large."""
+MOST_PICTURES, LARGEST, LARGEST_TOGETHER = 20, 500_000, 1_000_000
+"""How many, and their bytes: each mail holds them, a third larger, and waits in the outbox with them."""
 
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),

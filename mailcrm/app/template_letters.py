@@ -72,13 +72,15 @@ def subject_of(connection: Connection, person: int | None, deal: int | None, lea
 
 
 def _letter(context: Context, connection: Connection, writer: StoredUser, name: str, about: Subject | None) -> Letter:
-    found = writing.stored_template(context.blobs, templates.find(connection, name).new)
+    new = templates.find(connection, name).new
+    found = writing.stored_template(context.blobs, new)
     rep, parts = _rep(context, writer), (found.subject, found.body, found.html or "")
     values = variables.of(connection, about or Subject(None), rep, rep.signature, *parts)
     values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
     if about is None:
         values = variables.samples(*parts) | values
-    return render(found.subject or "-", found.body, values, rep.signature, found.html, found.images)
+    signature = "" if new.purpose == "call" else rep.signature
+    return render(found.subject or new.name, found.body, values, signature, found.html, found.images)
 
 
 def _rep(context: Context, writer: StoredUser) -> User:

@@ -108,12 +108,15 @@ def remove(context: Context, actor: Actor, name: str) -> None:
 
 
 def used_by(connection: Connection, name: str) -> list[StoredFlow]:
-    """The flows that use a template: in their current version, or in an older one that somebody still walks."""
+    """The flows that use a template: in their current version, or in an older one that somebody still walks.
+
+    A sequence is always walked in its current one.
+    """
     current = {stored.id: (stored, text) for stored, text in flows.current(connection, tuple(FlowKind))}
     texts = list(current.values())
     for number, version in flows.walked(connection):
         stored, _ = current.get(number, (None, ""))
-        if stored is not None and stored.version != version:
+        if stored is not None and stored.version != version and stored.kind is not FlowKind.SEQUENCE:
             texts.append((stored, flows.text(connection, number, version)))
     return list({stored.id: stored for stored, text in texts if name in templates_in(tomllib.loads(text))}.values())
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from base64 import encodebytes
+from binascii import b2a_qp
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import policy
 from email.charset import QP, Charset
 from email.header import Header, decode_header, make_header
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.parser import BytesParser
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 
-from mailcrm.core.letters import Letter
+from mailcrm.core.letters import Image, Letter
 from mailcrm.errors import Refused
 
 _LONGEST_NAME = 120
-_LONGEST_LINE = 998  # bytes, without CRLF (RFC 5322, 2.1.1)
+_LINE = 57  # bytes that a line of base64 holds
 _REFERENCES = 20  # ids: the first of the thread and the last of these (RFC 5322, 3.6.4, sets no limit; servers do)
 _ID = re.compile(r"[!-;=?-~]{1,250}")
+_TYPE = re.compile(r"image/[a-z]{1,20}")
+_ODD = re.compile(r"[^A-Za-z0-9._-]")
+# Not ASCII, a CR or LF alone, NUL, more than 998 bytes on a line (RFC 5322, 2.1.1).
+_UNLAWFUL = re.compile(rb"[\x80-\xff\x00]|\r(?!\n)|(?<!\r)\n|[^\r\n]{999}")
 _URL = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,900}")
 
 
@@ -71,13 +78,14 @@ def compose(letter: Letter, envelope: Envelope) -> bytes:
         Refused: it can't be written so that it is read as it is meant.
     """
     headers = _headers(letter, envelope)
-    top = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    content = b""
-    if top.isascii() and letter.subject.isprintable():
-        content = top.encode("ascii") + bytes(_body(letter, envelope.message_id))
-    if not content or not _is_as_meant(content, headers, letter, envelope):
-        raise Refused(f"the mail to {envelope.recipient} can't be written safely; mend its subject, names or address")
-    return content
+    if not letter.subject.isprintable() or not all(value.isascii() for value in headers.values()):
+        raise _unsafe(envelope)
+    # Pictures can't be read as anything else: the beginning of each is enough to see how the mail is read.
+    probe = replace(letter, images=tuple(replace(each, content=each.content[:_LINE]) for each in letter.images))
+    content = _written(probe, headers, envelope.message_id)
+    if not _is_as_meant(content, headers, probe, envelope):
+        raise _unsafe(envelope)
+    return content if probe == letter else _written(letter, headers, envelope.message_id)
 
 
 def document(html: str) -> str:
@@ -109,31 +117,45 @@ def _headers(letter: Letter, envelope: Envelope) -> dict[str, str]:
     return headers
 
 
-def _body(letter: Letter, message_id: str) -> EmailMessage:
-    """The parts, without the headers of the whole."""
-    body = EmailMessage(policy=policy.SMTP)
-    body.set_content(letter.text, cte="quoted-printable")
-    if letter.html is None:
-        return body
-    body.add_alternative(document(letter.html), subtype="html", cte="quoted-printable")
-    *_, page = body.iter_parts()
-    assert isinstance(page, EmailMessage), "it was made so above"
-    for image in letter.images:
-        kind, _, subtype = image.type.partition("/")
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", image.name.rpartition("/")[2])[-60:]
-        page.add_related(
-            image.content, kind, subtype, cid=f"<{image.cid}>", filename=name, disposition="inline", cte="base64"
-        )
-    if letter.images:
-        page.set_param("type", "text/html")  # RFC 2387, 3.1
-    for part in body.walk():
-        del part["MIME-Version"]
-        if part.is_multipart():
-            # Never in a part: "=_" is not quoted-printable, and "_" not base64.
-            depth = "related" if part is page else "alternative"
-            part.set_boundary(f"=_{hashlib.sha256(f'{depth}:{message_id}'.encode()).hexdigest()[:40]}")
-    body["MIME-Version"] = "1.0"
-    return body
+def _written(letter: Letter, headers: Mapping[str, str], message_id: str) -> bytes:
+    part = _text("plain", letter.text)
+    if letter.html is not None:
+        page = _text("html", document(letter.html))
+        if letter.images:
+            kind = 'related; type="text/html"'  # RFC 2387, 3.1
+            page = _multipart(kind, f"related:{message_id}", [page, *map(_picture, letter.images)])
+        part = _multipart("alternative", f"alternative:{message_id}", [part, page])
+    top = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "MIME-Version": "1.0"}.items())
+    return top.encode("ascii") + part
+
+
+def _text(kind: str, text: str) -> bytes:
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return head.encode() + b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)
+
+
+def _picture(image: Image) -> bytes:
+    if not _TYPE.fullmatch(image.type) or not _ID.fullmatch(image.cid):
+        raise Refused(f"the picture {image.name!r:.100} has no proper type or id; apply its template again")
+    name = _ODD.sub("-", image.name.rpartition("/")[2])[-60:]
+    head = (
+        f"Content-Type: {image.type}\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <{image.cid}>\r\n"
+        f'Content-Disposition: inline; filename="{name}"\r\n\r\n'
+    )
+    return head.encode("ascii") + _base64(image.content)
+
+
+@lru_cache(32)
+def _base64(content: bytes) -> bytes:
+    return encodebytes(content).replace(b"\n", b"\r\n")
+
+
+def _multipart(kind: str, of: str, parts: Sequence[bytes]) -> bytes:
+    """``of`` makes the boundary, which no part holds: "=_" is not quoted-printable, and "_" not base64."""
+    boundary = f"=_{hashlib.sha256(of.encode()).hexdigest()[:40]}".encode()
+    inner = b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts)
+    head = f"Content-Type: multipart/{kind};\r\n".encode()
+    return b'%s boundary="%s"\r\n\r\n%s--%s--\r\n' % (head, boundary, inner, boundary)
 
 
 def _mailbox(name: str, address: str) -> str:
@@ -153,10 +175,14 @@ def _words(text: str, used: int) -> str:
     return Header(text, _UTF8, header_name="Subject").encode(linesep="\r\n")
 
 
-def _is_as_meant(content: bytes, headers: dict[str, str], letter: Letter, envelope: Envelope) -> bool:
+def _unsafe(envelope: Envelope) -> Refused:
+    return Refused(f"the mail to {envelope.recipient} can't be written safely; mend its subject, names or address")
+
+
+def _is_as_meant(content: bytes, headers: Mapping[str, str], letter: Letter, envelope: Envelope) -> bool:
     read = BytesParser(policy=policy.compat32).parsebytes(content)
     parts = list(read.walk())
-    if any(part.defects for part in parts) or not _is_plain(content):
+    if any(part.defects for part in parts) or _UNLAWFUL.search(content):
         return False
     subject = str(make_header(decode_header(str(read["Subject"]).replace("\r\n", ""))))
     addresses = [parseaddr(str(read[name]))[1] for name in ("From", "To")]
@@ -168,15 +194,7 @@ def _is_as_meant(content: bytes, headers: dict[str, str], letter: Letter, envelo
     )
 
 
-def _is_plain(content: bytes) -> bool:
-    """Seven-bit, no bare CR or LF, no line too long."""
-    lines = content.split(b"\r\n")
-    return content.isascii() and all(
-        len(line) <= _LONGEST_LINE and b"\n" not in line and b"\r" not in line and b"\0" not in line for line in lines
-    )
-
-
-def _names(headers: dict[str, str], letter: Letter) -> Iterator[list[str]]:
+def _names(headers: Mapping[str, str], letter: Letter) -> Iterator[list[str]]:
     """The headers of the whole and of its parts, as they are to be found."""
     text = ["Content-Transfer-Encoding", "Content-Type"]
     if letter.html is None:

@@ -14,6 +14,9 @@ from mailcrm.errors import Refused
 LONGEST = 100_000
 """Characters of a template, and bytes of what it becomes."""
 
+MOST_TAGS = 5_000
+"""Of HTML: reading it takes time by the square of their nesting."""
+
 
 class BadTemplate(Refused):
     """A template that can't be used; the text says why and where."""
@@ -138,7 +141,10 @@ def _filled(template: str, variables: Mapping[str, Any], what: str, *, html: boo
 
 def _rich(html: str, variables: Mapping[str, Any], images: Sequence[Image]) -> str:
     cids = {image.name: image.cid for image in images}
-    return _plain(rich.cleaned(_plain(_filled(html, variables, "html", html=True)), cids)).strip()
+    page = _plain(_filled(html, variables, "html", html=True))
+    if page.count("<") > MOST_TAGS:
+        raise BadTemplate(f"the html has more than {MOST_TAGS} tags; shorten it")
+    return _plain(rich.cleaned(page, cids)).strip()
 
 
 def _same(text: str) -> str:

@@ -7,10 +7,9 @@ address.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from html import escape, unescape
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from mailcrm.core import html_text
@@ -34,11 +33,13 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("td", "th"), frozenset({"colspan", "rowspan", "width", "valign", "bgcolor"})),
 }
 _EMPTIED = frozenset({"script", "style", "title", "template", "noscript", "iframe", "object", "svg", "math", "select"})
+_WHOLE = ("html", "head", "body", "meta")
 _LINKS = ("https", "http", "mailto", "tel")
 _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):")
 _ADDRESS = re.compile(r"(https?://[^\s<>\"]{1,2000}[^\s<>\".,;:!?')\]}])")
 _ANCHOR = re.compile(r'<a((?: [a-z]+="[^"]*")*)>(.*?)</a>', re.DOTALL)
 _PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
+_GIVEN = re.compile(r"""([^\s"'<>/=]{1,60})(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""")
 _VALUE = re.compile(r' ([a-z]+)="([^"]*)"')
 
 
@@ -53,13 +54,19 @@ def cleaned(html: str, cids: Mapping[str, str]) -> str:
 
 def pictures(html: str) -> list[str]:
     """The names of the pictures beside the definition that some HTML shows, each once; it may be a template."""
-    found = _Reader(html)
-    return list(dict.fromkeys(src for src in found.sources if _SCHEME.match(src) is None and "{" not in src))
+    sources = (value for tag, given in _written(html) if tag == "img" for name, value in given if name == "src")
+    return list(dict.fromkeys(src for src in sources if not _scheme(src) and "{" not in src))
 
 
 def left_out(html: str) -> list[str]:
     """What an author wrote that is not sent, in words, each once; it may be a template."""
-    return list(dict.fromkeys(_Reader(html).left_out))
+    found: dict[str, None] = {}
+    for tag, given in _written(html):
+        if tag in _TAGS:
+            found |= dict.fromkeys(each for name, value in given for each in _not_sent(tag, name, value))
+        elif tag not in _WHOLE:
+            found[f"<{tag}>"] = None
+    return list(found)
 
 
 def text_of(html: str) -> str:
@@ -99,7 +106,7 @@ def _cleaner(cids: Mapping[str, str]) -> nh3.Cleaner:
 def _attribute(cids: Mapping[str, str], _tag: str, name: str, value: str) -> str | None:
     if name == "style":
         return shown(value)[0] or None
-    scheme = (_SCHEME.match(value) or ("", ""))[1].lower()
+    scheme = _scheme(value)
     if name == "src":
         return f"cid:{cids[value]}" if value in cids else value if scheme == "https" else None
     if name == "href":
@@ -119,31 +126,26 @@ def _values(attributes: str) -> dict[str, str]:
     return dict(_VALUE.findall(attributes))
 
 
-class _Reader(HTMLParser):
-    """What stands in HTML as its author wrote it."""
+def _written(html: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The tags that an author wrote, each with its attributes."""
+    for tag in html_text.TAG.finditer(html):
+        if tag[2] and not tag[1]:
+            given = ((name.lower(), unescape(one or two or three)) for name, one, two, three in _GIVEN.findall(tag[3]))
+            yield tag[2].lower(), list(given)
 
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.sources: list[str] = []
-        self.left_out: list[str] = []
-        self.feed(html)
-        self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the pictures, and what is not sent."""
-        if tag not in _TAGS:
-            if tag not in ("html", "head", "body", "meta"):
-                self.left_out.append(f"<{tag[:40]}>")
-            return
-        for name, value in ((name, value or "") for name, value in attrs):
-            if tag == "img" and name == "src":
-                self.sources.append(value)
-            if name not in _ATTRIBUTES["*"] and name not in _ATTRIBUTES.get(tag, ()):
-                self.left_out.append(f"{name[:40]} of <{tag}>")
-            elif name == "style":
-                self.left_out += [f"style {declaration[:60]}" for declaration in shown(value)[1]]
-            elif name in ("src", "href") and "{" not in value:
-                scheme = (_SCHEME.match(value) or ("", ""))[1].lower()
-                known = scheme == "https" or not scheme if name == "src" else scheme in _LINKS
-                if not known:
-                    self.left_out.append(f"{name} {value[:60]}")
+def _not_sent(tag: str, name: str, value: str) -> list[str]:
+    """What of an attribute is left out."""
+    if name not in _ATTRIBUTES["*"] and name not in _ATTRIBUTES.get(tag, ()):
+        return [f"{name[:40]} of <{tag}>"]
+    if name == "style":
+        return [f"style {declaration[:60]}" for declaration in shown(value)[1]]
+    if name in ("src", "href") and "{" not in value:
+        scheme = _scheme(value)
+        known = scheme in ("", "https") if name == "src" else scheme in _LINKS
+        return [] if known else [f"{name} {value[:60]}"]
+    return []
+
+
+def _scheme(url: str) -> str:
+    return (_SCHEME.match(url) or ("", ""))[1].lower()

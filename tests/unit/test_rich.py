@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html.parser import HTMLParser
+from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.core.letters import render
+from mailcrm.core.letters import BadTemplate, render
 from mailcrm.core.rich import cleaned, from_text, left_out, pictures, text_of
 from mailcrm.core.styles import shown
 
@@ -137,6 +139,25 @@ def test_a_value_is_read_once() -> None:
     )
     assert (letter.subject, letter.text) == ("{{ deal.title }}<i>", "{{ deal.title }}<i>\n")
     assert letter.html == "<p>{{ deal.title }}&lt;i&gt;</p>\n"
+
+
+def test_more_tags_than_can_be_read_quickly_are_refused() -> None:
+    html = "{% for tag in person.tags %}" + "<b>" * 51 + "{% endfor %}"
+    with pytest.raises(BadTemplate, match="more than 5000 tags"):
+        render("x", "y", {"person": {"tags": ["a"] * 100}}, "", html)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<div>", "<a ", "<!--", "<a href='", "<![CDATA[", "<b><p>", "</", "&", "<p style='a:b;", '<img src="']
+)
+def test_html_costs_no_time_worth_naming(piece: str) -> None:
+    html = piece * (100_000 // len(piece))
+    began = perf_counter()
+    left_out(html)
+    pictures(html)
+    with suppress(BadTemplate):
+        render("x", "y", {}, "", html)
+    assert perf_counter() - began < 2
 
 
 def test_a_link_that_a_value_names_is_judged_as_any() -> None:
