@@ -46,7 +46,7 @@ def events_of(linked: Linked, thread: int, returned: Collection[int], now: datet
     return [
         NewEvent(
             kind=kind,
-            key=f"{kind}:{linked.id}:{person or ''}",  # a message is stored once; in order, so that the index stays warm
+            key=f"{kind}:{linked.id}:{person or ''}",  # in order: so the index grows at its end
             person=person,
             at=item.at if item.direction is Direction.OUT else min(item.arrival.received_at, now),
             source="mail",
