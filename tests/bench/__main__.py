@@ -16,7 +16,18 @@ from rich.table import Table
 from tests.bench.rows import Row, Scale, emit
 from tests.servers.process import Missing
 
-BENCHES = ("pipeline", "latency", "idle", "scale", "ticks", "reaction", "answers_parse", "answers_kinds", "outbound")
+BENCHES = (
+    "pipeline",
+    "latency",
+    "idle",
+    "scale",
+    "ticks",
+    "reaction",
+    "pixel",
+    "answers_parse",
+    "answers_kinds",
+    "outbound",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
