@@ -256,8 +256,8 @@ class _Run:
     def _hindered(self, mail: Leaving) -> Outcome | None:
         context = self._context
         with context.db.read() as connection:
-            found = clearance.said(connection, context.config, context.secret, [mail.id], context.clock())
-        return of_hindrance(mail, found[mail.id]) if mail.id in found else None
+            why = clearance.said(connection, context.config, context.secret, mail.id, mail.recipient, context.clock())
+        return of_hindrance(mail, why) if why is not None else None
 
     def _done(self, lane: _Lane, parcel: Parcel, said: str | MailcrmError) -> None:
         mail = lane.out.pop(parcel.id)

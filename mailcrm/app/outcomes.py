@@ -141,9 +141,7 @@ def note(
     leaving.put_back(connection, [outcome.row for _, outcome in put_back])
     for mail, end in failed:
         _tell(connection, context, mail, end, now)
-    for mail, _ in sent:
-        if mail.kind == FLOW:
-            effects.settle(connection, mail.key, now)
+    effects.carried_out(connection, [mail.key for mail, _ in sent if mail.kind == FLOW], now)
     pulse.close(connection, [mail.key for mail, _ in (*sent, *failed) if mail.kind == FLOW], now)
     for mail, outcome in put_back:
         if outcome.holds_sender and mail.user_id is not None:

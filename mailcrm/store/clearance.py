@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
 
 from mailcrm.config import Config
 from mailcrm.core.addresses import normalise
+from mailcrm.core.tokens import keyed_hash
 from mailcrm.store import absences, limits, rest, standstill, suppressions
 from mailcrm.store.db import Lookup
 from mailcrm.store.leaving import OURS, RELEASED
@@ -32,6 +33,7 @@ from mailcrm.store.tables import (
     reaction,
     sender_hold,
     setting,
+    suppression,
     user,
 )
 
@@ -89,10 +91,17 @@ def hindrances(
 
 
 def said(
-    connection: Connection, config: Config, secret: bytes, ids: Sequence[int], now: datetime
-) -> Mapping[int, Hindrance]:
-    """``hindrances`` by what somebody may have said a moment ago: for one look more at the instant of sending."""
-    return _said(connection, config, secret, _ROWS.rows(connection, ids), now)
+    connection: Connection, config: Config, secret: bytes, number: int, recipient: str, now: datetime
+) -> Hindrance | None:
+    """``hindrances`` by what somebody may have said a moment ago, for one mail: a last look at the instant of sending.
+
+    In one statement, for every mail is looked at so.
+    """
+    address = normalise(recipient) or recipient
+    row = connection.execute(_ONE, {"number": number, "hash": keyed_hash(secret, address), "now": now}).one()
+    if (hindrance := _spoken(row, config, now)) is None and row.kind in AUTOMATIC and row.unwanted is not None:
+        hindrance = _unwanted(address, row.unwanted)
+    return hindrance
 
 
 def _said(
@@ -101,7 +110,7 @@ def _said(
     found: dict[int, Hindrance] = {}
     asked: dict[int, str] = {}
     for row in rows:
-        hindrance = _everything(row) or (_of_flow(row, config, now) if row.kind in AUTOMATIC else _of_sender(row, now))
+        hindrance = _spoken(row, config, now)
         if hindrance is not None:
             found[row.id] = hindrance
         elif row.kind in AUTOMATIC:
@@ -109,9 +118,17 @@ def _said(
     unwanted = suppressions.among(connection, secret, asked.values(), now) if asked else {}
     for number, address in asked.items():
         if (why := unwanted.get(address)) is not None:
-            text = f"{address} gets no automatic mail since {why.at:%Y-%m-%d} ({why.reason})"
-            found[number] = Hindrance(Verdict.REFUSE, text)
+            found[number] = _unwanted(address, why.reason)
     return found
+
+
+def _spoken(row: Any, config: Config, now: datetime) -> Hindrance | None:
+    """What somebody has said, but for suppression."""
+    return _everything(row) or (_of_flow(row, config, now) if row.kind in AUTOMATIC else _of_sender(row, now))
+
+
+def _unwanted(address: str, reason: str) -> Hindrance:
+    return Hindrance(Verdict.REFUSE, f"{address} gets no automatic mail ({reason}); see `mailcrm suppression list`")
 
 
 def _everything(row: Any) -> Hindrance | None:
@@ -215,7 +232,7 @@ _answered = (
 )
 _consent = _last(consent.c.granted, consent.c.id, consent.c.flow_id == _flow_id, consent.c.user_id == outbox.c.user_id)
 _permission = _last(permission.c.granted, permission.c.id, permission.c.person_id == _person_id)
-_ROWS = Lookup(
+_QUERY: Select[Any] = (
     select(
         outbox.c.id,
         outbox.c.kind,
@@ -239,6 +256,17 @@ _ROWS = Lookup(
     .join(enrollment, enrollment.c.id == effect.c.enrollment_id, isouter=True)
     .join(flow, flow.c.id == _flow_id, isouter=True)
     .join(user, user.c.id == outbox.c.user_id, isouter=True)
-    .join(sender_hold, sender_hold.c.user_id == outbox.c.user_id, isouter=True),
-    outbox.c.id,
+    .join(sender_hold, sender_hold.c.user_id == outbox.c.user_id, isouter=True)
 )
+_ROWS = Lookup(_QUERY, outbox.c.id)
+_in_force = or_(
+    suppression.c.expires_at.is_(None), suppression.c.expires_at > bindparam("now", type_=suppression.c.at.type)
+)
+_suppressed = (
+    select(suppression.c.reason)
+    .where(suppression.c.hash == bindparam("hash"), suppression.c.lifted_at.is_(None), _in_force)
+    .order_by(suppression.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_ONE = _QUERY.add_columns(_suppressed.label("unwanted")).where(outbox.c.id == bindparam("number"))
