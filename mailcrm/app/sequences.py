@@ -11,7 +11,7 @@ from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan, item_of
 from mailcrm.app.naming import CONTACT_OWNER, OWNER
-from mailcrm.core.definitions import Definition, EmailStep, SequenceDefinition, parse
+from mailcrm.core.definitions import Definition, EmailStep, SequenceDefinition, left_out, parse
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import FlowKind
 from mailcrm.errors import Refused
@@ -45,12 +45,13 @@ def effect(plan: Plan) -> str:
 
 
 def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
-    """What its author should know: whose consent is lacking (A4, SEQ-24)."""
+    """What its author should know: what is not sent of its letters, whose consent is lacking (A4, SEQ-24)."""
     if not isinstance(plan.definition, SequenceDefinition):
         return []
     with context.db.read() as connection:
         number = plan.stored.id if plan.stored else 0
-        return lacking(connection, number, plan.definition, flow_files.owner_of(connection, plan, actor))
+        owner = flow_files.owner_of(connection, plan, actor)
+        return [*left_out(plan.definition), *lacking(connection, number, plan.definition, owner)]
 
 
 def lacking(connection: Connection, number: int, definition: SequenceDefinition, owner: int | None) -> list[str]:

@@ -14,7 +14,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.flow_book import Flows
 from mailcrm.app.flow_files import Plan, kind_of
 from mailcrm.app.flow_remarks import missing, unconsented, untracked
-from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, notes, to_flow
+from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, left_out, notes, to_flow
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
 from mailcrm.core.flow_diff import difference
@@ -71,7 +71,7 @@ def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
             *unconsented(connection, flow, owner),
             *untracked(connection, context.config, flow, context.registry.triggers),
         ]
-    return [*notes(definition), *lacking, *overlaps(flow, others)]
+    return [*notes(definition), *left_out(definition), *lacking, *overlaps(flow, others)]
 
 
 def active(known: Flows) -> list[Flow]:

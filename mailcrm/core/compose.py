@@ -32,7 +32,7 @@ _URL = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,900}")
 
 
 @dataclass(frozen=True, slots=True)
-class Unsubscribing:
+class ListUnsubscribe:
     """How a reader of campaign mail gets no more of it (RFC 2369, RFC 8058).
 
     Args:
@@ -53,7 +53,7 @@ class Envelope:
         message_id: without ``<>``.
         date: aware, in the sender's time zone.
         references: the Message-IDs of the thread so far, the oldest first; the last one is replied to.
-        unsubscribing: of campaign mail alone: mail to one person with a List header is answered by no out-of-office.
+        list_unsubscribe: of campaign mail alone: mail to one person with a List header is answered by no out-of-office.
     """
 
     sender: str
@@ -63,7 +63,7 @@ class Envelope:
     message_id: str
     date: datetime
     references: tuple[str, ...] = ()
-    unsubscribing: Unsubscribing | None = None
+    list_unsubscribe: ListUnsubscribe | None = None
 
 
 def compose(letter: Letter, envelope: Envelope) -> bytes:
@@ -107,9 +107,9 @@ def _headers(letter: Letter, envelope: Envelope) -> dict[str, str]:
         kept = named if len(named) <= _REFERENCES else [named[0], *named[1 - _REFERENCES :]]
         headers["In-Reply-To"] = f"<{kept[-1]}>"
         headers["References"] = "\r\n ".join(f"<{each}>" for each in kept)
-    if envelope.unsubscribing:
-        ways = [envelope.unsubscribing.url]
-        ways += [f"mailto:{envelope.unsubscribing.mailto}"] if envelope.unsubscribing.mailto else []
+    if envelope.list_unsubscribe:
+        ways = [envelope.list_unsubscribe.url]
+        ways += [f"mailto:{envelope.list_unsubscribe.mailto}"] if envelope.list_unsubscribe.mailto else []
         if not all(_URL.fullmatch(way) for way in ways):
             raise Refused("the way to unsubscribe is no plain address; mend web.base_url")
         headers["List-Unsubscribe"] = ",\r\n ".join(f"<{way}>" for way in ways)

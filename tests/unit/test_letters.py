@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.builtin import variables
-from mailcrm.core.compose import Envelope, Unsubscribing, compose
+from mailcrm.core.compose import Envelope, ListUnsubscribe, compose
 from mailcrm.core.letter_ids import letter_id, run_of
 from mailcrm.core.letters import BadTemplate, Image, Letter, MissingVariable, first_name, render, variables_of
 from mailcrm.errors import Refused
@@ -276,8 +276,10 @@ def test_mail_to_one_person_says_nothing_of_lists() -> None:
 
 def test_campaign_mail_says_how_to_get_no_more() -> None:
     # RFC 8058, 3.1
-    ways = Unsubscribing("https://crm.firma.example/u/abc", "unsubscribe+abc@firma.example")
-    read = message_from_bytes(compose(Letter("x", "y\n"), replace(ENVELOPE, unsubscribing=ways)), policy=policy.default)
+    ways = ListUnsubscribe("https://crm.firma.example/u/abc", "unsubscribe+abc@firma.example")
+    read = message_from_bytes(
+        compose(Letter("x", "y\n"), replace(ENVELOPE, list_unsubscribe=ways)), policy=policy.default
+    )
     assert read["List-Unsubscribe"] == ("<https://crm.firma.example/u/abc>, <mailto:unsubscribe+abc@firma.example>")
     assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     for url in (
@@ -287,7 +289,7 @@ def test_campaign_mail_says_how_to_get_no_more() -> None:
         "https://ż.example",
     ):
         with pytest.raises(Refused, match="unsubscribe"):
-            compose(Letter("x", "y\n"), replace(ENVELOPE, unsubscribing=Unsubscribing(url)))
+            compose(Letter("x", "y\n"), replace(ENVELOPE, list_unsubscribe=ListUnsubscribe(url)))
 
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: x@y.example", "a\nb", "\0"])

@@ -99,6 +99,10 @@ def test_the_text_says_what_the_html_says() -> None:
 
 def test_plain_text_becomes_html_line_by_line() -> None:
     assert from_text("Anna <Nowak>\nFirma & co") == "Anna &lt;Nowak&gt;<br>\nFirma &amp; co"
+    assert from_text("(https://x.example/?a=1&b='2').") == (
+        '(<a href="https://x.example/?a=1&amp;b=&#x27;2">https://x.example/?a=1&amp;b=&#x27;2</a>&#x27;).'
+    )
+    assert "<a" not in from_text("http:// javascript:alert(1) ftp://x.example")
 
 
 FILTERS = ("upcase", "downcase", "capitalize", "strip", "append: '!'", "prepend: '-'", "truncate: 60", "newline_to_br",

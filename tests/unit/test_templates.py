@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from mailcrm.app import overview, template_files, template_letters, templates, workflows
+from mailcrm.app import overview, sequences, template_files, template_letters, templates, workflows
 from mailcrm.app.emit import emit
 from mailcrm.app.templates import Plan
 from mailcrm.core.definitions import DefinitionError, Purpose, TemplateDefinition, parse_template, to_toml
@@ -293,6 +293,14 @@ def test_a_step_may_have_html_of_its_own(home: House) -> None:
     [mail] = written(home)
     assert "<p>Witaj <b>Ewa &lt;b onclick=x&gt;</b></p>" in part(mail, "text/html")
     assert part(mail, "text/plain").startswith("Dzień dobry Ewa!\n")
+
+
+def test_its_author_is_told_what_of_a_step_is_not_sent(home: House) -> None:
+    file = home.folder / "sequence.toml"
+    html = "html = '<p style=\"position:fixed\">a</p>'\n"
+    file.write_text(f'kind = "sequence"\nname = "Warm"\nfor = "deals"\nowner = "anna"\n{MAIL}{html}')
+    found = sequences.remarks(home.context, home.anna, sequences.read(home.context, file))
+    assert found[0] == "step[1].html: style position:fixed is left out when it is sent"
 
 
 def test_a_picture_that_a_template_shows_outlives_the_mail_that_brought_it(home: House) -> None:

@@ -19,7 +19,7 @@ from mailcrm.core.definitions.notes import notes
 from mailcrm.core.definitions.parsing import MAX_STEPS, parse
 from mailcrm.core.definitions.printing import to_data, to_toml
 from mailcrm.core.definitions.templates import parse_template
-from mailcrm.core.definitions.wording import LETTERS, actions_of, templates_in, templates_named
+from mailcrm.core.definitions.wording import LETTERS, actions_of, left_out, templates_in, templates_named
 
 __all__ = [
     "LETTERS",
@@ -39,6 +39,7 @@ __all__ = [
     "TemplateDefinition",
     "WorkflowDefinition",
     "actions_of",
+    "left_out",
     "notes",
     "parse",
     "parse_template",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from mailcrm.core.definitions.faults import element
 from mailcrm.core.definitions.model import (
     ActivityStep,
     Definition,
@@ -49,6 +50,18 @@ def templates_named(definition: Definition) -> Iterator[tuple[Path, str]]:
     for path, values in _letters(definition):
         if values.get("template"):
             yield (*path, "template"), str(values["template"])
+
+
+def left_out(definition: Definition) -> Iterator[str]:
+    """What of the HTML of its letters is not sent, in words."""
+    for path, values in _letters(definition):
+        html = values.get("html")
+        if isinstance(html, str):
+            from mailcrm.core import rich
+
+            yield from (
+                f"{element((*path, 'html'))}: {each} is left out when it is sent" for each in rich.left_out(html)
+            )
 
 
 def templates_in(data: Mapping[str, object]) -> set[str]:
