@@ -177,6 +177,7 @@ class Retention(Struct, frozen=True):
     quarantine: str | None = None
     expunged: str | None = None
     hits: str | None = None
+    letters: str | None = None
 
 
 class Plugins(Struct, frozen=True):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.core.spans import before
-from mailcrm.store import erasing, keeping
+from mailcrm.store import erasing, forgetting, keeping
 
 PIECE = 500
 _EVERY = timedelta(days=1)
@@ -20,7 +20,7 @@ def sweep_due(context: Context) -> int:
     """Once a day, delete what is past its time.
 
     Returns:
-        How many messages, quarantined messages, hits and steps of a trace were touched.
+        How many messages, quarantined messages, hits, letters and steps of a trace were touched.
     """
     retention, now = context.config.retention, context.clock()
     with context.db.read() as connection:
@@ -41,7 +41,11 @@ def sweep_due(context: Context) -> int:
     if retention.hits:
         seen = before(now, retention.hits)
         total += _all(context, lambda c: (keeping.drop_hits(c, seen, PIECE), set()))
+    if retention.letters:
+        left = before(now, retention.letters)
+        total += _all(context, lambda c: (keeping.drop_letters(c, left, PIECE), set()))
     with context.db.write() as connection:
+        forgetting.drop_bodies(connection)
         keeping.note_swept(connection, now)
     return total
 

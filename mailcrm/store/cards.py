@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from mailcrm.core.card import Card, CardActivity, CardDeal
+from mailcrm.store import permissions
 from mailcrm.store.db import Lookup, Utc
 from mailcrm.store.tables import (
     activity,
@@ -117,8 +118,6 @@ def cards(
     persons: Collection[int],
     needs: Collection[str],
     now: datetime,
-    *,
-    permitted: Collection[int] = (),
 ) -> dict[int, Card]:
     """The cards of these persons.
 
@@ -127,17 +126,18 @@ def cards(
     Args:
         needs: the parts to be read (names of ``Card``'s fields); the others stay empty.
         now: mail and events after it are not known yet; aware.
-        permitted: those for whom a basis for automatic mail is recorded.
 
     Returns:
         One for each person; of somebody unknown, an empty one.
     """
     needed, persons = frozenset(needs), frozenset(persons)
-    parts: dict[str, Mapping[int, Any]] = {"permission": dict.fromkeys(permitted, True)}
+    parts: dict[str, Mapping[int, Any]] = {}
     if "tags" in needed:
         parts["tags"] = _sets(_TAGS.rows(connection, persons))
     if needed & {"fields", "language", "time_zone"}:
         parts |= _fields(connection, persons, whole="fields" in needed)
+    if "permission" in needed:
+        parts["permission"] = {each.person: each.granted for each in permissions.of(connection, persons).values()}
     if "deals" in needed:
         parts["deals"] = _tuples((row[0], CardDeal(*row[1:])) for row in _DEALS.rows(connection, persons))
     if needed & {"sequences", "workflows"}:

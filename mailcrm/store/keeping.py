@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from mailcrm.store.tables import hit, location, message, quarantine, setting, step, thread
+from mailcrm.store.tables import hit, location, message, outbox, quarantine, setting, step, thread
 
 _SWEPT = "retention.swept"
 
@@ -54,6 +54,16 @@ def drop_hits(connection: Connection, before: datetime, limit: int) -> int:
     """Delete openings and clicks of before a time, with their reasons; the events that tell of them stay."""
     due = select(hit.c.id).where(hit.c.at < before, hit.c.due_at.is_(None)).limit(limit)
     return connection.execute(delete(hit).where(hit.c.id.in_(due))).rowcount
+
+
+def drop_letters(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget the text of mail that left before a time, and that nobody needs for a copy; that it left stays."""
+    nobodys = or_(outbox.c.copy.is_(None), outbox.c.copy != "wanted")
+    has_text = or_(func.length(outbox.c.content) > 0, outbox.c.body_id.is_not(None))
+    due = select(outbox.c.id).where(outbox.c.sent_at < before, outbox.c.state == "sent", nobodys, has_text)
+    ids = list(connection.execute(due.limit(limit)).scalars())
+    connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(content=b"", body_id=None))
+    return len(ids)
 
 
 def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:

@@ -21,7 +21,7 @@ from mailcrm.core.card import Card, CardActivity, CardDeal
 from mailcrm.core.conditions import CONDITIONS
 from mailcrm.core.events import check
 from mailcrm.core.model import Kind
-from mailcrm.store import activities, deals, events, organizations, people, tables, tags, users
+from mailcrm.store import activities, deals, events, organizations, people, permissions, tables, tags, users
 from mailcrm.store import fields as custom
 from mailcrm.store.activities import About
 from mailcrm.store.cards import cards
@@ -182,8 +182,17 @@ def test_of_a_person_of_whom_nothing_is_known_the_card_is_empty(house: Context) 
     assert card(house, 99) == Card(99)
     with house.db.read() as connection:
         assert cards(connection, [], EVERYTHING, NOW) == {}
-        permitted = cards(connection, [98, 99], {"permission"}, NOW, permitted={99})
-    assert permitted == {98: Card(98), 99: Card(99, permission=True)}
+
+
+def test_the_last_word_about_a_permission_counts(house: Context) -> None:
+    ewa, jan, ola = (person(house, name) for name in ("Ewa", "Jan", "Ola"))
+    with house.db.write() as connection:
+        for whom in (ewa, jan):
+            permissions.grant(connection, whom, "consent", "form", "ticked", False, "page", NOW)
+        permissions.withdraw(connection, jan, "call", "said so", "user:anna", NOW)
+    with house.db.read() as connection:
+        found = cards(connection, [ewa, jan, ola], {"permission"}, NOW)
+    assert found == {ewa: Card(ewa, permission=True), jan: Card(jan), ola: Card(ola)}
 
 
 def test_every_person_gets_his_own(house: Context) -> None:

@@ -116,3 +116,27 @@ def test_a_trace_is_kept_for_one_calendar_month(house: Context) -> None:  # WF-1
     assert kept(3, 3) == []
     with house.db.read() as connection:
         assert connection.execute(select(tables.enrollment.c.status)).scalars().all() == ["completed"]
+
+
+def test_the_text_of_letters_goes_and_that_they_were_sent_stays(database: Database, tmp_path: Path) -> None:
+    house = build(database, tmp_path, retention={"letters": "1mo"})
+    row = {"kind": "relay", "message_id": "m", "sender": "a@firma.example", "recipient": "e@klient.example"}
+    row |= {"subject": "S", "state": "sent", "due_at": NOW, "created_at": NOW, "sent_at": NOW}
+    with house.db.write() as connection:
+        body = insert(tables.outbox_body).values(content=b"to all", created_at=NOW).returning(tables.outbox_body.c.id)
+        number = connection.execute(body).scalar()
+        for key, more in {
+            "plain": {"content": b"text"},
+            "to many": {"content": b"", "body_id": number},
+            "to be copied": {"content": b"copy", "copy": "wanted"},
+            "late": {"content": b"late", "sent_at": NOW + timedelta(days=20)},
+            "waits": {"content": b"waits", "state": "pending", "sent_at": None},
+        }.items():
+            connection.execute(insert(tables.outbox).values(key=key, **(row | more)))
+    assert retention.sweep_due(later(house, 20)) == 0
+    assert retention.sweep_due(later(house, 32)) == 2
+    with house.db.read() as connection:
+        left = dict(connection.execute(select(tables.outbox.c.key, tables.outbox.c.content)).tuples().all())
+        bodies = connection.execute(select(tables.outbox_body)).all()
+    assert left == {"plain": b"", "to many": b"", "to be copied": b"copy", "late": b"late", "waits": b"waits"}
+    assert bodies == []

@@ -23,6 +23,7 @@ from mailcrm.store.outbox import Stored
 from tests.bounce_mails import ANSWERS, WHO
 from tests.house import batch
 from tests.sequence_house import MAIL, House, house
+from tests.servers import Sink
 
 SENDERS = {
     *("Gmail, unsigned", "Office 365, banned", "Exchange, sender restricted", "Exchange, too large", "Exim, relay"),
@@ -163,6 +164,21 @@ def test_the_run_goes_on_until_its_next_letter(home: House) -> None:
     arrives(home, report(home, letter.message_id))
     home.run()
     assert home.status(item) is Status.IN_PROGRESS
+
+
+def test_the_next_letter_is_refused_and_ends_the_run(database: Database, tmp_path: Path, sink: Sink) -> None:
+    home = house(database, tmp_path, sink)
+    home.apply(MAIL + MAIL.replace("Oferta", "Ponownie") + 'after = "1w"\n')
+    home.consent()
+    item = home.deal("Pompy", home.person("Jan", JAN))
+    home.enroll(item)
+    home.work()
+    home.pass_(hours=1)
+    arrives(home, report(home, sink.mails[-1].message["Message-ID"].strip("<>")))
+    home.pass_(weeks=1)
+    home.work()
+    assert (len(sink.mails), home.status(item)) == (1, Status.FAILED)
+    assert f"{JAN} gets no automatic mail" in home.row(item).reason
 
 
 def test_by_our_envelope_sender_it_is_known_whatever_a_relay_made_of_its_id(home: House) -> None:
