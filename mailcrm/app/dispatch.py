@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection, text
 
@@ -214,15 +216,15 @@ class _Run:
 
     def _serve(self, lane: _Lane) -> None:
         try:
-            self._transport.deliver(
-                lane.route, self._parcels(lane), lambda parcel, said: self._done(lane, parcel, said), self._keep
-            )
+            with self._context.db.glances() as glance, closing(self._parcels(lane, glance)) as parcels:
+                done = partial(self._done, lane)
+                self._transport.deliver(lane.route, parcels, done, self._keep)
         except MailcrmError as error:
             self._give_back(lane, error)
         finally:
             self._turn.set()
 
-    def _parcels(self, lane: _Lane) -> Iterator[Parcel]:
+    def _parcels(self, lane: _Lane, glance: Connection) -> Generator[Parcel, None, None]:
         """Each is looked at once more at the instant of sending: consent may have been withdrawn (SEQ-27)."""
         while lane.waiting:
             mail = lane.waiting.popleft()
@@ -232,7 +234,7 @@ class _Run:
             if mail.id not in self._mine:
                 continue
             lane.out[mail.id] = mail
-            outcome = self._found(lane, mail) or self._vetoed(mail) or self._hindered(mail)
+            outcome = self._found(lane, mail) or self._vetoed(mail) or self._hindered(glance, mail)
             if outcome is not None:
                 del lane.out[mail.id]
                 self._end(mail, outcome)
@@ -253,10 +255,10 @@ class _Run:
         reason = vetoed(self._context, mail) if mail.kind in AUTOMATIC else None
         return Failed(reason, refused=True) if reason else None
 
-    def _hindered(self, mail: Leaving) -> Outcome | None:
-        context = self._context
-        with context.db.read() as connection:
-            why = clearance.said(connection, context.config, context.secret, mail.id, mail.recipient, context.clock())
+    def _hindered(self, glance: Connection, mail: Leaving) -> Outcome | None:
+        config, secret, now = self._context.config, self._context.secret, self._context.clock()
+        why = clearance.said(glance, config, secret, mail.id, mail.recipient, now)
+        glance.rollback()
         return of_hindrance(mail, why) if why is not None else None
 
     def _done(self, lane: _Lane, parcel: Parcel, said: str | MailcrmError) -> None:
