@@ -75,9 +75,20 @@ def check(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: returns.full_times must be 1 or more")
     if returns.bounces is not None and not domain_of(normalise(returns.bounces)):
         raise ConfigError(f"{source}: returns.bounces: {returns.bounces!r} is no e-mail address")
+    _sending(config, source)
     _relay(config, source)
     if config.lmtp and not config.lmtp.drop_box and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
+
+
+def _sending(config: Config, source: str) -> None:
+    if (named := config.mailboxes.get("smarthost")) is not None and named.submission is not None:
+        raise ConfigError(f"{source}: mailboxes.smarthost.submission: give the mailbox another name than smarthost")
+    servers = {f"mailboxes.{key}.submission": each.submission for key, each in config.mailboxes.items()}
+    for key, server in {"smarthost": config.smarthost, **servers}.items():
+        for name in ("connections", "per_connection"):
+            if server is not None and getattr(server, name) < 1:
+                raise ConfigError(f"{source}: {key}.{name} must be 1 or more")
 
 
 def _relay(config: Config, source: str) -> None:
