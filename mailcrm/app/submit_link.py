@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
 from mailcrm.config import Config
-from mailcrm.core.model import Arrival, Batch, FolderRole, Message, Reading, Unreadable
+from mailcrm.core.addresses import normalise
+from mailcrm.core.model import Address, Arrival, Batch, FolderRole, Message, Reading, Unreadable
 from mailcrm.store import handed_in
 
-Read = Callable[[Sequence[bytes], Sequence[str]], Sequence[tuple[Message, Reading] | Unreadable]]
+Content: TypeAlias = tuple[Message, Reading] | Unreadable
+Read = Callable[[Sequence[bytes], Sequence[str]], Sequence[Content]]
 FOLDER = "(relay)"
 """Stands for a folder, in a mailbox of the writer's; no folder of a server is named so by chance."""
 
@@ -25,10 +28,11 @@ _LOOK_BACK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A mail that a rep wrote: his key, the envelope sender, the message as he handed it in."""
+    """A mail that a rep wrote: his key, the envelope, the message as he handed it in."""
 
     user: str
     sender: str
+    recipients: tuple[str, ...]
     raw: bytes
 
 
@@ -51,7 +55,7 @@ def link(context: Context, read: Read, mails: Sequence[Written]) -> None:
     for key, his in by_mailbox.items():
         contents = read([mail.raw for mail in his], [mail.sender for mail in his])
         arrivals = tuple(
-            Arrival(uid=None, received_at=now, content=content, mail_from=mail.sender)
+            Arrival(uid=None, received_at=now, content=_to_all(content, mail.recipients), mail_from=mail.sender)
             for mail, content in zip(his, contents, strict=True)
         )
         ingest(context, Batch(mailbox=key, folder=FOLDER, role=FolderRole.SENT, arrivals=arrivals))
@@ -61,7 +65,17 @@ def link_rest(context: Context, read: Read) -> None:
     """Link what a process that died had stored and not linked yet. Raises what ``link`` does."""
     with context.db.read() as connection:
         for some in handed_in.unlinked(connection, context.clock() - _LOOK_BACK):
-            link(context, read, [Written(each.user, each.sender, each.content) for each in some])
+            link(context, read, [Written(each.user, each.sender, each.recipients, each.content) for each in some])
+
+
+def _to_all(content: Content, recipients: Sequence[str]) -> Content:
+    """With blind copies: mail programs take them out of the header, so the envelope alone names them."""
+    if isinstance(content, Unreadable):
+        return content
+    message, reading = content
+    named = {address.email for address in (*message.to, *message.cc, *message.bcc)}
+    blind = tuple(Address("", email) for email in map(normalise, recipients) if email not in named)
+    return replace(message, bcc=message.bcc + blind), reading
 
 
 def mailbox_of(config: Config, user: str) -> str | None:

@@ -114,7 +114,9 @@ class Desk:
 
     def _await_linking(self, mails: Sequence[Handed]) -> None:
         """Mail that a program writes for a flow is linked when it has left and its copy is seen."""
-        written = [Written(mail.login.key, mail.sender, mail.original) for mail in mails if mail.flow is None]
+        written = [
+            Written(mail.login.key, mail.sender, mail.recipients, mail.original) for mail in mails if mail.flow is None
+        ]
         with self._room:
             self._unlinked += written
             self._bytes += sum(len(each.raw) for each in written)

@@ -157,7 +157,7 @@ def test_a_mail_is_in_its_thread_at_once_and_its_copy_in_sent_is_the_same(house:
     raw = (RAW % b"answer").replace(
         b"Subject", b"In-Reply-To: <first@test.example>\r\nDate: Sun, 22 Nov 2026 09:00:00 +0000\r\nSubject"
     )
-    link(house, readings, [Written("anna", ANNA.email, raw)])
+    link(house, readings, [Written("anna", ANNA.email, (EWA,), raw)])
     first, answer = rows(house, tables.message)
     assert (answer.message_id, answer.thread_id, answer.direction) == ("answer@firma.example", first.thread_id, "out")
     (seen,) = readings([raw], [ANNA.email])
@@ -186,9 +186,17 @@ def test_what_a_dead_process_left_is_linked_later(house: Context) -> None:
     assert asked == []
 
 
+def test_blind_copies_are_linked_by_the_envelope(house: Context) -> None:
+    raw = b"From: anna@firma.example\r\nMessage-ID: <blind@firma.example>\r\n\r\nhello\r\n"
+    mails = dataclasses.replace(handed(house, "blind", EWA, "jan@klient.example"), content=raw, original=raw)
+    submit(house, [mails])
+    link_rest(house, readings)
+    assert {row.address for row in rows(house, tables.participant)} == {EWA, "jan@klient.example"}
+
+
 def test_a_user_without_a_mailbox_is_not_linked(database: Database, tmp_path: Path) -> None:
     house = build(database, tmp_path, mailboxes={"jan": {"user": "jan"}})
-    link(house, readings, [Written("anna", ANNA.email, RAW % b"1")])
+    link(house, readings, [Written("anna", ANNA.email, (EWA,), RAW % b"1")])
     assert rows(house, tables.message) == []
 
 
