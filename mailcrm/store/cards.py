@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from mailcrm.core.card import Card, CardActivity, CardDeal
-from mailcrm.store import permissions
 from mailcrm.store.db import Lookup, Utc
 from mailcrm.store.tables import (
     activity,
@@ -23,6 +22,7 @@ from mailcrm.store.tables import (
     message,
     organization,
     participant,
+    permission,
     person,
     person_address,
     person_phone,
@@ -73,6 +73,13 @@ _DEALS = Lookup(
     .where(deal.c.removed_at.is_(None))
     .order_by(deal.c.id),
     deal.c.person_id,
+)
+_later = permission.alias()
+_PERMISSIONS = Lookup(  # the last word about each
+    select(permission.c.person_id, permission.c.granted).where(
+        ~select(1).where(_later.c.person_id == permission.c.person_id, _later.c.id > permission.c.id).exists()
+    ),
+    permission.c.person_id,
 )
 _FLOWS = Lookup(
     select(enrollment.c.person_id, flow.c.kind, flow.c.name)
@@ -137,7 +144,7 @@ def cards(
     if needed & {"fields", "language", "time_zone"}:
         parts |= _fields(connection, persons, whole="fields" in needed)
     if "permission" in needed:
-        parts["permission"] = {each.person: each.granted for each in permissions.of(connection, persons).values()}
+        parts["permission"] = {row[0]: row[1] for row in _PERMISSIONS.rows(connection, persons)}
     if "deals" in needed:
         parts["deals"] = _tuples((row[0], CardDeal(*row[1:])) for row in _DEALS.rows(connection, persons))
     if needed & {"sequences", "workflows"}:

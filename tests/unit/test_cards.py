@@ -262,7 +262,7 @@ def test_many_persons_cost_as_many_queries_as_one(house: Context) -> None:
         found.clear()
         cards(connection, [*several, *range(1000, 3000)], EVERYTHING, NOW)
         assert [statement for statement, _ in found] == for_one
-        assert len(for_one) == 14
+        assert len(for_one) == 15
         found.clear()
         for condition in CONDITIONS.values():
             cards(connection, several, condition.needs, NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -120,7 +121,12 @@ def test_a_trace_is_kept_for_one_calendar_month(house: Context) -> None:  # WF-1
 
 def test_the_text_of_letters_goes_and_that_they_were_sent_stays(database: Database, tmp_path: Path) -> None:
     house = build(database, tmp_path, retention={"letters": "1mo"})
-    row = {"kind": "relay", "message_id": "m", "sender": "a@firma.example", "recipient": "e@klient.example"}
+    row: dict[str, Any] = {
+        "kind": "relay",
+        "message_id": "m",
+        "sender": "a@firma.example",
+        "recipient": "e@klient.example",
+    }
     row |= {"subject": "S", "state": "sent", "due_at": NOW, "created_at": NOW, "sent_at": NOW}
     with house.db.write() as connection:
         body = insert(tables.outbox_body).values(content=b"to all", created_at=NOW).returning(tables.outbox_body.c.id)
@@ -136,7 +142,8 @@ def test_the_text_of_letters_goes_and_that_they_were_sent_stays(database: Databa
     assert retention.sweep_due(later(house, 20)) == 0
     assert retention.sweep_due(later(house, 32)) == 2
     with house.db.read() as connection:
-        left = dict(connection.execute(select(tables.outbox.c.key, tables.outbox.c.content)).tuples().all())
+        rows = connection.execute(select(tables.outbox.c.key, tables.outbox.c.content))
+        left = {row.key: row.content for row in rows}
         bodies = connection.execute(select(tables.outbox_body)).all()
     assert left == {"plain": b"", "to many": b"", "to be copied": b"copy", "late": b"late", "waits": b"waits"}
     assert bodies == []
