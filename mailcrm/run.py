@@ -34,6 +34,7 @@ from mailcrm.store.ownership import Ownership
 from mailcrm.supervise import Supervisor
 from mailcrm.sync import first_look, keepers
 from mailcrm.web import app as web
+from mailcrm.web import pixel_protocol
 
 ROLES = ("watch", "worker", "relay", "web")
 _GRACE = 5.0  # seconds that clients have to say goodbye
@@ -212,8 +213,10 @@ class Program:
     def _web(self) -> tuple[uvicorn.Server, threading.Thread]:
         """The web server in a thread of its own: there uvicorn leaves the signals to us."""
         listener = _bind(self._context.config.web.listen)
+        app = web.create(self._context, self._wake, self._health)
         settings = uvicorn.Config(
-            web.create(self._context, self._wake, self._health),
+            app,
+            http=pixel_protocol.protocol(app.state.pixel),
             log_config=None,
             access_log=False,
             lifespan="on",  # at its end, openings that wait are stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,9 +17,10 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Scope
 
 from mailcrm.app.context import Context
+from mailcrm.app.logins import Logins
 from mailcrm.app.tracking import opened
 from mailcrm.errors import Temporary
-from mailcrm.web import choice, events, hooks, operators, tracking, unsubscribe
+from mailcrm.web import choice, consents, events, hooks, operators, tracking, unsubscribe
 from mailcrm.web.guesses import Guesses
 from mailcrm.web.pixel import Openings, Pixel
 
@@ -43,7 +45,7 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
         route_handlers=[
             *(choice.show, choice.head_, choice.answer),
             *(tracking.follow, tracking.look, unsubscribe.show, unsubscribe.head_, unsubscribe.end),
-            *(events.receive, hooks.delivery),
+            *(events.receive, hooks.delivery, consents.say, consents.listed),
             *operators.HANDLERS,
         ],
         state=State(
@@ -53,6 +55,8 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
                 "hooks": doorbell,
                 "key": doorbell.key,
                 "guesses": Guesses(time.monotonic),
+                "logins": Logins(context),
+                "one_login": asyncio.Lock(),
                 "health": health,
             }
         ),
@@ -66,7 +70,7 @@ def create(context: Context, wake: Callable[[str], bool], health: Callable[[], M
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Pixel(app.asgi_handler, openings, context.clock)
+    app.asgi_handler = app.state.pixel = Pixel(app.asgi_handler, openings, context.clock)
     return app
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mailcrm.app.tracking import Request
 from mailcrm.errors import Temporary
@@ -24,12 +24,12 @@ BATCH_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0  # after the database was away
 _MOST_WAITING = 200_000
 _PATH = re.compile(r"/o/([0-9a-f]{32})\.gif")
-_GIF = bytes.fromhex(
+GIF = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"  # 1 x 1, transparent
 )
-_HEADERS = (
+HEADERS = (
     (b"content-type", b"image/gif"),
-    (b"content-length", str(len(_GIF)).encode()),
+    (b"content-length", str(len(GIF)).encode()),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -100,21 +100,29 @@ class Pixel:
         """An ASGI app."""
         if scope["type"] != ScopeType.HTTP or not scope["path"].startswith("/o/"):
             return await self._app(scope, receive, send)
-        match, method = _PATH.fullmatch(scope["path"]), scope["method"]
-        if match is None or method not in ("GET", "HEAD"):
+        method, client = scope["method"], scope["client"]
+        asked = method == "GET" and self.noted(scope["path"], scope["headers"], client[0] if client else "")
+        if not asked and (method != "HEAD" or not _PATH.fullmatch(scope["path"])):
             return await self._app(scope, receive, send)
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await send({"type": "http.response.body", "body": _GIF if method == "GET" else b"", "more_body": False})
-        if method == "GET":
-            self._note(match[1], scope)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": GIF if asked else b"", "more_body": False})
         return None
 
-    def _note(self, token: str, scope: HTTPScope) -> None:
+    def noted(self, path: str, headers: Iterable[tuple[bytes, bytes]], address: str) -> bool:
+        """Have an opening stored soon, unless it is fetched ahead; False: that is not the path of an image.
+
+        Args:
+            headers: names in lower case.
+            address: the client's IP address.
+        """
+        match = _PATH.fullmatch(path)
+        if match is None:
+            return False
         agent = b""
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"user-agent":
                 agent = value
             elif name in _AHEAD:
-                return
-        client = scope["client"]
-        self._openings.add(Request(token, self._clock(), agent.decode("latin-1"), client[0] if client else ""))
+                return True
+        self._openings.add(Request(match[1], self._clock(), agent.decode("latin-1"), address))
+        return True
