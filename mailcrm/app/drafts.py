@@ -53,7 +53,7 @@ def fulfil(connection: Connection, context: Context, batch: Batch, linked: Seque
 
     One that lies in Drafts is known by ``core.drafts``. Of the others, which a rep has in his pulse alone, each mail of
     his is taken for the oldest to that person that he was asked for before. Mail that a flow sent by itself is no
-    draft, and neither is what only claims to be written by one of ours.
+    draft, and neither is what was seen to be one already, nor what only claims to be written by one of ours.
 
     Args:
         linked: what was just stored of the batch.
@@ -64,8 +64,9 @@ def fulfil(connection: Connection, context: Context, batch: Batch, linked: Seque
     mails = [each for each in mails if each.id in writers and _name(each) not in flows_own]
     if not mails:
         return
-    mails.sort(key=lambda each: each.item.at)
     lying = drafts.of_users(connection, set(writers.values()))
+    over = drafts.named(connection, [_name(each) for each in mails]) - {each.message_id for each in lying}
+    mails = sorted((each for each in mails if _name(each) not in over), key=lambda each: each.item.at)
     used = _recognised(connection, lying, mails, writers, now)
     in_drafts = {each.effect for each in lying if each.placed_at is not None}
     by_hand = [each for each in mails if each.id not in used]
@@ -90,10 +91,12 @@ def sought(connection: Connection, some: Sequence[Draft], mails: Iterable[Found]
     ]
 
 
-def sent(connection: Connection, draft: Draft, at: datetime, why: Evidence, now: datetime) -> None:
+def sent(connection: Connection, draft: Draft, mail: Found, why: Evidence, now: datetime) -> None:
     """A draft turned up in Sent: its step is done as of then."""
-    if not effects.settle(connection, draft.effect, at if at <= now + _SKEW else now):
+    at = mail.at if mail.at <= now + _SKEW else now
+    if not effects.settle(connection, draft.effect, at):
         return
+    drafts.became(connection, draft.id, mail.message_id)
     pulse.close(connection, [draft.effect], now)
     reason = f"known by {why.name.lower().replace('_', ' ')}"
     drafts.end(connection, draft.id, "sent", at, reason, now + TIDY)
@@ -182,9 +185,8 @@ def _recognised(
         sent_by_him = [each for each in mails if writers[each.id] == user]
         signs = [core.found(each.item.message, each.item.at) for each in sent_by_him]
         for number, match in core.assign(sought(connection, his, signs), signs).items():
-            mail = sent_by_him[match.index]
-            used.add(mail.id)
-            sent(connection, his[number], mail.item.at, match.evidence, now)
+            used.add(sent_by_him[match.index].id)
+            sent(connection, his[number], signs[match.index], match.evidence, now)
     return used
 
 

@@ -75,7 +75,7 @@ class DraftKeeper:
                     drafts.closed(connection, each.id, "withdrawn", "not wanted any more before it was placed")
                     mine.remove(each)
                 else:
-                    drafts.end(connection, each.id, "withdrawing", now, "", now)
+                    drafts.end(connection, each.id, "leaving", now, "", now)
         if not mine:
             return 0
         try:
@@ -176,7 +176,7 @@ class _Visit:
         }
         with self.context.db.write() as connection:
             for number, match in found.items():
-                app.sent(connection, absent[number], sent[match.index].signs.at, match.evidence, self.now)
+                app.sent(connection, absent[number], sent[match.index].signs, match.evidence, self.now)
                 self.done += 1
         return [each for number, each in enumerate(absent) if number not in found]
 

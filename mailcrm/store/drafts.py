@@ -12,7 +12,7 @@ from sqlalchemy import Connection, LargeBinary, Select, and_, func, or_, select,
 from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import draft, effect, mailbox
 
-State = Literal["wanted", "placed", "missing", "sent", "skipped", "withdrawing", "withdrawn"]
+State = Literal["wanted", "placed", "missing", "sent", "skipped", "leaving", "withdrawn"]
 OPEN: Final = ("wanted", "placed", "missing")
 _HEAD: Final = 16_384  # bytes: 20 References of the longest kind, and all other fields
 _WAITED_FOR = ("pending", "running", "waiting")  # states of an effect that nobody has settled
@@ -130,7 +130,7 @@ def heads(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
 
 
 def named(connection: Connection, message_ids: Iterable[str]) -> set[str]:
-    """Those of these Message-IDs that a draft of ours was given."""
+    """Those of these Message-IDs that are of a draft of ours, as it was placed or sent."""
     query = select(draft.c.message_id)
     return {
         each for piece in slices(message_ids) for each in connection.scalars(query.where(draft.c.message_id.in_(piece)))
@@ -201,6 +201,12 @@ def end(connection: Connection, number: int, state: State, at: datetime, reason:
     """
     values = {"state": state, "ended_at": at, "reason": reason, "due_at": tidy_at}
     connection.execute(update(draft).where(draft.c.id == number).values(**values))
+
+
+def became(connection: Connection, number: int, message_id: str) -> None:
+    """The mail that it was sent as, which some mail programs give a Message-ID of their own."""
+    if message_id:
+        connection.execute(update(draft).where(draft.c.id == number).values(message_id=message_id))
 
 
 def closed(connection: Connection, number: int, state: State, reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from mailcrm.app import drafts
+from mailcrm.app import drafts, enrolling
 from mailcrm.app.drafts import remind_overdue
 from mailcrm.app.ingest import ingest
 from mailcrm.core.enrollment import Status
@@ -228,3 +228,30 @@ def test_who_does_not_send_it_is_reminded_again(each_home: House) -> None:
     [asked_for] = [entry for entry in home.pulse() if entry.kind == "draft"]
     drafts.done(home.context, home.anna, asked_for.id)
     assert home.pulse() == []
+
+
+def test_what_is_noted_of_drafts(each_home: House) -> None:
+    home = each_home
+    item, row = asked(home)
+    later = home.now + timedelta(hours=1)
+    with home.context.db.write() as connection:
+        [mine] = stored.of_mailbox(connection, "anna", home.now)
+        assert (mine.state, mine.wanted, mine.folder, mine.uid, mine.attempts) == ("placed", True, "Drafts", 1, 1)
+        assert stored.of_mailbox(connection, "jan", home.now) == []
+        assert stored.content(connection, row.id).startswith(stored.heads(connection, [row.id])[row.id])
+        stored.missed(connection, row.id, home.now, later)
+        assert stored.of_mailbox(connection, "anna", home.now)[0].missing_since == home.now
+        stored.seen(connection, row.id, ("Szkice", 7, 9), later)
+        [mine] = stored.of_mailbox(connection, "anna", home.now)
+        assert (mine.missing_since, mine.folder, mine.uidvalidity, mine.uid) == (None, "Szkice", 7, 9)
+        stored.put_off(connection, [row.id], later, "away")
+        assert (stored.due(connection, home.now), stored.due(connection, later)) == (set(), {"anna"})
+        assert not stored.begin(connection, row.id, later)  # it is placed already
+        assert stored.vain(connection) == set()
+    enrolling.leave(home.context, home.anna, "Warm", [item])
+    with home.context.db.write() as connection:
+        assert stored.vain(connection) == {"anna"}
+        stored.end(connection, row.id, "leaving", home.now, "", later)
+        assert (stored.vain(connection), stored.of_mailbox(connection, "anna", home.now)) == (set(), [])
+        stored.closed(connection, row.id, "withdrawn", "taken")
+        assert (stored.due(connection, later), stored.content(connection, row.id)) == (set(), b"")

@@ -22,7 +22,7 @@ from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.store import drafts as stored
 from mailcrm.store.db import Database
-from tests.drafts_kit import Office, bare, edited, office, outlook, rewritten
+from tests.drafts_kit import Edit, Office, bare, edited, office, outlook, rewritten
 from tests.sequence_house import DRAFT
 from tests.servers.pymap import Pymap
 
@@ -65,9 +65,8 @@ def test_a_draft_lies_in_the_reps_own_drafts_and_nothing_is_sent(desk: Office) -
 
 
 @pytest.mark.parametrize("edit", [lambda _: None, edited, outlook, rewritten, bare])
-def test_sent_by_the_reps_own_program_it_is_done_as_of_then(desk: Office, edit: object) -> None:
+def test_sent_by_the_reps_own_program_it_is_done_as_of_then(desk: Office, edit: Edit) -> None:
     # SEQ-11, A18: saved anew, its Message-ID changed, its header and its references dropped
-    assert callable(edit)
     item = desk.asked()
     desk.sync()
     desk.home.pass_(hours=3)
@@ -353,6 +352,25 @@ def test_two_drafts_to_one_person_are_told_apart(desk: Office) -> None:
     assert desk.states == ["placed", "sent"]
     assert desk.home.status(item, "Second") is Status.COMPLETED
     assert not desk.is_done(item)
+
+
+@pytest.mark.parametrize("edit", [lambda _: None, bare])
+def test_a_mail_that_was_one_draft_is_not_another_too(desk: Office, edit: Edit) -> None:
+    item = desk.asked()
+    desk.home.apply(DRAFT, "Second")
+    desk.home.enroll(item, name="Second")
+    desk.tend()
+    first, second = desk.drafts()
+    message = desk.drafts()[first]
+    desk.delete(first, second)
+    edit(message)
+    desk.server.append(desk.user, message.as_bytes(), "Sent")
+    desk.home.pass_(minutes=31)
+    desk.tend()
+    assert desk.states == ["sent", "missing"]
+    desk.home.pass_(minutes=31)
+    desk.sync()
+    assert desk.states == ["sent", "missing"]
 
 
 def test_a_draft_in_a_thread_goes_on_with_it(desk: Office) -> None:

@@ -173,7 +173,7 @@ draft = table(
     Column("subject", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("digest", String(64)),  # of the text as placed: whether the rep changed it
-    Column("state", String(10), nullable=False),  # wanted | placed | missing | sent | skipped | withdrawing | withdrawn
+    Column("state", String(10), nullable=False),  # wanted | placed | missing | sent | skipped | leaving | withdrawn
     Column("due_at", Utc),  # when somebody is to look after it
     Column("folder", Text),
     Column("uidvalidity", BigInteger),
