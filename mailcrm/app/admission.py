@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from mailcrm.config import Config
 from mailcrm.core.enrollment import Subject
 from mailcrm.core.flow import Flow, FlowKind
+from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
 from mailcrm.store import flows, items
 from mailcrm.store.enrollments import subject_key
@@ -38,7 +39,8 @@ def admit(
     most = config.sequences.max_items
     if len(there) + len(new) > most:
         raise Refused(
-            f"{stored.name!r} holds at most {most} items and has {len(there)}, so {len(new)} more do not fit; "
+            f"{stored.name!r} holds at most {counted(most, 'item')} and has {len(there)}, so "
+            f"{counted(len(new), 'more does', 'more do')} not fit; "
             "remove some that are through (`mailcrm sequence leave`)"
         )
 

@@ -26,6 +26,7 @@ from mailcrm.core.definitions import (
 from mailcrm.core.enrollment import Status
 from mailcrm.core.flow import FlowKind
 from mailcrm.core.flow_diff import difference
+from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
 from mailcrm.store import flows, users
 from mailcrm.store.flows import NewFlow, StoredFlow
@@ -144,13 +145,9 @@ def _named(connection: Connection, name: str, kind: FlowKind) -> StoredFlow | No
 def _size(definition: Definition) -> str:
     match definition:
         case SequenceDefinition():
-            return f"for {definition.items}, {_counted(len(definition.steps), 'step')}"
+            return f"for {definition.items}, {counted(len(definition.steps), 'step')}"
         case WorkflowDefinition():
-            return _counted(len(definition.nodes), "node")
+            return counted(len(definition.nodes), "node")
         case RuleDefinition():
             return f"{definition.action.name} on {definition.trigger}"
     assert_never(definition)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -23,6 +23,7 @@ from mailcrm.core.cells import BadCell
 from mailcrm.core.columns import Subject
 from mailcrm.core.companies import company_key
 from mailcrm.core.filing import Filing, Stages
+from mailcrm.core.plural import counted
 from mailcrm.core.records import AnyRow, Skipped, TradeRow, read_row
 from mailcrm.store import import_load, import_save, pipelines, unwanted, users
 
@@ -174,7 +175,8 @@ class _Work:
         line, cells = raw
         try:
             if any(cell not in ("", None) for cell in cells[self.job.width :]):
-                raise BadCell(f"{len(cells)} cells under {self.job.width} headings; is a separator inside a text?")
+                there = f"{counted(len(cells), 'cell')} under {counted(self.job.width, 'heading')}"
+                raise BadCell(f"{there}; is a separator inside a text?")
             return read_row(self.job.subject, self.job.columns, line, cells, day_first=self.job.day_first)
         except BadCell as error:
             return Result(line, "failed", reason=str(error))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from mailcrm.app.context import Context
 from mailcrm.core.first_sight import Sight, Tally
 from mailcrm.core.model import FolderRole, Message
+from mailcrm.core.plural import counted
 from mailcrm.store import lookup, mailboxes
 
 
@@ -51,7 +52,8 @@ def look(context: Context, mailbox: str, found: Iterable[tuple[Message, FolderRo
 def told(mailbox: str, sight: Sight) -> str:
     """What the operator reads while the mailbox waits."""
     return (
-        f"{sight.messages:,} messages at first sight: {sight.threads:,} threads to link, {sight.persons:,} persons to "
-        f"create, {sight.questions:,} questions; old mail triggers nothing and asks nothing by mail; "
+        f"{counted(sight.messages, 'message')} at first sight: {counted(sight.threads, 'thread')} to link, "
+        f"{counted(sight.persons, 'person')} to create, {counted(sight.questions, 'question')}; "
+        "old mail triggers nothing and asks nothing by mail; "
         f"`mailcrm mailbox resume {mailbox}` begins"
     )

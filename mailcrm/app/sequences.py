@@ -14,6 +14,7 @@ from mailcrm.app.naming import CONTACT_OWNER, OWNER
 from mailcrm.core.definitions import Definition, EmailStep, SequenceDefinition, left_out, parse
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import FlowKind
+from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
 from mailcrm.store import consents, flows, users
 from mailcrm.store.flows import StoredFlow
@@ -40,7 +41,7 @@ def effect(plan: Plan) -> str:
     """What applying does to those inside, in words (A19)."""
     if plan.inside == 0:
         return "nobody is inside"
-    inside = "1 item stays" if plan.inside == 1 else f"{plan.inside} items stay"
+    inside = counted(plan.inside, "item stays", "items stay")
     return f"{inside} at the step reached; mail that is scheduled goes as it is, later steps use the new text"
 
 
@@ -110,7 +111,8 @@ def remove(context: Context, actor: Actor, name: str, *, confirmed: bool) -> Non
         stored = flows.find(connection, name, KINDS)
         live = flows.inside(connection, stored.id)
         if live and not confirmed:
-            raise Refused(f"{len(live)} items are inside {stored.name!r} and would be removed; confirm that with --yes")
+            are = counted(len(live), "item is", "items are")
+            raise Refused(f"{are} inside {stored.name!r} and would be removed; confirm that with --yes")
         machine.stop(context, connection, live, Stop(Status.REMOVED, "the sequence was removed", now, actor.source))
         flows.remove(connection, stored.id, now)
         context.flows.publish(connection, now)

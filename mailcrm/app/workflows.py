@@ -19,6 +19,7 @@ from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
 from mailcrm.core.flow_diff import difference
 from mailcrm.core.overlap import overlaps
+from mailcrm.core.plural import counted
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store import flows
 from mailcrm.store.enrollments import EDITED
@@ -48,14 +49,11 @@ def effect(plan: Plan, on_edit: OnEdit | None = None) -> str:
         return f"nobody comes in until `mailcrm workflow activate {plan.definition.name!r}`"
     if plan.inside == 0:
         return "nobody is inside"
-    contacts = "1 contact" if plan.inside == 1 else f"{plan.inside} contacts"
     if _on_edit(plan, on_edit) is OnEdit.FINISH:
-        return f"{contacts} finish{'es' if plan.inside == 1 else ''} on version {stored.version}"
-    one = plan.inside == 1
-    return (
-        f"{contacts} restart{'s' if one else ''}: {'he drops' if one else 'they drop'} out with what is scheduled, "
-        f"and come{'s' if one else ''} in again by new events"
-    )
+        return f"{counted(plan.inside, 'contact finishes', 'contacts finish')} on version {stored.version}"
+    restart = counted(plan.inside, "contact restarts", "contacts restart")
+    they, come = ("he drops", "comes") if plan.inside == 1 else ("they drop", "come")
+    return f"{restart}: {they} out with what is scheduled, and {come} in again by new events"
 
 
 def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:

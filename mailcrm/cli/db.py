@@ -12,6 +12,7 @@ from mailcrm.app import erasing, holding
 from mailcrm.cli.context import context, invocation
 from mailcrm.cli.options import Yes
 from mailcrm.cli.output import confirm, say
+from mailcrm.core.plural import counted
 from mailcrm.main import build
 from mailcrm.store import pipelines, unwanted
 
@@ -62,5 +63,5 @@ def restore(
     finally:
         restored.db.close()
     if count:
-        say(f"{count} person(s) who were erased since were erased again")
-    say(f"flows and {waiting} mails are held, since what is due has perhaps been done; {holding.MEND}")
+        say(f"{counted(count, 'person was', 'persons were')} erased again, as since the backup")
+    say(f"flows and {counted(waiting, 'mail')} are held, since what is due has perhaps been done; {holding.MEND}")

@@ -12,6 +12,7 @@ import typer
 from mailcrm.app.flow_files import Plan, kind_of
 from mailcrm.cli.output import clean, emit_one, say
 from mailcrm.core.definitions import DefinitionError
+from mailcrm.core.plural import counted
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="A definition file.")]
 
@@ -24,8 +25,7 @@ def definition_faults() -> Iterator[None]:
     except DefinitionError as error:
         for each in error.faults:
             say(str(each))
-        count = len(error.faults)
-        say(f"mailcrm: nothing was changed: {count} fault{'' if count == 1 else 's'} in the definition")
+        say(f"mailcrm: nothing was changed: {counted(len(error.faults), 'fault')} in the definition")
         raise typer.Exit(1) from None
 
 

@@ -10,6 +10,7 @@ import typer
 
 from mailcrm.cli.context import context
 from mailcrm.cli.output import emit_one, say
+from mailcrm.core.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,8 @@ def ingest(
             total = Outcome()
             for batch in chain(begun, rest or ()):
                 total += verb(built, batch)
-                say(f"{total.stored + total.known + total.skipped + total.quarantined} messages …")
+                read = total.stored + total.known + total.skipped + total.quarantined
+                say(f"{counted(read, 'message')} …")
     if not dry_run:
         _finish(built)
     emit_one(asdict(total), as_json)
@@ -94,6 +96,7 @@ def _finish(built: Context) -> None:
 
 def _counted(outcome: Outcome) -> str:
     return (
-        f"{outcome.stored} messages, of these {outcome.linked} to deals, {outcome.persons} new persons, "
-        f"{outcome.choices} questions, {outcome.quarantined} unreadable"
+        f"{counted(outcome.stored, 'message')}, of these {outcome.linked} to deals, "
+        f"{counted(outcome.persons, 'new person')}, {counted(outcome.choices, 'question')}, "
+        f"{outcome.quarantined} unreadable"
     )

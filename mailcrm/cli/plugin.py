@@ -15,6 +15,7 @@ from mailcrm.cli.context import context, invocation
 from mailcrm.cli.options import Json
 from mailcrm.cli.output import emit, say
 from mailcrm.cli.skeleton import PLUGIN, TEST
+from mailcrm.core.plural import counted
 from mailcrm.errors import NotFound, Refused
 from mailcrm.plugins.find import Found, find, from_file
 from mailcrm.store import events, faults
@@ -98,8 +99,8 @@ def try_(
     emit(rows, as_json, ["hook", "sample", "answer", "failed"])
     failed = sum(bool(row["failed"]) for row in rows)
     if failed:
-        raise Refused(f"{found.name} failed {failed} of {len(rows)} calls; see the column `failed`")
-    say(f"{found.name} stood {len(rows)} calls")
+        raise Refused(f"{found.name} failed {failed} of {counted(len(rows), 'call')}; see the column `failed`")
+    say(f"{found.name} stood {counted(len(rows), 'call')}")
 
 
 @app.command()
@@ -124,7 +125,7 @@ def retry(ctx: typer.Context, name: Name) -> None:
         count = events.retry(connection, name, built.clock())
     if count:
         built.changed()
-    say(f"{name} will be told {count} events again" if count else f"{name} has no parked events")
+    say(f"{name} will be told {counted(count, 'event')} again" if count else f"{name} has no parked events")
 
 
 def _config(ctx: typer.Context) -> configuration.Config:

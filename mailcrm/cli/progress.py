@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mailcrm.cli.output import say
+from mailcrm.core.plural import counted
 
 _EVERY = 5.0  # seconds between plain lines
 
@@ -25,7 +26,7 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal last
         if time.monotonic() - last >= _EVERY or done >= total > 0:
             last = time.monotonic()
-            say(f"{label}: {done} of {total} messages")
+            say(f"{label}: {done} of {counted(total, 'message')}")
 
     yield line
 

@@ -8,6 +8,7 @@ import typer
 
 from mailcrm.cli.context import context
 from mailcrm.cli.output import emit, say
+from mailcrm.core.plural import counted
 
 app = typer.Typer()
 
@@ -25,4 +26,5 @@ def relink(
 
     changes = [asdict(change) for change in verb(context(ctx), dry_run=dry_run)]
     emit(changes, as_json, ("thread", "message", "to", "rule", "evidence"))
-    say(f"{len(changes)} links {'would be' if dry_run else 'were'} added")
+    verbs = ("link would be", "links would be") if dry_run else ("link was", "links were")
+    say(f"{counted(len(changes), *verbs)} added")

@@ -19,6 +19,7 @@ from mailcrm.cli.flow_file import File, announce, applied, definition_faults
 from mailcrm.cli.options import DryRun, Json, Owner, Toml, Yes
 from mailcrm.cli.output import clean, confirm, emit, emit_one, say
 from mailcrm.core.enrollment import Status
+from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
 from mailcrm.gallery import gallery
 from mailcrm.store import flows
@@ -238,4 +239,4 @@ def _lines(file: Path | None) -> Iterator[str]:
 
 
 def _named(items: list[Item]) -> str:
-    return str(items[0]) if len(items) == 1 else f"{len(items)} items"
+    return str(items[0]) if len(items) == 1 else counted(len(items), "item")

@@ -8,6 +8,7 @@ import typer
 
 from mailcrm.cli.context import context
 from mailcrm.cli.output import emit_one, say
+from mailcrm.core.plural import counted
 
 app = typer.Typer()
 _COUNTED = ("asked", "steps", "acted", "sent", "failed", "delivered")
@@ -50,4 +51,4 @@ def tick(
     for each in faults:
         say(f"a mailbox waits: {each}")
     if last.reason:
-        say(f"{last.delayed} mails wait: {last.reason}")
+        say(f"{counted(last.delayed, 'mail waits', 'mails wait')}: {last.reason}")

@@ -13,6 +13,7 @@ from mailcrm.cli.flow_file import File, announce, applied, definition_faults
 from mailcrm.cli.options import DryRun, Json, Toml, Yes
 from mailcrm.cli.output import clean, confirm, emit, emit_one, emit_section, say
 from mailcrm.core.definitions import OnEdit
+from mailcrm.core.plural import counted
 
 app = typer.Typer(no_args_is_help=True, help="Workflows and rules: what becomes of persons when something happens.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
@@ -120,10 +121,11 @@ def deactivate(
     """Let nobody in any more. Those inside go on to their end, unless --cancel-scheduled."""
     at = desk(ctx)
     inside = verbs.inside(at.context, name)
-    fate = "removed, with all that is scheduled" if cancel else "going on"
-    confirm(f"Deactivate {name}: {inside} inside are {fate}", yes)
+    are = counted(inside, "inside is", "inside are")
+    fate = f"{are} {'removed, with all that is scheduled' if cancel else 'going on'}"
+    confirm(f"Deactivate {name}: {fate}", yes)
     verbs.deactivate(at.context, at.actor, name, cancel=cancel)
-    say(f"{name} lets nobody in any more; {inside} inside are {fate}")
+    say(f"{name} lets nobody in any more; {fate}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 
+from mailcrm.core.plural import counted
 from mailcrm.store import organizations, people
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
@@ -32,7 +33,9 @@ def tied(connection: Connection, person_id: int) -> str:
         ).scalar_one()
         for table in (deal, lead, activity, note)
     }
-    return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count)
+    return ", ".join(
+        counted(count, name, "activities" if name == "activity" else "") for name, count in counts.items() if count
+    )
 
 
 def forget_person(connection: Connection, person_id: int, now: datetime) -> None:

@@ -54,7 +54,7 @@ def test_a_backup_brings_everything_back_but_the_erased(run: Run, tmp_path: Path
     code, _, errors = run("db", "restore", str(target))
     assert (code, "--yes" in errors) == (1, True)
     code, _, errors = run("db", "restore", str(target), "--yes")
-    assert (code, "1 person(s) who were erased" in errors) == (0, True)
+    assert (code, "1 person was erased again" in errors) == (0, True)
     assert file.read_bytes() == b"an attachment"
     with database.read() as connection:
         assert connection.execute(select(tables.person.c.name)).scalars().all() == ["Jan"]

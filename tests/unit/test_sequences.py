@@ -245,7 +245,7 @@ def test_a_sequence_with_items_inside_is_removed_only_when_that_is_confirmed(hom
     home.apply(CALL + WAITS)
     item = home.deal()
     home.enroll(item)
-    with pytest.raises(Refused, match="1 items are inside"):
+    with pytest.raises(Refused, match="1 item is inside"):
         sequences.remove(home.context, home.anna, "Warm", confirmed=False)
     sequences.remove(home.context, home.anna, "Warm", confirmed=True)
     home.pass_(days=1)
@@ -389,7 +389,7 @@ def test_a_rule_enrolls_within_the_same_limits(database: Database, tmp_path: Pat
         reasons = connection.execute(
             select(enrollment.c.reason).where(enrollment.c.status == "failed", enrollment.c.person_id == people[1])
         ).scalars()
-        assert ["holds at most 1 items" in reason for reason in reasons] == [True]
+        assert ["holds at most 1 item and" in reason for reason in reasons] == [True]
     assert second.id
 
 
