@@ -99,12 +99,13 @@ def enroll(
     """Put deals or leads into a sequence; several at once need the permission bulk."""
     at = desk(ctx)
     items = _items(at, name, more, deal, lead, file)
-    if len(items) > 1 or dry_run:
+    many = len(items) > 1 or file is not None
+    if many or dry_run:
         say(f"{name}: {', '.join(map(str, items))}")
     if dry_run:
         return
-    if len(items) > 1:
-        confirm(f"Enroll {len(items)} items in {name}", yes, final=False)
+    if many:
+        confirm(f"Enroll {counted(len(items), 'item')} in {name}", yes)
     done = enrolling.enroll(at.context, at.actor, name, items)
     for warning in done.warnings:
         say(f"note: {warning}")
@@ -147,7 +148,7 @@ def leave(
     """Take items out: the steps to come are cancelled, and their places are free again."""
     at = desk(ctx)
     items = _items(at, name, more, deal, lead, file)
-    confirm(f"Take {_named(items)} out of {name}", yes, final=False)
+    confirm(f"Take {_named(items)} out of {name}", yes, final=len(items) > 1 or file is not None)
     enrolling.leave(at.context, at.actor, name, items, reason)
 
 

@@ -350,17 +350,25 @@ def test_several_at_once_by_options_words_and_file(crm: Crm) -> None:  # SEQ-30
         crm("deal", "add", "--title", f"Deal {number}", "--person", EWA)
     crm("sequence", "enroll", "Calls", "--deal", "1", "--deal", "2", user="jan", code=1)
     assert "bulk" in crm.errors
-    crm("sequence", "enroll", "Calls", "--deal", "1", "--deal", "2", user="anna")
-    crm("sequence", "enroll", "Calls", "--deal", "3", "4", user="anna")
+    for bulk in (("--deal", "1", "--deal", "2"), ("--deal", "3", "4")):
+        crm("sequence", "enroll", "Calls", *bulk, user="anna", code=1)  # nobody can be asked without a terminal
+        assert "add --yes" in crm.errors
+        crm("sequence", "enroll", "Calls", *bulk, "--yes", user="anna")
     listed = crm.file("5\nDeal 6\n")
     crm("sequence", "enroll", "Calls", "--from", listed, "--dry-run", user="anna")
     assert "deal 5, deal 6" in crm.errors
-    crm("sequence", "enroll", "Calls", "--from", listed, user="anna")
+    crm("sequence", "enroll", "Calls", "--from", listed, user="anna", code=1)
+    crm("sequence", "enroll", "Calls", "--from", listed, "--yes", user="anna")
     rows = crm.rows("sequence", "overview", "Calls")
     assert [row["item"] for row in rows] == [f"deal:{number}" for number in range(1, 7)]
     crm("sequence", "leave", "Calls", "--deal", "2", "--reason", "no budget", user="anna")
     (row,) = crm.rows("sequence", "overview", "Calls", "--status", "removed")
     assert (row["item"], row["status"], row["reason"]) == ("deal:2", "removed", "no budget")
+    for verb in ("leave", "complete"):
+        crm("sequence", verb, "Calls", "--from", listed, user="anna", code=1)
+        crm("sequence", verb, "Calls", "--deal", "5", "6", user="anna", code=1)
+    assert {row["status"] for row in crm.rows("sequence", "overview", "Calls")} == {"in_progress", "removed"}
+    crm("sequence", "leave", "Calls", "--from", listed, "--yes", user="anna")
 
 
 def test_a_sequence_is_printed_previewed_and_its_templates_apply(crm: Crm) -> None:  # SEQ-6, SEQ-31, SEQ-36
