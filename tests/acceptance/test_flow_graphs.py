@@ -348,7 +348,7 @@ def test_several_at_once_by_options_words_and_file(crm: Crm) -> None:  # SEQ-30
     crm("sequence", "apply", crm.file(CALLS), "--yes")
     for number in range(1, 7):
         crm("deal", "add", "--title", f"Deal {number}", "--person", EWA)
-    crm("sequence", "enroll", "Calls", "--deal", "1", "--deal", "2", user="jan", code=1)
+    crm("sequence", "enroll", "Calls", "--deal", "1", "--deal", "2", "--yes", user="jan", code=1)
     assert "bulk" in crm.errors
     for bulk in (("--deal", "1", "--deal", "2"), ("--deal", "3", "4")):
         crm("sequence", "enroll", "Calls", *bulk, user="anna", code=1)  # nobody can be asked without a terminal
