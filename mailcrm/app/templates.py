@@ -81,13 +81,20 @@ def remarks(plan: Plan) -> list[str]:
 
 
 def apply(context: Context, actor: Actor, plan: Plan) -> int:
-    """Store a plan's template; gives its id. Raises Refused: it was changed since the plan was made."""
+    """Store a plan's template; gives its id.
+
+    Raises:
+        Refused: since the plan was made it was changed, or the flows that use it were.
+    """
     definition, now = plan.definition, context.clock()
     context.blobs.settle({context.blobs.put(content)[0] for _, content in plan.pictures if content is not None})
     with context.db.write() as connection:
+        context.flows.change(connection, now)  # nobody begins to use it meanwhile
         stored = templates.named(connection, definition.name)
         if (stored and stored.changed_at) != (plan.stored and plan.stored.changed_at):
             raise Refused(f"{definition.name!r} was changed by somebody else meanwhile; look, and apply the file again")
+        if tuple(used_by(connection, definition.name)) != plan.uses:
+            raise Refused(f"flows that use {definition.name!r} were changed meanwhile; apply the file again")
         return templates.put(connection, new(definition, [picture for picture, _ in plan.pictures]), actor.source, now)
 
 

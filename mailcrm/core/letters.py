@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from unicodedata import category
 
 from mailcrm.core import rich
 from mailcrm.core.text import clean
@@ -14,6 +14,7 @@ from mailcrm.errors import Refused
 LONGEST = 100_000
 """Characters of a template, and bytes of what it becomes."""
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 MOST_TAGS = 5_000
 """Of HTML: reading it takes time by the square of their nesting."""
 
@@ -85,11 +86,12 @@ def render(
     """
     title = _line(_filled(subject, variables, "subject"))
     rich_ = _rich(html, variables, images) if html else None
-    text = _plain(_filled(body, variables, "body")).strip() or rich.text_of(rich_ or "")
+    said = rich.text_of(rich_ or "")
+    text = _plain(_filled(body, variables, "body")).strip() or said
     if not title or not (text or rich_):
         raise BadTemplate(f"the {'body' if title else 'subject'} is empty once it is filled in; write something")
     signed = _plain(signature).strip()
-    if signed and rich_ and not _same(rich.text_of(rich_)).endswith(_same(signed)):
+    if signed and rich_ and not _same(said).endswith(_same(signed)):
         rich_ = f"{rich_}\n<p>-- <br>\n{rich.from_text(signed)}</p>"
     if signed and not text.endswith(signed):
         text = f"{text}\n\n-- \n{signed}"  # RFC 3676, 4.3
@@ -159,5 +161,4 @@ def _line(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Lines that end in ``\\n``, without control characters save tabs."""
-    lines = "\n".join(clean(text).splitlines())
-    return "".join(c for c in lines if c in "\n\t" or category(c) != "Cc")
+    return _CONTROL.sub("", "\n".join(clean(text).splitlines()))

@@ -118,7 +118,7 @@ def _spelled_out(found: re.Match[str]) -> str:
     """A link as it reads: ``our offer <https://…>``; its address alone where its words are that."""
     address, words = _values(found[1]).get("href", ""), found[2]
     target = unescape(address).removeprefix("mailto:").removeprefix("tel:")
-    said = unescape(html_text.text_of(words))
+    said = unescape(html_text.text_of(words) if "<" in words else words)
     return words if not target or "".join(said.split()) == target else f"{words} &lt;{escape(target)}&gt;"
 
 
@@ -138,9 +138,11 @@ def _not_sent(tag: str, name: str, value: str) -> list[str]:
     """What of an attribute is left out."""
     if name not in _ATTRIBUTES["*"] and name not in _ATTRIBUTES.get(tag, ()):
         return [f"{name[:40]} of <{tag}>"]
+    if "{" in value:
+        return []  # it is known once it is filled in
     if name == "style":
         return [f"style {declaration[:60]}" for declaration in shown(value)[1]]
-    if name in ("src", "href") and "{" not in value:
+    if name in ("src", "href"):
         scheme = _scheme(value)
         known = scheme in ("", "https") if name == "src" else scheme in _LINKS
         return [] if known else [f"{name} {value[:60]}"]

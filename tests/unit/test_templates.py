@@ -172,6 +172,10 @@ def test_a_template_changed_meanwhile_is_not_overwritten(home: House) -> None:
     apply(home, FOLLOW_UP.replace("Oferta", "Pytanie"))
     with pytest.raises(Refused, match="changed by somebody else"):
         templates.apply(home.context, home.anna, mine)
+    leads = plan(home, FOLLOW_UP.replace("deal.title", "lead.title"))
+    home.apply(USED)
+    with pytest.raises(Refused, match="flows that use 'follow-up' were changed"):
+        templates.apply(home.context, home.anna, leads)
 
 
 def test_a_saved_template_is_applied_as_it_was(home: House) -> None:
