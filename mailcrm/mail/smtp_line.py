@@ -44,6 +44,7 @@ class Manner:
         most: how many mails a connection takes before it is closed.
         seconds: how long a server may think about a command.
         end_seconds: how long it may think about a mail of which it has seen the end.
+        beat: seconds between two beats (``handover.Transport.deliver``).
     """
 
     where: str
@@ -52,6 +53,7 @@ class Manner:
     most: int = 500
     seconds: float = 20.0
     end_seconds: float = 60.0
+    beat: float = 5.0
 
 
 class Line:

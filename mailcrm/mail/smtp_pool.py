@@ -18,7 +18,6 @@ KEPT = 30.0
 """Seconds that a connection is kept while there is nothing to send."""
 
 _FEW = 4  # mails a connection, before there is another one
-_BEAT = 5.0
 _LOSSES = 3  # connections one after the other that took nothing
 
 log = logging.getLogger(__name__)
@@ -118,8 +117,8 @@ class Pool:
             busy = [line for line in self._lines if not line.idle]
             if not busy and not (work.more and self._dialled):
                 return
-            watch.wait(busy, work, 0.05 if self._dialled and work.more else 1.0)
-            if (now := time.monotonic()) - beaten > _BEAT:
+            watch.wait(busy, work, 0.05 if self._dialled and work.more else min(1.0, self._manner.beat))
+            if (now := time.monotonic()) - beaten > self._manner.beat:
                 beaten = now
                 beat()
 

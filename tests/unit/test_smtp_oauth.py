@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from mailcrm import config
 from mailcrm.app.handover import Parcel, Unreachable
 from mailcrm.errors import ConfigError, LoginFailed
+from mailcrm.mail.oauth_store import TokenFile
 from mailcrm.mail.smtp_out import SmtpTransport
 from tests.servers import Sink
 from tests.servers.oauth import Provider
@@ -203,3 +204,22 @@ def test_an_account_without_a_name_is_a_configuration_error(provider: Provider, 
         server.login = None
         with pytest.raises(ConfigError, match=r"smarthost\.login"):
             send(transport(server, tmp_path, **refreshed(provider)))
+
+
+def test_one_login_serves_reading_and_sending(provider: Provider, tmp_path: Path) -> None:
+    """`mailbox login` keeps the refresh token encrypted, and the mailbox's own server for sending uses it too."""
+    with Both(good={"access-1"}, login="anna") as server:
+        oauth = {"client_id": "crm", "token_url": f"{provider.url}/token"}
+        mailbox = {"host": "127.0.0.1", "login": "anna", "oauth": oauth}
+        sending = {"host": "127.0.0.1", "port": server.port, "tls": "none", "login": "anna", "oauth": oauth}
+        data = {
+            "users": {"anna": {"email": "anna@firma.example"}},
+            "mailboxes": {"anna": {"user": "anna", **mailbox, "submission": sending}},
+        }
+        settings = config.parse(data, base=tmp_path)
+        TokenFile(settings, "anna").write("refresh-0", None)
+        files = [each for each in (tmp_path / "data").rglob("*") if each.is_file()]
+        assert files
+        assert not [each for each in files if b"refresh-0" in each.read_bytes()]
+        SmtpTransport(settings).probe("anna")
+        assert server.words == [f"n,a=anna,\1host=127.0.0.1\1port={server.port}\1auth=Bearer access-1\1\1"]

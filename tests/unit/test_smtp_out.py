@@ -18,15 +18,18 @@ from aiosmtpd.controller import Controller
 from mailcrm import config
 from mailcrm.app.handover import Ambiguous, Parcel, RecipientRefused, SenderRefused, Unreachable, route_of
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Permanent, Temporary
+from mailcrm.mail.oauth import Tokens
+from mailcrm.mail.smtp_dial import Dialer
 from mailcrm.mail.smtp_line import Manner
 from mailcrm.mail.smtp_out import SmtpTransport
+from mailcrm.mail.smtp_pool import Pool
 from tests.servers import Sink
 from tests.servers.certificate import write
-from tests.servers.process import free_port
+from tests.servers.process import free_port, wait_until
 from tests.servers.scripted_smtp import HANG_UP, Scripted
 
 MAIL = b"From: crm@firma.example\r\nSubject: x\r\n\r\n.dot\r\n"
-QUICK = Manner("", "", bytes, seconds=0.3, end_seconds=0.3)
+QUICK = Manner("", "", bytes, seconds=0.3, end_seconds=0.3, beat=0.05)
 Result = str | MailcrmError
 
 
@@ -194,10 +197,12 @@ def test_silence_after_the_final_dot_is_ambiguous_too() -> None:
     with Scripted(end=end) as server:
         told: list[Result] = []
         out = transport(server.port, QUICK)
-        out.deliver("smarthost", iter(parcels(MAIL)), lambda _parcel, result: told.append(result), lambda: None)
+        beats: list[int] = []
+        out.deliver("smarthost", iter(parcels(MAIL)), lambda _, result: told.append(result), lambda: beats.append(1))
         over.set()
         out.close()
     assert kinds(told) == [Ambiguous]
+    assert len(beats) >= 2  # a lease is kept meanwhile
 
 
 def test_half_a_mail_is_not_ambiguous() -> None:
@@ -265,6 +270,21 @@ def test_connections_are_kept_between_batches() -> None:
         assert server.connections == 1
         over.close()
         assert server.commands[-1] == "QUIT"
+
+
+def test_connections_without_work_are_taken_leave_of() -> None:
+    with Scripted() as server:
+        settings = config.parse({"smarthost": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}, base=Path())
+        assert settings.smarthost
+        dialer = Dialer(settings, settings.smarthost, "smarthost", Tokens(settings))
+        pool = Pool(dialer, Manner("", "", bytes), 2)
+        pool.deliver(iter(parcels(*[MAIL] * 12)), lambda _parcel, _result: None, lambda: None)
+        pool.rest(60)
+        assert pool.open
+        wait_until(lambda: server.connections == 2 and server.commands.count("QUIT") == 0, what="two connections")
+        wait_until(lambda: pool.rest(0) or not pool.open, what="no connection")
+        assert server.commands.count("QUIT") == 2
+        pool.close()
 
 
 def test_mail_is_asked_for_just_before_its_turn() -> None:  # SEQ-27
