@@ -21,15 +21,17 @@ _KEPT = "1mo"
 
 
 def trace(connection: Connection, book: Flows, name: str, person: int, *, every: bool) -> list[dict[str, Any]]:
-    """A person's latest run through a flow, or every one that is known, the newest first.
+    """A person's latest run through a flow, removed or not, or every one that is known, the newest first.
 
     Raises:
-        NotFound: there is no such flow, or the person was never in it.
+        NotFound: there is no such flow and was none, or the person was never in it.
     """
-    stored = flows.find(connection, name, KINDS)
+    there = flows.search(connection, name, KINDS)
+    stored = there or flows.removed(connection, name, KINDS) or flows.find(connection, name, KINDS)
     runs = traces.runs(connection, stored.id, person)
     if not runs:
-        state = "" if stored.active_since else f"; it lets nobody in until `mailcrm workflow activate {stored.name!r}`"
+        closed = there is not None and stored.active_since is None
+        state = f"; it lets nobody in until `mailcrm workflow activate {stored.name!r}`" if closed else ""
         raise NotFound(f"person {person} was never in {stored.name!r}{state}")
     wanted = runs if every else runs[:1]
     ids = [run.id for run in wanted]

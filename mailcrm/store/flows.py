@@ -70,6 +70,20 @@ def search(connection: Connection, given: str, kinds: Sequence[FlowKind] = tuple
     return found
 
 
+def removed(connection: Connection, given: str, kinds: Sequence[FlowKind]) -> StoredFlow | None:
+    """The flow of one of these kinds with this name or id that was removed, of several the latest; None: there is none.
+
+    Its history is kept: it may have a namesake by now.
+    """
+    given = given.strip()
+    meant = flow.c.name == given
+    if given.isascii() and given.isdigit() and len(given) < 19:
+        meant |= flow.c.id == int(given)
+    query = select(*_COLUMNS).where(meant, flow.c.kind.in_(kinds), flow.c.removed_at.is_not(None))
+    row = connection.execute(query.order_by(flow.c.removed_at.desc(), flow.c.id.desc())).first()
+    return _stored(row) if row else None
+
+
 def named(connection: Connection, name: str) -> StoredFlow | None:
     """The flow with exactly this name, of whatever kind."""
     return _one(connection, flow.c.name == name, tuple(FlowKind))

@@ -418,8 +418,14 @@ def test_what_is_removed_stops_and_its_name_is_free(crm: Crm) -> None:  # SEQ-36
     assert (crm.tags(), crm.rows("workflow", "list")) == (set(), [])
     (job,) = crm.rows("workflow", "jobs", EWA)
     assert (job["status"], job["reason"]) == ("removed", "the workflow was removed")
+    run = crm.trace("Campaign 1")  # what became of whom stays to be read
+    assert (run["enrollment"], run["status"]) == (job["enrollment"], "removed")
+    assert [step["node"] for step in run["steps"]][:2] == ["by-tag", "stay"]
     crm.workflow(CAMPAIGN.format(number=1))
     assert crm.inside("Campaign 1") == 0
+    crm("workflow", "trace", "Campaign 1", EWA, code=1)
+    assert "was never in 'Campaign 1'" in crm.errors  # in the new one of that name
+    assert crm.trace("1")["enrollment"] == job["enrollment"]
 
 
 MARK = """
