@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -36,30 +37,41 @@ class Office:
     def __init__(self, dovecot: Dovecot, sink: Sink) -> None:
         self.dovecot = dovecot
         self.port = free_port()
-        self.behind = Postfix(routes={}, relay=sink.port)
-        self.program = Program(
-            smarthost=self.behind.port,
-            relay={"listen": f"127.0.0.1:{self.port}", "tls": "starttls", "cert": "relay.pem", "key": "relay.key"},
-            mailboxes={"anna": mailbox("anna", dovecot, dovecot.new_user(), poll="1m")},
+        self.submission = free_port()
+        folder = Path(tempfile.mkdtemp(prefix="mailcrm-office-"))
+        folder.chmod(0o711)
+        certificate.write(folder / "relay.pem", folder / "relay.key")
+        (folder / "logins").write_text(f"{ANNA} anna:{PASSWORD}\n")
+        self.certificate = folder / "relay.pem"
+        transport = (
+            "mailcrm unix - - n - - smtp\n"
+            "  -o smtp_sasl_auth_enable=yes\n"
+            f"  -o smtp_sasl_password_maps=texthash:{folder}/logins\n"
+            "  -o smtp_sasl_security_options=noanonymous\n"
+            "  -o smtp_sender_dependent_authentication=yes\n"
+            "  -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=localhost\n"
+            f"  -o smtp_tls_CAfile={self.certificate}\n"
         )
-        certificate.write(self.program.folder / "relay.pem", self.program.folder / "relay.key")
-        (self.program.folder / "relay.pem").chmod(0o644)
+        next_ = f"mailcrm:[127.0.0.1]:{self.port}"
+        # Before and behind at once: what is submitted goes through the relay as a content filter.
+        filtered = f"127.0.0.1:{self.submission} inet n - n - - smtpd\n  -o content_filter={next_}\n"
+        self.behind = Postfix(routes={}, relay=sink.port, services=transport + filtered)
         self.before = Postfix(
             routes={"firma.example": dovecot.lmtp_port},
             relay=self.port,
-            settings={
-                "smtp_sasl_auth_enable": "yes",
-                "smtp_sasl_password_maps": f"texthash:{self.program.folder}/logins",
-                "smtp_sasl_security_options": "noanonymous",
-                "smtp_sender_dependent_authentication": "yes",
-                "smtp_tls_security_level": "secure",
-                "smtp_tls_secure_cert_match": "localhost",
-                "smtp_tls_CAfile": f"{self.program.folder}/relay.pem",
-            },
+            settings={"relayhost": "", "default_transport": next_},
+            services=transport,
         )
-        logins: Path = self.program.folder / "logins"
-        logins.write_text(f"{ANNA} anna:{PASSWORD}\n")
-        logins.chmod(0o644)
+        self.program = Program(
+            smarthost=self.behind.port,
+            relay={
+                "listen": f"127.0.0.1:{self.port}",
+                "tls": "starttls",
+                "cert": f"{folder}/relay.pem",
+                "key": f"{folder}/relay.key",
+            },
+            mailboxes={"anna": mailbox("anna", dovecot, dovecot.new_user(), poll="1m")},
+        )
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +108,7 @@ def test_a_mail_program_hands_in_and_postfix_behind_delivers(office: Office, wor
     with smtplib.SMTP("127.0.0.1", office.port) as client:
         client.ehlo()
         client._host = "localhost"  # type: ignore[attr-defined]
-        client.starttls(context=ssl.create_default_context(cafile=office.program.folder / "relay.pem"))
+        client.starttls(context=ssl.create_default_context(cafile=office.certificate))
         client.login("anna", PASSWORD)
         client.sendmail(ANNA, [EWA, "jan@klient.example"], SIGNED, mail_options=["BODY=8BITMIME"])
     found = world.wait_for(2, seconds=30)
@@ -117,6 +129,15 @@ def test_swaks_through_postfix_before_and_behind(office: Office, world: Sink) ->
     (mail,) = world.wait_for(1, seconds=30)
     assert mail.message["Subject"] == "Through both"
     assert len(mail.message.get_all("Received") or []) == 2  # of both Postfixes; the relay tells nobody where she sits
+
+
+def test_one_postfix_before_and_behind(office: Office, world: Sink) -> None:
+    with smtplib.SMTP("127.0.0.1", office.submission) as client:
+        client.sendmail(ANNA, [EWA], SIGNED)
+    (mail,) = world.wait_for(1, seconds=30)
+    assert without_trace(mail.content) == SIGNED
+    assert len(mail.message.get_all("Received") or []) == 2
+    assert office.program.rows("outbox", "list")[-1]["state"] in ("sending", "sent")
 
 
 def test_what_the_relay_refuses_comes_back_to_the_sender(office: Office, world: Sink) -> None:

@@ -19,11 +19,14 @@ class Postfix(Server):
         routes: a domain or address, and where its mail goes by LMTP: a port of this machine.
         relay: the SMTP port of this machine that takes everything else.
         settings: further lines of main.cf.
+        services: further lines of master.cf.
     """
 
     name = "postfix"
 
-    def __init__(self, *, routes: Mapping[str, int], relay: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, routes: Mapping[str, int], relay: int, settings: Mapping[str, str] | None = None, services: str = ""
+    ) -> None:
         self._postfix = program("postfix", package="postfix")
         super().__init__()
         self.host = HOST
@@ -39,7 +42,7 @@ class Postfix(Server):
         lines = _MAIN.format(folder=self.folder, host=HOST, relay=relay, daemons=_daemon_directory())
         lines += "".join(f"{key} = {value}\n" for key, value in (settings or {}).items())
         (config / "main.cf").write_text(lines)
-        (config / "master.cf").write_text(_MASTER.format(host=HOST, port=self.port))
+        (config / "master.cf").write_text(_MASTER.format(host=HOST, port=self.port) + services)
 
     def start(self) -> None:
         subprocess.run([*self._sudo, "install", "-d", str(self.folder / "queue")], check=True)
