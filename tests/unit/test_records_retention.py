@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert, select, update
 
 from mailcrm.app import retention
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
+from mailcrm.config import Retention
 from mailcrm.core.flow import FlowKind
 from mailcrm.core.model import Arrival, Attachment, Cursor, Unreadable
 from mailcrm.store import flows, tables
@@ -69,6 +71,18 @@ def test_quarantined_mail_and_its_file_go(house: Context) -> None:
     assert house.blobs.path(sha256).exists()
     assert retention.sweep_due(later(house, 32)) == 1
     assert not house.blobs.path(sha256).exists()
+
+
+def test_openings_and_clicks_go_but_those_to_be_judged_stay(house: Context) -> None:
+    config = msgspec.structs.replace(house.config, retention=Retention(hits="1mo"))
+    values = {"token": "0" * 32, "at": NOW, "grade": "human", "reasons": "", "agent": ""}
+    with house.db.write() as connection:
+        connection.execute(insert(tables.hit).values(**values))
+        connection.execute(insert(tables.hit).values(**values, due_at=NOW))
+    assert retention.sweep_due(replace(later(house, 20), config=config)) == 0
+    assert retention.sweep_due(replace(later(house, 32), config=config)) == 1
+    with house.db.read() as connection:
+        assert [row.due_at for row in connection.execute(select(tables.hit))] == [NOW]
 
 
 def test_mail_that_its_owner_deleted_goes_but_not_what_lies_elsewhere(house: Context) -> None:
@@ -131,13 +145,14 @@ def test_the_text_of_letters_goes_and_that_they_were_sent_stays(database: Databa
     with house.db.write() as connection:
         body = insert(tables.outbox_body).values(content=b"to all", created_at=NOW).returning(tables.outbox_body.c.id)
         number = connection.execute(body).scalar()
-        for key, more in {
+        cases: dict[str, dict[str, Any]] = {
             "plain": {"content": b"text"},
             "to many": {"content": b"", "body_id": number},
             "to be copied": {"content": b"copy", "copy": "wanted"},
             "late": {"content": b"late", "sent_at": NOW + timedelta(days=20)},
             "waits": {"content": b"waits", "state": "pending", "sent_at": None},
-        }.items():
+        }
+        for key, more in cases.items():
             connection.execute(insert(tables.outbox).values(key=key, **(row | more)))
     assert retention.sweep_due(later(house, 20)) == 0
     assert retention.sweep_due(later(house, 32)) == 2
