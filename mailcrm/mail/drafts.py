@@ -6,7 +6,6 @@ the next visit finds by a draft's signs what the last one did.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,8 @@ VAIN = timedelta(seconds=10)
 """Between two looks at the notes for drafts that nobody waits for any more."""
 PAUSE = timedelta(minutes=15)
 """After a visit that failed."""
-log = logging.getLogger(__name__)
+AT_ONCE = 20
+"""Drafts that one visit places: a program that is to end waits for a visit that has begun."""
 
 
 class DraftKeeper:
@@ -123,10 +123,10 @@ class _Visit:
             if each.wanted and each.id in self.known:
                 self._there(each)
         for each in absent:
-            if each.state == "wanted":
-                self._place(each)
-            else:
+            if each.state != "wanted":
                 self._missing(each)
+        for each in [each for each in absent if each.state == "wanted"][:AT_ONCE]:
+            self._place(each)
         for each in self.drafts:
             if not each.wanted:
                 self._tidy(each)
@@ -182,13 +182,18 @@ class _Visit:
 
     def _there(self, draft: Draft) -> None:
         where = (self.folder.folder.name, self.uidvalidity, self.lying[self.known[draft.id].index].uid)
+        digest = self._own_digest(draft) if draft.state == "wanted" else None
         with self.context.db.write() as connection:
-            if draft.state == "wanted":  # placed by a visit that did not live to note it
-                digest = digest_of(drafts.content(connection, draft.id), self.context.config.parsing)
+            if draft.state == "wanted":
                 drafts.placed(connection, draft.id, where, digest, self.now, self.now + LOOK)
                 self.done += 1
             else:
                 drafts.seen(connection, draft.id, where, self.now + LOOK)
+
+    def _own_digest(self, draft: Draft) -> str | None:
+        """Of what was to be placed, by a visit that did not live to note what the server made of it."""
+        with self.context.db.read() as connection:
+            return digest_of(drafts.content(connection, draft.id), self.context.config.parsing)
 
     def _missing(self, draft: Draft) -> None:
         since = draft.missing_since or self.now
@@ -227,7 +232,8 @@ class _Visit:
         reason = "nothing was left of it in Drafts"
         if draft.id in self.known:
             uid = self.lying[self.known[draft.id].index].uid
-            if draft.digest and self.folder.take_back(uid, self.uidvalidity, draft.digest):
+            digest = draft.digest if draft.placed_at else self._own_digest(draft)
+            if digest and self.folder.take_back(uid, self.uidvalidity, digest):
                 reason = "taken out of Drafts, untouched"
             else:
                 reason = "left in Drafts, for the rep has changed it"

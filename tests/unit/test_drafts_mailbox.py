@@ -13,16 +13,18 @@ import msgspec
 import pytest
 
 from mailcrm.app import drafts, enrolling
+from mailcrm.app.enrolling import Item
 from mailcrm.config import Mailbox
 from mailcrm.core.enrollment import Status
 from mailcrm.errors import LoginFailed
+from mailcrm.mail import drafts as keeping
 from mailcrm.mail import drafts_folder, imap_writing
 from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.store import drafts as stored
 from mailcrm.store.db import Database
-from tests.drafts_kit import Edit, Office, bare, edited, office, outlook, rewritten
+from tests.drafts_kit import Edit, Office, bare, edited, office, outlook
 from tests.sequence_house import DRAFT
 from tests.servers.pymap import Pymap
 
@@ -64,7 +66,7 @@ def test_a_draft_lies_in_the_reps_own_drafts_and_nothing_is_sent(desk: Office) -
     assert desk.there() == ["Szkic Pompy"]
 
 
-@pytest.mark.parametrize("edit", [lambda _: None, edited, outlook, rewritten, bare])
+@pytest.mark.parametrize("edit", [edited, outlook, bare])
 def test_sent_by_the_reps_own_program_it_is_done_as_of_then(desk: Office, edit: Edit) -> None:
     # SEQ-11, A18: saved anew, its Message-ID changed, its header and its references dropped
     item = desk.asked()
@@ -197,19 +199,13 @@ def test_a_mail_by_hand_in_the_thread_ends_it_and_takes_the_draft_back(desk: Off
     assert (desk.states, desk.there()) == (["sent"], [])
 
 
-@pytest.mark.parametrize(
-    ("to", "subject", "later"),
-    [
-        ("pompy@klient.example", "Faktura", timedelta(hours=5)),
-        ("kto.inny@klient.example", "Szkic Pompy", timedelta(hours=5)),
-        ("pompy@klient.example", "Szkic Pompy", timedelta(hours=73)),
-    ],
-)
-def test_another_mail_by_hand_is_not_the_draft(desk: Office, to: str, subject: str, later: timedelta) -> None:
+def test_another_mail_by_hand_is_not_the_draft(desk: Office) -> None:
     item = desk.asked()
-    desk.sync()
-    desk.home.now += later
-    by_hand(desk, to, subject)
+    desk.home.pass_(hours=5)
+    by_hand(desk, "pompy@klient.example", "Faktura")
+    by_hand(desk, "kto.inny@klient.example", "Szkic Pompy")
+    desk.home.pass_(hours=68)
+    by_hand(desk, "pompy@klient.example", "Re: Szkic Pompy")
     desk.sync()
     assert (desk.is_done(item), desk.states, desk.there()) == (False, ["placed"], ["Szkic Pompy"])
 
@@ -250,35 +246,59 @@ def test_without_appenduid_it_is_found_by_its_token(desk: Office, monkeypatch: p
     assert (desk.states, desk.rows()[0].uid) == (["placed"], uid)
 
 
-@pytest.mark.parametrize("sent", [False, True])
-def test_killed_before_it_was_noted_it_is_not_placed_twice(
-    desk: Office,
-    monkeypatch: pytest.MonkeyPatch,
-    sent: bool,
-) -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    pass
+
+
+def killed_before_the_note(desk: Office, monkeypatch: pytest.MonkeyPatch) -> Item:
+    """A draft lies in Drafts, and nothing says so."""
 
     def killed(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(stored, "placed", killed)
+        desk.home.apply(DRAFT)
+        item = desk.home.deal()
+        desk.home.enroll(item)
         with pytest.raises(Killed):
-            desk.asked()
+            desk.tend()
     assert (desk.there(), desk.states) == (["Szkic Pompy"], ["wanted"])
-    if sent:
-        desk.send(edited)
-    else:
-        desk.save_anew(edited)
+    return item
+
+
+def test_killed_before_it_was_noted_it_is_not_placed_twice(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_before_the_note(desk, monkeypatch)
+    desk.save_anew(edited)
     desk.home.pass_(minutes=16)
     desk.tend()
-    assert len(desk.there()) == (0 if sent else 1)
-    assert desk.states == ["sent" if sent else "placed"]
-    if not sent:  # what he wrote meanwhile is not taken for what we placed
-        drafts.done(desk.home.context, desk.home.anna, desk.home.pulse()[0].id)
-        desk.tend()
-        assert desk.there() == ["Szkic Pompy"]
+    assert (desk.there(), desk.states) == (["Szkic Pompy"], ["placed"])
+    drafts.done(desk.home.context, desk.home.anna, desk.home.pulse()[0].id)
+    desk.tend()
+    assert desk.there() == ["Szkic Pompy"]  # what he wrote meanwhile is not taken for what we placed
+
+
+def test_killed_before_it_was_noted_and_sent_it_is_done(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_before_the_note(desk, monkeypatch)
+    desk.send(edited)
+    desk.home.pass_(minutes=16)
+    desk.tend()
+    assert (desk.there(), desk.states) == ([], ["sent"])
+
+
+def test_killed_before_it_was_noted_it_is_still_taken_back(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = killed_before_the_note(desk, monkeypatch)
+    enrolling.leave(desk.home.context, desk.home.anna, "Warm", [item])
+    desk.tend()
+    assert (desk.there(), desk.states) == ([], ["withdrawn"])
+
+
+def test_many_are_placed_visit_by_visit(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "AT_ONCE", 2)
+    desk.home.apply(DRAFT)
+    desk.home.enroll(*(desk.home.deal(title) for title in ("A", "B", "C")))
+    assert (desk.tend(), desk.tend(), desk.tend()) == (2, 1, 0)
+    assert desk.there() == ["Szkic A", "Szkic B", "Szkic C"]
 
 
 def test_not_wanted_any_more_it_is_never_placed(desk: Office) -> None:
