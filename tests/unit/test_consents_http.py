@@ -52,13 +52,16 @@ class Site:
 @pytest.fixture
 def site(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """With passwords that are quickly checked, a wrong name's too; that real ones are not is tested elsewhere."""
-    monkeypatch.setattr("mailcrm.app.logins.passwords.hashed", lambda text, salt: hashed(text, salt, n=2, r=1, p=1))
+    quick = {"n": 2, "r": 1, "p": 1}
+    monkeypatch.setattr(
+        "mailcrm.app.passwords.hashed", lambda text, salt, **cost: hashed(text, salt, **(cost or quick))
+    )
     database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
     home = house(database, tmp_path)
     home.apply(MAIL)
     with database.write() as connection:
         for key in ("anna", "jan"):
-            stored = hashed(f"{PASSWORD} {key}", b"salt", n=2, r=1, p=1)
+            stored = hashed(f"{PASSWORD} {key}", b"salt", **quick)
             connection.execute(update(user).where(user.c.key == key).values(password_hash=stored))
     app = create(home.context, lambda key: True, dict)
     with TestClient(app, base_url="https://crm.firma.example") as client:
