@@ -8,8 +8,8 @@ from mailcrm.core.questions import Language
 
 _EN = {
     "title": "No more automatic mail?",
-    "text": "{sender} will send no more automatic mail to",
-    "text_nobody": "We will send no more automatic mail to",
+    "text": "Once you unsubscribe, neither {sender} nor a colleague will send automatic mail to",
+    "text_nobody": "Once you unsubscribe, we will send no more automatic mail to",
     "personal": "Mail that a person writes to you by hand, such as an answer to a question of yours, still arrives.",
     "button": "Unsubscribe",
     "done": "You are unsubscribed",
@@ -21,8 +21,8 @@ _EN = {
 }
 _PL = {
     "title": "Nie chcesz więcej automatycznych wiadomości?",
-    "text": "{sender} nie będzie już wysyłać automatycznych wiadomości na adres",
-    "text_nobody": "Nie będziemy już wysyłać automatycznych wiadomości na adres",
+    "text": "Po wypisaniu ani {sender}, ani nikt z tej firmy nie wyśle automatycznej wiadomości na adres",
+    "text_nobody": "Po wypisaniu nie wyślemy już automatycznej wiadomości na adres",
     "personal": "Wiadomości napisane osobiście, na przykład odpowiedź na Twoje pytanie, nadal będą przychodzić.",
     "button": "Wypisz mnie",
     "done": "Wypisano",

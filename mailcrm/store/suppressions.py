@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from mailcrm.core.tokens import keyed_hash
-from mailcrm.store.db import slices
+from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import suppression
 
 
@@ -58,8 +58,9 @@ def add(
     if row is not None:
         connection.execute(update(suppression).where(suppression.c.id == row.id).values(lifted_at=row.expires_at))
     values = {"hash": hashed, "address": address, "reason": reason, "detail": detail, "source": source, "at": now}
-    connection.execute(insert(suppression).values(**values, expires_at=expires_at))
-    return True
+    # Two may say so at the same moment; then one of them was the first.
+    new = insert_new(connection, suppression).values(**values, expires_at=expires_at).returning(suppression.c.id)
+    return connection.execute(new).first() is not None
 
 
 def among(connection: Connection, secret: bytes, addresses: Iterable[str], now: datetime) -> Mapping[str, Suppression]:

@@ -141,6 +141,8 @@ def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
         ("[users.a]\nemail = 'a@b.example'\nlanguage = 'fr'", "users.a.language: 'fr' is not one of 'en', 'pl'"),
         ("[users.a]\nemail = 'a@b.example'\nlanguage = 7", "users.a.language: 7 is not one of 'en', 'pl'"),
         ("[outside]\nallow = ['10.1.0.0/8']", "outside.allow: 10.1.0.0/8 has host bits set; write 10.1.0.7 or"),
+        ("[tracking]\nscanners = ['mx']", "tracking.scanners: 'mx' does not appear to be an IPv4 or IPv6 network"),
+        ("[tracking]\nwhen = 'sometimes'", "tracking.when: 'sometimes' is not one of"),
         ("[outside]\nseconds = 0", "outside.seconds must be more than 0 and at most 60"),
         (f"{WORK} '9-17'", "users.a.working_hours: '9-17' are no hours; write 09:00-17:00"),
         (f"{WORK} '9:00-25:00'", "users.a.working_hours: '9:00-25:00': there is no such time of day"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +20,7 @@ from sqlalchemy import event, select, update
 
 from mailcrm.app.flow_remarks import untracked
 from mailcrm.app.tracking import judge_due
+from mailcrm.app.unsubscribing import unsubscribe
 from mailcrm.builtin.tracking_rule import allowed
 from mailcrm.core.definitions import parse, to_flow
 from mailcrm.core.hits import SETTLES
@@ -425,11 +428,27 @@ def test_unsubscribing_again_changes_nothing(anywhere: Site) -> None:
     assert "Unsubscribe</button>" not in anywhere.get(path, **{"accept-language": "en"}).text
 
 
+def test_unsubscribing_from_two_mails_at_once_is_one_wish(anywhere: Site) -> None:
+    first, second = [unsubscribing("https://crm.firma.example", next(tracks.tokens()))[1] for _ in range(2)]
+    with anywhere.story.db.write() as connection:
+        mail = connection.execute(select(tables.outbox.c.id)).scalar_one()
+        tracks.put(connection, mail, [first, second])
+    both = threading.Barrier(2, timeout=10)
+
+    def press(token: str) -> object:
+        both.wait()
+        return unsubscribe(anywhere.story.context, token)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(each.ended for each in pool.map(press, (first.token, second.token)))  # type: ignore[attr-defined]
+    assert len(unsubscribed(anywhere)) == 1
+
+
 def test_the_page_says_who_stops_writing_to_whom(site: Site) -> None:
     path = f"/u/{site.token('unsubscribe')}"
     english = site.get(path, **{"accept-language": "en-GB,pl;q=0.5"})
     assert '<html lang="en">' in english.text
-    assert "Anna Nowak will send no more automatic mail to <b>ewa@klient.example</b>" in english.text
+    assert "neither Anna Nowak nor a colleague will send automatic mail to <b>ewa@klient.example</b>" in english.text
     assert '<form method="post"><button class="act">Unsubscribe</button></form>' in english.text
     polish = site.get(path)
     assert '<html lang="pl">' in polish.text
