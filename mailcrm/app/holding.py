@@ -64,7 +64,7 @@ def release(context: Context) -> int | None:
     """Let go what was held because everything was. Returns how many mails; None if nothing was held so."""
     now = context.clock()
     with context.db.write() as connection:
-        if not standstill.end(connection):
+        if not standstill.end(connection, now):
             return None
         count = outbox.release_all(connection, now, held_for=outbox.ALL)
     context.changed()
@@ -75,7 +75,7 @@ def release_all(context: Context) -> int:
     """Let every held mail go, and every sender. Returns how many mails."""
     now = context.clock()
     with context.db.write() as connection:
-        standstill.end(connection)
+        standstill.end(connection, now)
         sender_holds.lift(connection)
         count = outbox.release_all(connection, now)
     context.changed()

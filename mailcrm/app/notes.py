@@ -27,7 +27,7 @@ class Notes:
         self._context = context
         self._queue: SimpleQueue[tuple[Leaving, Outcome] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mail-notes")
-        self._fault: Exception | None = None
+        self._fault: BaseException | None = None
         self.sent = 0
         self.failed = 0
 
@@ -70,7 +70,7 @@ class Notes:
             try:
                 with self._context.db.write() as connection:
                     sent, failed = note(connection, self._context, group, self._context.clock())
-            except Exception as error:  # noqa: BLE001 - raised by whoever adds the next one, or at the end
+            except BaseException as error:  # noqa: BLE001 - raised by whoever adds the next one, or at the end
                 if not left or not isinstance(error, Temporary):
                     self._fault = error
                     return

@@ -9,8 +9,9 @@ from mailcrm.app.context import Context
 from mailcrm.app.dispatch import dispatch
 from mailcrm.app.drafts import remind_overdue
 from mailcrm.app.handover import Filed, Transport
+from mailcrm.app.holding import standing
 from mailcrm.app.machine import run_due
-from mailcrm.app.perform import perform_due
+from mailcrm.app.perform import Performed, perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
 from mailcrm.app.tracking import judge_due
@@ -52,10 +53,12 @@ def work(context: Context, transport: Transport, filed: Filed | None = None) -> 
     asked = ask_due(context)
     while judge_due(context):
         pass
-    steps = 0
-    while (ran := run_due(context)).stimuli:
-        steps += ran.stimuli
-    acted = perform_due(context)
+    held = standing(context)
+    steps, acted = 0, Performed()
+    if held is None or not held.flows:
+        while (ran := run_due(context)).stimuli:
+            steps += ran.stimuli
+        acted = perform_due(context)
     mail = dispatch(context, transport, filed)
     delivered = deliver_due(context)
     _keep_failures(context)

@@ -35,13 +35,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """So many a ``span``, of mails for which ``subject`` (also a column) is the same."""
+    """So many a ``span``, of mails for which ``subject`` (also a column) is the same. ``grows``: more tomorrow."""
 
     name: str
     most: int
     span: timedelta
     column: Column[Any]
     subject: Callable[[Any], int | str | None]
+    grows: bool = False
 
 
 def beyond(
@@ -63,7 +64,8 @@ def beyond(
         days = _days(connection, {mail.user_id for mail in mails}, now)
         for number, day in days.items():
             mine = [mail for mail in mails if mail.user_id == number]
-            limit = _Limit("warm_up", limits.warm_up * (day + 1), _DAY, outbox.c.user_id, lambda mail: mail.user_id)
+            most = limits.warm_up * (day + 1)
+            limit = _Limit("warm_up", most, _DAY, outbox.c.user_id, lambda mail: mail.user_id, grows=True)
             counts.append(_Count(connection, limit, mine, others, now))
     for mail in mails:
         full = [(free, count) for count in counts if (free := count.free_at(mail)) is not None]
@@ -73,7 +75,7 @@ def beyond(
             continue
         free, longest = max(full, key=lambda pair: pair[0])
         found[mail.id] = (f"{longest.limit.name} = {longest.limit.most}", free)
-        for _, count in full:
+        for count in [count for _, count in full if not count.limit.grows]:
             count.take(mail, free)  # the next one waits for the room after that
     return found
 

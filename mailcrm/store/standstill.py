@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -14,7 +14,8 @@ from mailcrm.store.tables import enrollment, outbox, setting
 NAME = "outbox.held"
 """The setting that says so."""
 
-_PLACE = "outbox.place"
+_PLACE, _RELEASED = "outbox.place", "outbox.released"
+_BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 _AUTOMATIC = ("flow", "auto")
 
 
@@ -37,9 +38,12 @@ def begin(connection: Connection, reason: str, now: datetime, *, flows: bool) ->
     _put(connection, NAME, {"reason": reason, "flows": flows}, now)
 
 
-def end(connection: Connection) -> bool:
-    """Hold no longer. False if nothing was held."""
-    return connection.execute(delete(setting).where(setting.c.name == NAME)).rowcount > 0
+def end(connection: Connection, now: datetime) -> bool:
+    """Hold no longer; what is overdue by now may go (``oldest_due``). False if nothing was held."""
+    if connection.execute(delete(setting).where(setting.c.name == NAME)).rowcount == 0:
+        return False
+    _put(connection, _RELEASED, True, now)
+    return True
 
 
 def of(connection: Connection) -> Standstill | None:
@@ -59,9 +63,14 @@ def note_place(connection: Connection, where: Mapping[str, Any], now: datetime) 
 
 
 def oldest_due(connection: Connection) -> datetime | None:
-    """Since when the mail of flows, or a timer of theirs, has been due that is due for longest; None: nothing waits."""
+    """Since when the mail of flows, or a timer of theirs, has been due that is due for longest; None: nothing waits.
+
+    What was due when everything was last released is not meant.
+    """
+    since = connection.execute(select(setting.c.at).where(setting.c.name == _RELEASED)).scalar() or _BEFORE_ALL
     mail = select(outbox.c.due_at).where(outbox.c.state == "pending", outbox.c.kind.in_(_AUTOMATIC))
-    timer = select(enrollment.c.due_at).where(enrollment.c.due_at.is_not(None))
+    mail = mail.where(outbox.c.due_at > since)
+    timer = select(enrollment.c.due_at).where(enrollment.c.due_at > since)
     first = (
         connection.execute(mail.order_by(outbox.c.due_at).limit(1)).scalar(),
         connection.execute(timer.order_by(enrollment.c.due_at).limit(1)).scalar(),
@@ -76,6 +85,6 @@ def anything_waits(connection: Connection) -> bool:
     return any(connection.execute(query.limit(1)).first() for query in (mail, timer))
 
 
-def _put(connection: Connection, name: str, value: Mapping[str, Any], now: datetime) -> None:
+def _put(connection: Connection, name: str, value: Any, now: datetime) -> None:
     connection.execute(delete(setting).where(setting.c.name == name))
     connection.execute(insert(setting).values(name=name, value=value, at=now))
