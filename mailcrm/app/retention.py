@@ -1,4 +1,4 @@
-"""Deletes what has been kept for as long as it is to be kept: a flow's trace, and what ``[retention]`` names."""
+"""Deletes what has been kept for as long as it is to be kept: how flows came about, and what ``[retention]`` names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sweep_due(context: Context) -> int:
     """Once a day, delete what is past its time.
 
     Returns:
-        How many messages, quarantined messages, hits, letters and steps of a trace were touched.
+        How many messages, quarantined messages, hits, letters, and lines of flows were touched.
     """
     retention, now = context.config.retention, context.clock()
     with context.db.read() as connection:
@@ -29,6 +29,8 @@ def sweep_due(context: Context) -> int:
         return 0
     old = before(now, _TRACE)
     total = _all(context, lambda c: (keeping.drop_steps(c, old, PIECE), set()))
+    total += _all(context, lambda c: (keeping.drop_reactions(c, old, PIECE), set()))
+    total += _all(context, lambda c: (keeping.drop_effects(c, old, PIECE), set()))
     if retention.unlinked_bodies:
         cutoff = before(now, retention.unlinked_bodies)
         total += _all(context, lambda c: (keeping.drop_unlinked_texts(c, cutoff, PIECE), set()))

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
-from mailcrm.store.tables import hit, location, message, outbox, quarantine, setting, step, thread
+from mailcrm.core.enrollment import Status
+from mailcrm.store.tables import (
+    draft,
+    effect,
+    enrollment,
+    hit,
+    location,
+    message,
+    outbox,
+    pulse,
+    quarantine,
+    reaction,
+    setting,
+    step,
+    thread,
+)
 
 _SWEPT = "retention.swept"
 
@@ -64,6 +79,30 @@ def drop_letters(connection: Connection, before: datetime, limit: int) -> int:
     ids = list(connection.execute(due.limit(limit)).scalars())
     connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(content=b"", body_id=None))
     return len(ids)
+
+
+def drop_reactions(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete what flows have reacted to before a time; the events stay, without what caused them."""
+    over = reaction.c.pending.is_(False) & (reaction.c.at < before)
+    due = select(reaction.c.event_id).where(over).limit(limit)
+    return connection.execute(delete(reaction).where(reaction.c.event_id.in_(due))).rowcount
+
+
+def drop_effects(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete what runs that ended before a time wanted done outside.
+
+    What has become a letter, a draft or a line for a rep stays with it.
+    """
+    theirs = (outbox.c.key == effect.c.key, draft.c.effect_key == effect.c.key, pulse.c.effect_key == effect.c.key)
+    due = (
+        select(effect.c.id)
+        .join(enrollment, enrollment.c.id == effect.c.enrollment_id)
+        .where(enrollment.c.status != Status.IN_PROGRESS.value, enrollment.c.ended_at < before)
+        .where(or_(effect.c.told, effect.c.state == "withdrawn"))
+        .where(*(~exists().where(each) for each in theirs))
+        .limit(limit)
+    )
+    return connection.execute(delete(effect).where(effect.c.id.in_(due))).rowcount
 
 
 def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:
