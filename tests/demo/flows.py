@@ -1,43 +1,16 @@
-"""The second act: a deal goes through a sequence, two persons through a workflow; days pass while one looks on."""
+"""Two persons go through a workflow; days pass while one looks on."""
 
 from __future__ import annotations
 
-import json
-import time
-from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
+from datetime import timedelta
 from typing import Any
 
-from rich.text import Text
+from tests.demo.desk import Desk
+from tests.demo.story import HANNA, KRZYSZTOF
 
-from tests.demo.observe import Observer
-from tests.demo.story import EWA, HANNA, KRZYSZTOF
-from tests.demo.view import View
-from tests.demo.world import World, text_of
+SENT = 3
+"""Mails that the campaigns send."""
 
-SENT = 4
-"""Mails that the flows send: one of the sequence, three of the campaigns."""
-
-SEQUENCE = """
-kind = "sequence"
-name = "After the offer"
-for = "deals"
-owner = "anna@firma.example"
-[[step]]
-type = "activity"
-activity = "call"
-priority = "high"
-note = "Has the offer arrived?"
-[[step]]
-type = "email"
-after = "2d"
-subject = "{{ deal.title }}"
-body = '''
-Dzień dobry {{ person.first_name }},
-
-czy mogę jeszcze pomóc przy ofercie „{{ deal.title }}"?
-'''
-"""
 CAMPAIGN = """
 kind = "workflow"
 name = "Campaign {number}"
@@ -119,121 +92,44 @@ with = { tag = "Client 1" }
 """
 
 
-class Act:
-    """Plays it on the world of the first act, with the commands that anybody would give.
+def play(desk: Desk) -> bool:
+    """True if everything came as it was to come."""
+    desk.view.title("Two persons fill in a form: campaign 1, three days, has he bought? Then campaign 2 instead")
+    for number, (subject, body) in LETTERS.items():
+        desk.apply("workflow", f"campaign-{number}", CAMPAIGN.format(number=number, subject=subject, body=body))
+        desk.do("workflow", "activate", f"Campaign {number}", "--yes")
+        desk.do("consent", "grant", "--flow", f"Campaign {number}", "--user", "anna")
+    hanna, krzysztof = HANNA.partition("<")[2][:-1], KRZYSZTOF.partition("<")[2][:-1]
+    desk.do("field", "set", "region", "north", "--person", hanna)
+    desk.apply("workflow", "offer-1", OFFER)
+    desk.do("workflow", "activate", "Offer 1", "--yes")
+    desk.apply("workflow", "buyers", BUYERS)
+    for person in (hanna, krzysztof):
+        desk.emit("form.submitted", person, form="offer-1")
+    right = [desk.letters() == {(hanna, LETTERS[1][0]), (krzysztof, LETTERS[1][0])}]
+    desk.let_pass(timedelta(days=1))
+    desk.emit("sale.made", krzysztof, product="offer-1", amount=1290.0, currency="PLN")
+    desk.let_pass(timedelta(days=2))
+    right.append(desk.letters() == {(krzysztof, LETTERS[2][0])})
+    right += [_why(desk, hanna, "bought", "no"), _why(desk, krzysztof, "bought", "yes")]
+    (place,) = _run(desk, hanna)["waiting"]
+    desk.line(f"{hanna} waits for {place['event']} until {place['due_at'][:10]}", "workflow")
+    desk.let_pass(timedelta(days=1))
+    desk.emit("link.clicked", hanna, message="guide@firma.example", url="https://firma.example/offer")
+    right.append(_why(desk, hanna, "by-region", "case 1"))
+    desk.let_pass(timedelta(hours=2))
+    (call,) = desk.world.rows("activity", "list", "--person", hanna)
+    desk.line(f"{call['type']}: {call['note']}", "Anna's activity")
+    return all([*right, call["type"] == "call", _run(desk, hanna)["status"] == "completed"])
 
-    Args:
-        deal: the title of the deal that goes through the sequence.
-        pace: seconds to look at each line.
-    """
 
-    def __init__(self, world: World, observer: Observer, view: View, deal: str, *, pace: float) -> None:
-        self.world, self.observer, self.view, self.deal, self.pace = world, observer, view, deal, pace
-        self.now = datetime.now(UTC)
-        self._seen = len(world.sink.mails)
+def _run(desk: Desk, person: str) -> dict[str, Any]:
+    (run,) = desk.world.rows("workflow", "trace", "Offer 1", person)
+    return run
 
-    def play(self) -> bool:
-        """Both flows. True if everything came as it was to come."""
-        right = [self._sequence(), self._workflow()]
-        self.view.counts(self.observer.counts())
-        return all(right)
 
-    def _sequence(self) -> bool:
-        name = "After the offer"
-        self.view.title(
-            f"Anna puts {self.deal} into the sequence “{name}”: a call, and two days later a mail by itself"
-        )
-        self._apply("sequence", "follow-up", SEQUENCE)
-        self._do("consent", "grant", "--flow", name, "--user", "anna")
-        self._do("sequence", "enroll", name, "--deal", self.deal)
-        self._pass(timedelta())
-        (call,) = self.world.rows("activity", "list", "--deal", self.deal)
-        self._line(f"{call['type']}, priority {call['priority']}: {call['note']}", "Anna's activity")
-        self._pass(timedelta(days=2))
-        (mail,) = self._mails()
-        self.view.mail(f"to {mail['To']}: {mail['Subject']}", text_of(mail), lines=8, style="green")
-        (item,) = self.world.rows("sequence", "overview", name)
-        self._line(f"{item['title']}: {item['status']}", "the sequence")
-        return (call["type"], item["status"], EWA.partition("<")[2][:-1] in str(mail["To"])) == (
-            "call",
-            "completed",
-            True,
-        )
-
-    def _workflow(self) -> bool:
-        self.view.title("Two persons fill in a form: campaign 1, three days, has he bought? Then campaign 2 instead")
-        for number, (subject, body) in LETTERS.items():
-            self._apply("workflow", f"campaign-{number}", CAMPAIGN.format(number=number, subject=subject, body=body))
-            self._do("workflow", "activate", f"Campaign {number}", "--yes")
-            self._do("consent", "grant", "--flow", f"Campaign {number}", "--user", "anna")
-        hanna, krzysztof = HANNA.partition("<")[2][:-1], KRZYSZTOF.partition("<")[2][:-1]
-        self._do("field", "set", "region", "north", "--person", hanna)
-        self._apply("workflow", "offer-1", OFFER)
-        self._do("workflow", "activate", "Offer 1", "--yes")
-        self._apply("workflow", "buyers", BUYERS)
-        for person in (hanna, krzysztof):
-            self._emit("form.submitted", person, form="offer-1")
-        right = [self._letters() == {(hanna, LETTERS[1][0]), (krzysztof, LETTERS[1][0])}]
-        self._pass(timedelta(days=1))
-        self._emit("sale.made", krzysztof, product="offer-1", amount=1290.0, currency="PLN")
-        self._pass(timedelta(days=2))
-        right.append(self._letters() == {(krzysztof, LETTERS[2][0])})
-        right += [self._why(hanna, "bought", "no"), self._why(krzysztof, "bought", "yes")]
-        (place,) = self._run(hanna)["waiting"]
-        self._line(f"{hanna} waits for {place['event']} until {place['due_at'][:10]}", "workflow")
-        self._pass(timedelta(days=1))
-        self._emit("link.clicked", hanna, message="guide@firma.example", url="https://firma.example/offer")
-        right.append(self._why(hanna, "by-region", "case 1"))
-        self._pass(timedelta(hours=2))
-        (call,) = self.world.rows("activity", "list", "--person", hanna)
-        self._line(f"{call['type']}: {call['note']}", "Anna's activity")
-        return all([*right, call["type"] == "call", self._run(hanna)["status"] == "completed"])
-
-    def _run(self, person: str) -> dict[str, Any]:
-        (run,) = self.world.rows("workflow", "trace", "Offer 1", person)
-        return run
-
-    def _why(self, person: str, node: str, way: str) -> bool:
-        """Show what a person was asked at a node; whether he went this way."""
-        (asked,) = [step for step in self._run(person)["steps"] if step["node"] == node]
-        self._line(f"{person}: {asked['expected']}? {asked['result']} ({asked['actual']})", "why")
-        return bool(asked["result"] == way)
-
-    def _apply(self, noun: str, name: str, text: str) -> None:
-        file = self.world.program.folder / f"{name}.toml"
-        file.write_text(text, encoding="utf-8")
-        self._do(noun, "apply", str(file), "--yes")
-
-    def _emit(self, kind: str, person: str, **data: Any) -> None:
-        self._do("event", "emit", kind, "--person", person, "--data", json.dumps(data))
-        self._line(f"{person} {kind} {', '.join(map(str, data.values()))}", "event")
-        self._pass(timedelta())
-
-    def _letters(self) -> set[tuple[str, str]]:
-        """Recipient and subject of each mail that has left since the last look."""
-        found = self._mails()
-        for mail in found:
-            self._line(f"to {mail['To']}: {mail['Subject']}", "mail")
-        return {
-            (str(mail["To"]).partition("<")[2].rstrip(">") or str(mail["To"]), str(mail["Subject"])) for mail in found
-        }
-
-    def _mails(self) -> list[EmailMessage]:
-        mails = list(self.world.sink.mails)
-        new, self._seen = mails[self._seen :], len(mails)
-        return [mail.message for mail in new]
-
-    def _pass(self, span: timedelta) -> None:
-        """Let time pass, and everything that is due be done."""
-        self.now += span
-        if span:
-            later = f"{span.days} days" if span.days > 1 else "a day" if span.days else f"{span.seconds // 3600} hours"
-            self._line(f"{self.now:%A %H:%M}", f"{later} later")
-        self._do("tick")
-
-    def _do(self, *arguments: str) -> None:
-        self.world.command("--as", "anna", "--now", self.now.isoformat(), *arguments)
-
-    def _line(self, text: str, about: str) -> None:
-        self.view.note(Text.assemble((f"{about:>16}  ", "bright_black"), text))
-        time.sleep(self.pace)
+def _why(desk: Desk, person: str, node: str, way: str) -> bool:
+    """Show what a person was asked at a node; whether he went this way."""
+    (asked,) = [step for step in _run(desk, person)["steps"] if step["node"] == node]
+    desk.line(f"{person}: {asked['expected']}? {asked['result']} ({asked['actual']})", "why")
+    return bool(asked["result"] == way)

@@ -9,12 +9,14 @@ import re
 import smtplib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import policy
 from email.message import EmailMessage
+from email.parser import BytesParser
 from email.utils import parseaddr
 from typing import Any
 from urllib.request import Request, urlopen
 
-from imapclient import IMAPClient
+from imapclient import SEEN, IMAPClient
 
 from mailcrm.cli.app import main as command
 from tests.demo.story import DEALS_CSV, DROP_BOX, PERSONS_CSV, REPS, Scene
@@ -111,6 +113,24 @@ class World:
         if folder != "INBOX":
             self.ring(rep)
         return Place(rep, folder, int(uid[1]))
+
+    def letters(self, rep: str, folder: str) -> list[EmailMessage]:
+        """The messages in a folder, as the rep's mail program shows them."""
+        client = self._clients[rep]
+        if not client.folder_exists(folder):
+            return []
+        client.select_folder(folder, readonly=True)
+        found = client.fetch(client.search(["UNDELETED"]), ["BODY.PEEK[]"])
+        parser = BytesParser(policy=policy.default)
+        return [parser.parsebytes(found[uid][b"BODY[]"]) for uid in sorted(found)]
+
+    def move_to_sent(self, rep: str, folder: str, raw: bytes) -> None:
+        """What a mail program does when the one draft in a folder is sent."""
+        client = self._clients[rep]
+        client.append("Sent", raw, [SEEN])
+        client.select_folder(folder)
+        client.delete_messages(client.search(["ALL"]))
+        client.expunge()
 
     def ring(self, rep: str) -> None:
         """Tell the program, as a mail server does, that there is something new in a mailbox."""
