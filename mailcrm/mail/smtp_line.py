@@ -6,6 +6,7 @@ answer belongs to the oldest command that has none yet.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from mailcrm.mail.smtp_faults import Stage, refused, shown
 from mailcrm.mail.smtp_wire import Answer, Answers, Garbled, envelope, strict, stuffed
 
 _CHUNK = 16_384  # of TLS, no record is longer
+_QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _GO_ON, _CLOSING = 354, 421
 
 
@@ -156,10 +158,13 @@ class Line:
                 self.lost(work, "it closed the connection")
                 return
             self.since = time.monotonic()
-            due = len(self._awaited)  # what comes beyond that is no answer to a command that these answers lead to
+            said, due = self._queued, len(self._awaited)
             for number, answer in enumerate(self._answers.feed(data)):
-                if self.open:
+                if self.open:  # beyond those due it is no answer to a command that these lead to
                     self._heard(answer, work, asked=number < due)
+            if self._awaited and self._queued == said and _QUICK is not None and self.open:
+                # A server that writes each answer by itself waits for this before the next one (RFC 896).
+                self.sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
             if len(data) < _CHUNK and not isinstance(self.sock, ssl.SSLSocket):
                 return
 

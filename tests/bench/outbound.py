@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import aiosmtplib
 import dkim as dkimpy
@@ -31,16 +32,23 @@ HEAD = (
 BODY = ("x" * 78 + "\r\n") * LINES
 SIGNED = ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "list-unsubscribe",
           "list-unsubscribe-post")  # fmt: skip
-CONNECTIONS, ROUNDS = 10, 5
+CONNECTIONS, ROUNDS = 10, 12
+
+
+class _Spent(NamedTuple):
+    """Seconds."""
+
+    passed: float
+    cpu: float
 
 
 def rows(scale: Scale) -> Iterator[Row]:
-    """Two rows."""
-    yield _delivered(10_000 if scale == "full" else 3_000)
+    """The rates of both; of handing over also the CPU time, which neighbours on the machine disturb less."""
+    yield from _delivered(5_000 if scale == "full" else 1_000)
     yield _signed(2.0 if scale == "full" else 0.7)
 
 
-def _delivered(count: int) -> Row:
+def _delivered(count: int) -> Iterator[Row]:
     port = free_port()
     command = [program("smtp-sink", package="postfix"), "-u", "nobody", f"{HOST}:{port}", "100"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sink:
@@ -56,20 +64,21 @@ def _delivered(count: int) -> Row:
                 ]
                 for client in clients:
                     runner.run(client.connect())
-                ours: list[float] = []
-                theirs: list[float] = []
+                ours: list[_Spent] = []
+                theirs: list[_Spent] = []
                 for _ in range(ROUNDS):
-                    ours.append(_rate(lambda: _ours(over, mails), count))
-                    theirs.append(_rate(lambda: runner.run(_theirs(clients, mails)), count))
+                    ours.append(_spent(lambda: _ours(over, mails)))
+                    theirs.append(_spent(lambda: runner.run(_theirs(clients, mails))))
                 for client in clients:
                     runner.run(client.quit())
             over.close()
         finally:
             sink.terminate()
-    mine, peer = statistics.median(ours), statistics.median(theirs)
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     name = f"mail handed over, {CONNECTIONS} connections, 10 kB"
-    return Row(name, f"{mine:,.0f}/s", f"aiosmtplib, connections kept {peer:,.0f}/s", ratio, 4)
+    mine, peer = (count / min(each.passed for each in side) for side in (ours, theirs))  # the least disturbed round
+    yield Row(name, f"{mine:,.0f}/s", f"aiosmtplib, connections kept {peer:,.0f}/s", mine / peer, 4)
+    mine, peer = (1e6 * statistics.median(each.cpu for each in side) / count for side in (ours, theirs))
+    yield Row(f"{name}: CPU of one", f"{mine:.0f} µs", f"aiosmtplib {peer:.0f} µs", peer / mine, 4)
 
 
 def _ours(over: SmtpTransport, mails: list[bytes]) -> None:
@@ -107,10 +116,10 @@ def _signed(seconds: float) -> Row:
     return Row("mail signed, DKIM RSA-2048, 10 kB", f"{mine:,.0f}/s", f"dkimpy {peer:,.0f}/s", ratio, 8)
 
 
-def _rate(act: Callable[[], None], count: int) -> float:
-    start = time.perf_counter()
+def _spent(act: Callable[[], None]) -> _Spent:
+    start, cpu = time.perf_counter(), time.process_time()
     act()
-    return count / (time.perf_counter() - start)
+    return _Spent(time.perf_counter() - start, time.process_time() - cpu)
 
 
 def _repeated(act: Callable[[], object], seconds: float) -> float:
