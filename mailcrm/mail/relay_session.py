@@ -27,6 +27,7 @@ MOST_ERRORS = 20
 """Refused commands of one connection before it is closed."""
 
 _CHUNK = 1 << 16
+_LONGEST_HELD = 2_000  # bytes of answers
 _PLAIN = re.compile(r"<([\w!#$%&'*+/=?^`{|}~.-]{1,64}@[\w.-]{1,255})>(?: (.*))?", re.ASCII)
 _LONGEST_LINE = 12_288  # bytes of an answer in AUTH (RFC 4954 section 4)
 _END = b"\r\n.\r\n"
@@ -74,6 +75,8 @@ class RelaySession(SMTP):
         self._open = self._refused = False
         self._busy = self._leaving = False
         self._errors = self._failures = 0
+        self._held = b""
+        self._due = 0.0
         super().__init__(
             Hooks(lambda: self._login, hand_in, rules.now),
             data_size_limit=rules.max_bytes,
@@ -138,24 +141,56 @@ class RelaySession(SMTP):
             self.transport.abort()  # type: ignore[attr-defined]
 
     def _bid(self, farewell: str) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self._writer.write(farewell.encode() + b"\r\n")
+        self._held += farewell.encode() + b"\r\n"
         self._hang_up()
 
     def _hang_up(self) -> None:
         """Nothing that the client has already sent is looked at any more."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
+            self._tell()
             self.transport.close()
         if self._handler_coroutine is not None:
             self._handler_coroutine.cancel()
 
     async def push(self, status: AnyStr) -> None:
-        """Answer; too many refusals end the connection."""
-        await super().push(status)
-        if isinstance(status, str) and status[:1] in ("4", "5"):
+        """Answer; too many refusals end the connection.
+
+        What was asked together is answered together (RFC 2920): an assent waits while the next command is there.
+        """
+        answer = status.encode() if isinstance(status, str) else bytes(status)
+        self._held += answer + b"\r\n"
+        if answer[:1] in (b"4", b"5"):
             self._errors += 1
             if self._errors >= MOST_ERRORS:
                 self._bid("421 4.7.0 too many errors")
+        if not (answer.startswith(b"250") and b"\n" in self._reader._buffer):  # type: ignore[attr-defined]
+            self._tell()
+            await self._writer.drain()
+        elif len(self._held) > _LONGEST_HELD:
+            self._tell()
+            await asyncio.sleep(0)  # others have their turn, however much this one sent ahead
+
+    def _tell(self) -> None:
+        held, self._held = self._held, b""
+        if held:
+            self._writer.write(held)
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """One timer serves all commands: it looks whether it is time when it goes off."""
+        self._due = self.loop.time() + (duration or self._timeout_duration)
+        if self._timeout_handle is None or self._timeout_handle.cancelled() or self._timeout_handle.when() > self._due:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        self._timeout_handle = self.loop.call_at(self._due, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        if self.loop.time() < self._due:
+            self._set_timer()
+        elif self.transport is not None:
+            self.transport.close()
 
     # --- TLS and passwords ---
 
