@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mailcrm.core.events import Event, EventKind
     from mailcrm.core.linking import OpenDeal
     from mailcrm.core.model import Address, Attachment, Message
+    from mailcrm.core.outgoing import Outgoing, SenderConsent
     from mailcrm.core.registry import ActionType, ConditionType, Span, TriggerType
     from mailcrm.errors import Permanent, Temporary
     from mailcrm.hookspecs import App, Reach, Reply, hookimpl
@@ -28,9 +29,11 @@ __all__ = [
     "EventKind",
     "Message",
     "OpenDeal",
+    "Outgoing",
     "Permanent",
     "Reach",
     "Reply",
+    "SenderConsent",
     "Span",
     "Temporary",
     "TriggerType",
@@ -51,9 +54,11 @@ _HOMES = {
     "EventKind": "mailcrm.core.events",
     "Message": "mailcrm.core.model",
     "OpenDeal": "mailcrm.core.linking",
+    "Outgoing": "mailcrm.core.outgoing",
     "Permanent": "mailcrm.errors",
     "Reach": "mailcrm.hookspecs",
     "Reply": "mailcrm.hookspecs",
+    "SenderConsent": "mailcrm.core.outgoing",
     "Span": "mailcrm.core.registry",
     "Temporary": "mailcrm.errors",
     "TriggerType": "mailcrm.core.registry",

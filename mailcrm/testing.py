@@ -28,6 +28,7 @@ from mailcrm.core.events import KINDS, Event, EventKind, check
 from mailcrm.core.letters import fill, first_name
 from mailcrm.core.linking import OpenDeal
 from mailcrm.core.model import Address, Attachment, Message
+from mailcrm.core.outgoing import Outgoing, SenderConsent
 from mailcrm.core.registry import ActionType, ConditionType, Params, Span, TriggerType
 from mailcrm.errors import MailcrmError, Permanent, Refused
 from mailcrm.hookspecs import Reply
@@ -76,6 +77,19 @@ def deal(id: int = 17, title: str = "Machine tools", **more: Any) -> OpenDeal:  
     """An open deal; ``more`` are other fields of ``OpenDeal``."""
     fields: dict[str, Any] = {"person": 3, "organization": None, "owner": 1, "stage": "Contact", "created_at": NOW}
     return OpenDeal(id=id, title=title, **fields | more)
+
+
+def letter(recipient: str = "jan@klient.example", subject: str = "Offer", **more: Any) -> Outgoing:
+    """Automatic mail that is about to leave; ``more`` are other fields of ``Outgoing``."""
+    sender = "anna@firma.example"
+    head = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\nMessage-ID: <offer-2@firma.example>\r\n"
+    fields: dict[str, Any] = {"content": f"{head}\r\nHere it is.\r\n".encode(), "flow": "Offers", "node": "step-1"}
+    return Outgoing("offer-2@firma.example", sender, recipient, subject, **{"person": 3} | fields | more)
+
+
+def consent(user: str = "anna", flow: str = "Offers") -> SenderConsent:
+    """The consent by which such mail leaves."""
+    return SenderConsent(user, flow, NOW, f"user:{user}", "command")
 
 
 def event(
@@ -291,6 +305,9 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
     def veto(sample: Message) -> str:
         return "; ".join(tested.vetoes("veto_link", message=sample))
 
+    def veto_send() -> str:
+        return "; ".join(tested.vetoes("veto_send", letter=letter(), consent=consent()))
+
     def deliver(plugin: str, told: Event) -> str:
         with suppress(PluginFailed):
             tested.deliver(plugin, told)
@@ -299,6 +316,8 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
     yield from _offer_calls(tested, folder)
     if tested.has("on_start"):
         yield "on_start", "", start
+    if tested.has("veto_send"):
+        yield "veto_send", "letter", veto_send
     for name, sample in samples().items():
         if tested.has("choose_person"):
             yield "choose_person", name, partial(choose, "choose_person", message=sample)

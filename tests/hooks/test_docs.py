@@ -25,7 +25,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
 
 def test_the_hooks_are_these() -> None:
     offers = {"register_events", "register_triggers", "register_conditions", "register_actions"}
-    answers = {"choose_person", "choose_deal", "veto_link"}
+    answers = {"choose_person", "choose_deal", "veto_link", "veto_send"}
     assert set(HOOKS) == {"register_config", *offers, *answers, "on_start", "on_event"}
 
 
@@ -60,7 +60,7 @@ def test_the_configuration_shown_is_one() -> None:
 def test_what_plugins_may_import_is_pinned() -> None:
     names = (
         "ActionType Address App Attachment Card CardDeal ConditionType Effect Event EventKind Message OpenDeal "
-        "Permanent Reach Reply Span Temporary TriggerType Verdict hookimpl"
+        "Outgoing Permanent Reach Reply SenderConsent Span Temporary TriggerType Verdict hookimpl"
     )
     assert mailcrm.__all__ == names.split()
     for name in mailcrm.__all__:

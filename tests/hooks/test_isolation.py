@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mailcrm import Event, Message, hookimpl, testing
+from mailcrm import Event, Message, Outgoing, SenderConsent, hookimpl, testing
 from mailcrm.plugins import Listed, PluginFailed, PluginHost
 from mailcrm.plugins.find import Found, Place
 
@@ -117,18 +117,35 @@ def test_a_person_is_normalised_and_none_passes_on() -> None:
     assert listed(made, "silent").failures == 0
 
 
+VETOES: dict[str, dict[str, Any]] = {
+    "veto_link": {"message": MESSAGE},
+    "veto_send": {"letter": testing.letter(), "consent": testing.consent()},
+}
+
+
+@pytest.mark.parametrize("hook", VETOES)
 @pytest.mark.parametrize("do", FAILURES.values(), ids=FAILURES)
-def test_a_veto_that_fails_refuses(do: Callable[[], Any]) -> None:
+def test_a_veto_that_fails_refuses(do: Callable[[], Any], hook: str) -> None:
     made = host(
-        one=plugin("veto_link", lambda: "private"),
-        bad=plugin("veto_link", do),
-        fine=plugin("veto_link", lambda: None),
-        two=plugin("veto_link", lambda: ""),
+        one=plugin(hook, lambda: "private"),
+        bad=plugin(hook, do),
+        fine=plugin(hook, lambda: None),
+        two=plugin(hook, lambda: ""),
     )
-    first, failure, last = made.vetoes("veto_link", message=MESSAGE)
+    first, failure, last = made.vetoes(hook, **VETOES[hook])
     assert (first, last) == ("one: private", "two: no reason given")
-    assert failure.startswith("bad failed in veto_link: ")
+    assert failure.startswith(f"bad failed in {hook}: ")
     assert failure.isprintable()
+
+
+def test_veto_send_is_told_the_letter_and_its_consent() -> None:
+    class Asked:
+        @hookimpl
+        def veto_send(self, letter: Outgoing, consent: SenderConsent) -> str | None:
+            return f"{consent.user} to {letter.recipient} for {letter.flow}: {letter.content[:5]!r}"
+
+    said = testing.host(Asked()).vetoes("veto_send", **VETOES["veto_send"])
+    assert said == ["plugin: anna to jan@klient.example for Offers: b'From:'"]
 
 
 @pytest.mark.parametrize("said", [False, 0, True, ["no"], b"no"])
