@@ -109,3 +109,27 @@ def test_a_configuration_that_does_not_load_is_one_line(tmp_path: Path, capsys: 
     config.write_text("datbase = 1", encoding="utf-8")
     assert main(["--config", str(config), "check"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_each_mailboxs_own_way_out_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str], sink: Sink) -> None:
+    text = f"""
+    domains = ["firma.example"]
+    {US}
+    [mailboxes.anna]
+    user = "anna"
+    [mailboxes.anna.submission]
+    host = "127.0.0.1"
+    port = {sink.port}
+    tls = "none"
+    [mailboxes.old]
+    user = "anna"
+    [mailboxes.old.submission]
+    host = "127.0.0.1"
+    port = 1
+    tls = "none"
+    """
+    code, found = check(tmp_path, text, capsys)
+    assert code == 1
+    assert found["submission anna"] == ("ok", "")
+    state, words = found["submission old"]
+    assert (state, "127.0.0.1:1 can't be reached" in words) == ("fault", True)

@@ -173,3 +173,24 @@ def test_a_wrong_configuration_names_the_key(tmp_path: Path, text: str, message:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(message)):
         config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[smarthost]\nhost = 'h'\nconnections = 0", "smarthost.connections must be 1"),
+        (
+            "[users.a]\nemail = 'a@b.example'\n[mailboxes.x]\nuser = 'a'\n"
+            "[mailboxes.x.submission]\nhost = 'h'\nper_connection = 0",
+            "mailboxes.x.submission.per_connection must be 1",
+        ),
+        (
+            "[users.a]\nemail = 'a@b.example'\n[mailboxes.smarthost]\nuser = 'a'\n"
+            "[mailboxes.smarthost.submission]\nhost = 'h'",
+            "another name than smarthost",
+        ),
+    ],
+)
+def test_servers_for_sending_that_make_no_sense(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        config.parse(tomllib.loads(text), base=Path())
