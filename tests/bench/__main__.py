@@ -22,6 +22,7 @@ BENCHES = (
     "idle",
     "scale",
     "ticks",
+    "relay",
     "reaction",
     "pixel",
     "answers_parse",
