@@ -98,12 +98,14 @@ class Program:
             loop.add_signal_handler(number, stopped.set)
         threads = self._threads()
         lmtp = await self._lmtp()
-        relay = await self._relay()
+        relay = RelayRole(self._context, self._readers)
         server: uvicorn.Server | None = None
         if "web" in self._roles:
             server, thread = self._web()
             threads.append(thread)
         await asyncio.to_thread(start, self._context)
+        if "relay" in self._roles:
+            await relay.open()
         for thread in threads:
             thread.start()
         try:
@@ -200,12 +202,6 @@ class Program:
             raise ConfigError(f"lmtp.listen: can't listen on {config.lmtp.listen}: {error.strerror}") from None
         log.info("LMTP on %s:%s", *server.sockets[0].getsockname()[:2])
         return server
-
-    async def _relay(self) -> RelayRole:
-        role = RelayRole(self._context, self._readers)
-        if "relay" in self._roles:
-            await role.open()
-        return role
 
     def _read(self, raw: bytes, mail_from: str) -> Content:
         return self._readers.read_many([raw], [mail_from])[0]
