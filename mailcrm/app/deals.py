@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 
 from mailcrm.app import choose, flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.app.records import writing
 from mailcrm.builtin import deals as making
-from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
 from mailcrm.store import deals, merging, runs
 from mailcrm.store.deals import AnyRow
-
-
-@dataclass(frozen=True, slots=True)
-class DealEdit:
-    """What is to change of a deal; None leaves a thing as it is, "" or 0 clears it."""
-
-    title: str | None = None
-    person: int | None = None
-    organization: int | None = None
-    owner: int | None = None
-    value: str | None = None
-    currency: str | None = None
 
 
 def add(
@@ -68,18 +54,9 @@ def add(
     return number
 
 
-def edit(context: Context, number: int, change: DealEdit) -> None:
+def edit(context: Context, number: int, change: ItemEdit) -> None:
     """Change a deal. Raises Refused for a wrong amount or currency, or if nobody would be left it is with."""
-    amount, code = money(change.value or None, change.currency or None)
-    values = {
-        "title": text(change.title, "the title") if change.title is not None else None,
-        "person_id": change.person,
-        "organization_id": change.organization,
-        "owner_id": change.owner,
-    }
-    changed: dict[str, object] = {name: value or None for name, value in values.items() if value is not None}
-    changed |= {"value": amount} if change.value is not None else {}
-    changed |= {"currency": code} if change.currency is not None else {}
+    changed = change.columns()
     with context.db.write() as connection:
         deals.change(connection, number, **changed)
         runs.follow(connection, "deal", number)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 from mailcrm.app import deals, flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.core.given import money, text
 from mailcrm.errors import Refused
 from mailcrm.store import leads, merging, people, runs
-
-
-@dataclass(frozen=True, slots=True)
-class LeadEdit:
-    """What is to change of a lead; None leaves a thing as it is, "" or 0 clears it."""
-
-    title: str | None = None
-    person: int | None = None
-    organization: int | None = None
-    owner: int | None = None
-    value: str | None = None
-    currency: str | None = None
 
 
 def add(
@@ -57,16 +44,9 @@ def add(
     return number
 
 
-def edit(context: Context, number: int, change: LeadEdit) -> None:
+def edit(context: Context, number: int, change: ItemEdit) -> None:
     """Change a lead. Raises Refused for a wrong amount or currency, or if it would be nobody's."""
-    amount, code = money(change.value or None, change.currency or None)
-    values = asdict(change)
-    changed: dict[str, object] = {
-        f"{name}_id": values[name] or None for name in ("person", "organization", "owner") if values[name] is not None
-    }
-    changed |= {"title": text(change.title, "the title")} if change.title is not None else {}
-    changed |= {"value": amount} if change.value is not None else {}
-    changed |= {"currency": code} if change.currency is not None else {}
+    changed = change.columns()
     with context.db.write() as connection:
         leads.change(connection, number, **changed)
         runs.follow(connection, "lead", number)

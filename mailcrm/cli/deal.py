@@ -8,6 +8,7 @@ import typer
 
 from mailcrm.app import deals as verbs
 from mailcrm.app import pages, record_shapes
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.cli.desk import desk, done
 from mailcrm.cli.filing import list_or_save
 from mailcrm.cli.options import Currency, Gone, Json, Keep, Org, Owner, Person, Save, Search, Value, Yes
@@ -95,7 +96,7 @@ def edit(
     """Change a deal; an empty option clears what it names."""
     at = desk(ctx)
     number = at.find("deal", deal)
-    change = verbs.DealEdit(
+    change = ItemEdit(
         title=title,
         person=at.maybe("person", person),
         organization=at.maybe("organization", org),

@@ -8,6 +8,7 @@ import typer
 
 from mailcrm.app import leads as verbs
 from mailcrm.app import pages, record_shapes
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.cli.desk import desk, done
 from mailcrm.cli.options import Currency, Gone, Json, Keep, Org, Owner, Person, Search, Value, Yes
 from mailcrm.store import leads
@@ -86,7 +87,7 @@ def edit(
     """Change a lead; an empty option clears what it names."""
     at = desk(ctx)
     number = at.find("lead", lead)
-    change = verbs.LeadEdit(
+    change = ItemEdit(
         title=title,
         person=at.maybe("person", person),
         organization=at.maybe("organization", org),

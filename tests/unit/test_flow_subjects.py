@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from mailcrm.app import deals, erasing, leads, persons
-from mailcrm.app.deals import DealEdit
 from mailcrm.app.emit import emit
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.core.enrollment import Status
 from mailcrm.store import tables
 from mailcrm.store.db import Database
@@ -88,7 +88,7 @@ def test_a_deal_given_to_another_person_mails_him(home: House, sink: Sink) -> No
     home.apply(CALL + 'after = "1d"\n' + MAIL)
     item = home.deal()
     home.enroll(item)
-    deals.edit(home.context, item.id, DealEdit(person=home.person("Jan Kot", "kot@klient.example")))
+    deals.edit(home.context, item.id, ItemEdit(person=home.person("Jan Kot", "kot@klient.example")))
     home.pass_(days=1)
     home.work()
     assert [sent.rcpt_tos for sent in sink.mails] == [("kot@klient.example",)]

@@ -17,6 +17,7 @@ from mailcrm.app import activities, deals, leads, organizations, pages, persons,
 from mailcrm.app.acting import Actor, viewer
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import ingest
+from mailcrm.app.item_edit import ItemEdit
 from mailcrm.core.given import money
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store import events, fields, find, people, pipelines, tables, users
@@ -163,7 +164,7 @@ def test_a_deal_is_with_a_person_an_organization_or_both(house: Context, anna: A
     with pytest.raises(Refused, match="with somebody"):
         deals.add(house, anna, "C")
     with pytest.raises(Refused, match="leave it a person"):
-        deals.edit(house, of_company, deals.DealEdit(organization=0))
+        deals.edit(house, of_company, ItemEdit(organization=0))
     with pytest.raises(NotFound, match="stages are: Sales/New, Sales/Contacted"):
         deals.add(house, anna, "D", person=ewa, stage="Nowhere")
 
@@ -377,7 +378,7 @@ def test_a_lead_becomes_a_deal(house: Context, anna: Actor) -> None:
     number = leads.add(house, anna, "Roof?", person=ewa, value="10", currency="EUR")
     other = leads.add(house, anna, "Roof again", person=ewa)
     leads.merge(house, number, other)
-    leads.edit(house, number, leads.LeadEdit(title="Roof!", value=""))
+    leads.edit(house, number, ItemEdit(title="Roof!", value=""))
     with house.db.read() as connection:
         (lead,) = record_shapes.leads_(connection, [number])
     assert (lead.title, lead.value, lead.currency) == ("Roof!", None, "EUR")
