@@ -6,8 +6,8 @@ import logging
 import select
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import Lock
+from concurrent.futures import Future, wait
+from threading import Lock, Thread
 
 from mailcrm.app.handover import Parcel, Report, Unreachable
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError
@@ -18,6 +18,8 @@ KEPT = 30.0
 """Seconds that a connection is kept while there is nothing to send."""
 
 _FEW = 4  # mails a connection, before there is another one
+_ALONE = 60.0  # seconds after a further connection was refused
+_PATIENCE = 2.0  # seconds for a connection that is being opened when all ends
 _LOSSES = 3  # connections one after the other that took nothing
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,8 @@ class Pool:
         self._most = most
         self._lock = Lock()
         self._lines: list[Line] = []
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="smtp-dial")
         self._dialled: Future[Opened] | None = None
+        self._alone_until = 0.0
 
     def deliver(self, parcels: Iterator[Parcel], report: Report, beat: Callable[[], None]) -> None:
         """See ``handover.Transport``."""
@@ -70,10 +72,10 @@ class Pool:
     def close(self) -> None:
         """Take leave of the server."""
         with self._lock:
-            if self._dialled is not None:
-                wait([self._dialled])
+            if self._dialled is not None and wait([self._dialled], _PATIENCE).not_done:
+                self._dialled.add_done_callback(_unwanted)
+                self._dialled = None
             self._leave(0)
-            self._threads.shutdown()
 
     def _leave(self, seconds: float) -> None:
         self._lines += self._unused()
@@ -113,7 +115,7 @@ class Pool:
             if work.more and not self._lines and self._dialled is None:
                 self._start(self._dialer.open(), work)
             elif work.more and len(self._lines) < min(self._most, 1 + work.taken // _FEW):
-                self._dial(work)
+                self._dial()
             busy = [line for line in self._lines if not line.idle]
             if not busy and not (work.more and self._dialled):
                 return
@@ -122,10 +124,11 @@ class Pool:
                 beaten = now
                 beat()
 
-    def _dial(self, work: _Work) -> None:
+    def _dial(self) -> None:
         """Another connection is opened meanwhile, if it can be."""
-        if self._dialled is None and not work.alone:
-            self._dialled = self._threads.submit(self._dialer.open)
+        if self._dialled is None and time.monotonic() >= self._alone_until:
+            self._dialled = Future()
+            Thread(target=_fulfil, args=(self._dialled, self._dialer.open), name="smtp-dial", daemon=True).start()
 
     def _welcome(self, work: _Work) -> None:
         """The connection that was opened meanwhile takes part."""
@@ -135,7 +138,7 @@ class Pool:
         try:
             opened = dialled.result()
         except MailcrmError as error:
-            work.alone = True
+            self._alone_until = time.monotonic() + _ALONE
             log.info("no more connections than %s: %s", len(self._lines), error)
         else:
             self._start(opened, work)
@@ -146,11 +149,23 @@ class Pool:
         line.begin(work)
 
 
+def _fulfil(future: Future[Opened], dial: Callable[[], Opened]) -> None:
+    try:
+        future.set_result(dial())
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        future.set_exception(error)
+
+
+def _unwanted(future: Future[Opened]) -> None:
+    if future.exception() is None:
+        future.result().sock.close()
+
+
 class _Work:
     """See ``smtp_line.Work``.
 
     ``taken``: how many were asked for; ``more``: there may be more; ``lucky``: the server took one since it was
-    last asked; ``last``: what it last refused one with; ``alone``: it wants no more connections.
+    last asked; ``last``: what it last refused one with.
     """
 
     def __init__(self, parcels: Iterator[Parcel], report: Report) -> None:
@@ -159,7 +174,6 @@ class _Work:
         self.taken = 0
         self.more = True
         self.lucky = False
-        self.alone = False
         self.last = ""
         self.problem: BaseException | None = None
 

@@ -272,6 +272,16 @@ def test_connections_are_kept_between_batches() -> None:
         assert server.commands[-1] == "QUIT"
 
 
+def test_a_server_that_takes_few_connections_gets_no_more() -> None:
+    with Scripted() as server:
+        server.answer = lambda said: "421 4.7.0 too many" if said.startswith("EHLO") and server.connections > 1 else ""
+        over = transport(server.port, connections=5)
+        for _ in range(3):
+            assert kinds(deliver(over, parcels(*[MAIL] * 40), stay=True)) == [str] * 40
+        over.close()
+        assert server.connections <= 2
+
+
 def test_connections_without_work_are_taken_leave_of() -> None:
     with Scripted() as server:
         settings = config.parse({"smarthost": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}, base=Path())
