@@ -17,7 +17,7 @@ from mailcrm.app.flow_remarks import senders
 from mailcrm.app.proof import proven
 from mailcrm.core import questions
 from mailcrm.core.addresses import domain_of
-from mailcrm.core.consent_mail import ConsentReference, Reason, consent_id, consent_letter, read_consent
+from mailcrm.core.consent_mail import ConsentReference, Reason, consent_id, consent_letter, mail_key, read_consent
 from mailcrm.core.model import REPLIES, Message, Reading
 from mailcrm.errors import Refused
 from mailcrm.store import consents, flows, outbox, users
@@ -122,7 +122,7 @@ def answer(
         _tell(connection, context, user, flow.name, reference, "unclear", now)
         return False
     consents.record(connection, flow.id, user.id, now, granted=said, by=f"user:{user.key}", via="reply")
-    outbox.withdraw(connection, [_key("ask", reference)], "answered by mail")
+    outbox.withdraw(connection, [mail_key("ask", reference)], "answered by mail")
     log.info("%s %s automatic mail of %r by mail", user.key, "consents to" if said else "withdraws", flow.name)
     noted = ConsentReference(flow.id, user.id, last_word(connection, flow.id, user.id))
     _tell(connection, context, user, flow.name, noted, "granted" if said else "withdrawn", now)
@@ -153,9 +153,5 @@ def _tell(
     sender = our_address(context.config, rep)
     message_id = consent_id(context.secret, reference, domain_of(sender), label="" if reason == "ask" else reason)
     kind = "question" if reason == "ask" else "notice"
-    mail = mail_to(_key(reason, reference), kind, user.id, message_id, sender, rep, letter, now)
+    mail = mail_to(mail_key(reason, reference), kind, user.id, message_id, sender, rep, letter, now)
     return outbox.put(connection, mail, now) is not None
-
-
-def _key(reason: Reason, reference: ConsentReference) -> str:
-    return f"consent:{reason}:{reference.flow}:{reference.user}:{reference.last}"

@@ -7,9 +7,11 @@ from typing import Literal
 
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
+from mailcrm.core.consent_mail import ConsentReference, mail_key
 from mailcrm.core.flow import FlowKind
 from mailcrm.errors import Refused
-from mailcrm.store import consents, flows, users
+from mailcrm.store import consents, flows, outbox, users
+from mailcrm.store.last_words import last_word
 
 KINDS = (FlowKind.SEQUENCE, FlowKind.WORKFLOW, FlowKind.RULE, FlowKind.CAMPAIGN)
 
@@ -67,6 +69,8 @@ def say(
             raise Overtaken(f"something was said about {stored.name!r} since; look at it and say it anew")
         if consents.is_live(connection, stored.id, whose.id) == granted:
             return False
+        asked = ConsentReference(stored.id, whose.id, last_word(connection, stored.id, whose.id))
+        outbox.withdraw(connection, [mail_key("ask", asked)], f"said by {via}")
         at = max(now, said_at or now)
         consents.record(connection, stored.id, whose.id, at, granted=granted, by=actor.source, via=via)
     context.changed()

@@ -43,6 +43,11 @@ def consent_id(secret: bytes, reference: ConsentReference, domain: str, label: s
     return f"c.{body}.{_sign(secret, body)}{'.' + label if label else ''}@{domain}"
 
 
+def mail_key(reason: Reason, reference: ConsentReference) -> str:
+    """The outbox key of a mail on the matter: one for each reason and word."""
+    return f"consent:{reason}:{reference.flow}:{reference.user}:{reference.last}"
+
+
 def is_consent_mail(message: Message, secret: bytes) -> bool:
     """True for our own mails on the matter, whichever folder they are found in; see ``choices.is_question``."""
     if message.message_id and _reference(message.message_id, secret):

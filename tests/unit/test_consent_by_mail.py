@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.app import consent_by_mail, workflows
+from mailcrm.app import consent_by_mail, consenting, workflows
 from mailcrm.app.acting import Actor
 from mailcrm.app.ingest import ingest
 from mailcrm.core.classify import classify
@@ -97,6 +97,12 @@ def test_he_is_asked_once_until_he_says_something(home: House) -> None:
     assert consent_by_mail.ask(home.context, Actor(), "Warm") == []
     home.consent(granted=False)
     assert consent_by_mail.ask(home.context, Actor(), "Warm") == ["anna"]
+
+
+def test_who_has_said_it_meanwhile_is_not_asked_any_more(home: House) -> None:
+    question(home)
+    consenting.say(home.context, home.anna, "Warm", None, granted=True)
+    assert [each.state for each in home.outbox()] == ["withdrawn"]
 
 
 def test_nobody_is_asked_of_what_sends_nothing_by_itself(home: House) -> None:
