@@ -83,6 +83,19 @@ def test_who_applies_a_sequence_without_an_owner_is_told_of_his_own_consent(crm:
     assert flow["owner"] == "jan"
 
 
+def test_consent_is_asked_for_by_mail(crm: Crm) -> None:  # SEQ-24
+    crm("sequence", "apply", crm.file(SEQUENCE), "--yes", user="anna")
+    assert crm.rows("consent", "ask", "--flow", "Ciepły lead") == [{"user": "anna"}]
+    assert crm.rows("consent", "ask", "--flow", "Ciepły lead") == []
+    assert "nobody is to be asked" in crm.errors
+    (question,) = crm.rows("outbox", "list")
+    assert (question["kind"], question["to"], question["state"]) == ("question", "anna@firma.example", "pending")
+    crm("consent", "grant", "--flow", "Ciepły lead", user="anna")
+    assert crm.rows("outbox", "list")[0]["state"] == "withdrawn"
+    crm("consent", "ask", "--flow", "Ciepły lead", "--user", "anna", code=1)
+    assert "consents to automatic mail" in crm.errors
+
+
 def test_an_unknown_state_is_wrong_usage_everywhere(crm: Crm) -> None:
     crm("sequence", "apply", crm.file(SEQUENCE), "--yes", user="anna")
     crm("sequence", "overview", "Ciepły lead", "--status", "bogus", code=2)
