@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from mailcrm.app.context import Context
 from mailcrm.app.handover import SMARTHOST, route_of
 from mailcrm.config import Config, Submission
+from mailcrm.core.own_copy import own_copy
 from mailcrm.errors import MailcrmError
 from mailcrm.mail.imap_faults import Away, Declined
 from mailcrm.mail.imap_session import Dialer
@@ -111,9 +112,10 @@ class SentCopies:
         if server is None or not files_itself(server):
             with self._context.db.read() as connection:
                 content = copies.content(connection, mail.id)
+                links = copies.links(connection, mail.id)
             try:
                 if content and not folder.holds(mail.message_id):
-                    folder.put(content)
+                    folder.put(own_copy(content, config.web.base_url, links))
             except Declined as error:
                 if self._context.clock() - mail.sent_at < OLDEST:
                     raise

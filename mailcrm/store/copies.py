@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, select, update
 
 from mailcrm.store.leaving import BODY
-from mailcrm.store.tables import outbox, user
+from mailcrm.store.tables import outbox, track, user
 
 Outcome = Literal["done", "failed"]
 """What became of a copy."""
@@ -51,6 +51,12 @@ def content(connection: Connection, number: int) -> bytes | None:
     """The mail itself; None if nothing is left of it."""
     found = connection.execute(select(BODY).where(outbox.c.id == number)).scalar()
     return bytes(found) if found else None
+
+
+def links(connection: Connection, number: int) -> dict[str, str]:
+    """Where the links of a mail that lead over us lead in the end, by token."""
+    query = select(track.c.token, track.c.url).where(track.c.outbox_id == number, track.c.kind == "click")
+    return {row.token: row.url for row in connection.execute(query) if row.url}
 
 
 def note(connection: Connection, number: int, copy: Outcome) -> None:

@@ -7,6 +7,7 @@ import shutil
 from contextlib import closing
 from datetime import timedelta
 from email import message_from_bytes
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mailcrm import config
 from mailcrm.app.dispatch import dispatch
 from mailcrm.app.handover import Ambiguous, Parcel, Report
 from mailcrm.config import Submission
+from mailcrm.core.tracked import tracked
 from mailcrm.errors import LoginFailed
 from mailcrm.mail import sent_copy
 from mailcrm.mail.imap_faults import Declined
@@ -24,7 +26,7 @@ from mailcrm.mail.keepers import Keepers
 from mailcrm.mail.sent_copy import OLDEST, PAUSE, SentCopies, SentLook, files_itself, sent_box
 from mailcrm.mail.sent_folder import SentFolder
 from mailcrm.mail.smtp_out import SmtpTransport
-from mailcrm.store import rest
+from mailcrm.store import rest, tracks
 from mailcrm.store.db import Database
 from mailcrm.store.tables import message, outbox
 from tests.drafts_kit import Office
@@ -202,6 +204,21 @@ def test_a_mailbox_that_refuses_is_left_alone_for_a_while(
         assert copies.tend("anna") == 0
     assert noted(desk) == ["failed"]
     assert "no copy in Sent" in caplog.text
+
+
+def test_the_copy_does_not_tell_of_the_sender_looking_into_it(desk: Desk) -> None:
+    sent(desk)
+    base, tokens = desk.home.context.config.web.base_url, (f"{number:032d}" for number in count(1))
+    done = tracked('<p><a href="https://firma.example/">x</a></p>', base, tokens)
+    with desk.home.context.db.write() as connection:
+        number = connection.execute(select(outbox.c.id)).scalar_one()
+        tracks.put(connection, number, done.tracks)
+        head = b"From: anna@firma.example\r\nMessage-ID: <1@firma.example>\r\nContent-Type: text/html\r\n\r\n"
+        connection.execute(update(outbox).values(content=head + done.html.encode() + b"\r\n"))
+    copied(desk)
+    [(copy, _)] = lying(desk)
+    assert b'<p><a href="https://firma.example/">x</a></p>' in message_from_bytes(copy).get_payload(decode=True)
+    assert not [each for each in done.tracks if each.token.encode() in copy]
 
 
 def test_a_mail_without_anything_left_of_it_needs_no_copy(desk: Desk) -> None:
