@@ -103,6 +103,7 @@ class Door:
             return login
         place = _place(address)
         if len(self._recent(place)) >= self.patience.address_tries:
+            log.warning("relay: logins from %s are not looked at for now", address)
             raise Locked
         if self._checking is None:
             self._checking = asyncio.Semaphore(self.patience.at_once)

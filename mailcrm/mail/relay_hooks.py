@@ -15,6 +15,10 @@ from mailcrm.errors import MailcrmError, Permanent
 from mailcrm.mail.relay_letter import Rejected, examine
 
 MOST_RECIPIENTS = 200
+"""Of a message. A client sends the rest by itself (RFC 5321 section 4.5.3.1.10), so it is told of each one."""
+
+MOST_ASKED = 1_000
+"""Recipients of a message after which nobody means well."""
 
 HandIn = Callable[[Handed], Awaitable[Refusal | MailcrmError | None]]
 
@@ -32,6 +36,7 @@ class Hooks:
 
     def __init__(self, login: Callable[[], Login | None], hand_in: HandIn, now: Callable[[], datetime]) -> None:
         self._login, self._hand_in, self._now = login, hand_in, now
+        self._asked = 0
 
     async def handle_EHLO(  # noqa: N802
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
@@ -52,6 +57,7 @@ class Hooks:
             return "550 5.7.1 mail without a sender, as bounces are, is not taken here"
         if login is None or not _is_written(address, envelope) or normalise(address) not in login.addresses:
             return "550 5.7.1 the sender is to be an address of your own"
+        self._asked = 0
         envelope.mail_from = normalise(address)
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -60,6 +66,9 @@ class Hooks:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """A recipient, up to the limit."""
+        self._asked += 1
+        if self._asked > MOST_ASKED:
+            return "550 5.5.3 too many recipients"
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return f"452 4.5.3 at most {MOST_RECIPIENTS} recipients a message"
         if not _is_written(address, envelope) or not (normal := normalise(address)):

@@ -159,7 +159,7 @@ class RelaySession(SMTP):
         """
         answer = status.encode() if isinstance(status, str) else bytes(status)
         self._held += answer + b"\r\n"
-        if answer[:1] in (b"4", b"5"):
+        if answer[:1] in (b"4", b"5") and not answer.startswith(b"452"):  # that one is to send the rest later
             self._errors += 1
             if self._errors >= MOST_ERRORS:
                 self._bid("421 4.7.0 too many errors")

@@ -16,7 +16,7 @@ import pytest
 from mailcrm.app.submit import Refusal
 from mailcrm.errors import Permanent, Temporary
 from mailcrm.mail.relay_door import Patience
-from mailcrm.mail.relay_hooks import MOST_RECIPIENTS
+from mailcrm.mail.relay_hooks import MOST_ASKED, MOST_RECIPIENTS
 from mailcrm.mail.relay_session import MOST_ERRORS
 from tests.relay_kit import ANNA, AUTH, EWA, MAIL, PASSWORD, QUICK, Client, Relayed, relay
 from tests.servers import certificate
@@ -331,9 +331,20 @@ def test_two_thousand_recipients(relayed: Relayed) -> None:
     with Client(relayed.port).hello() as client:
         assert client.say(b"MAIL FROM:<anna@firma.example>").startswith("250")
         client.socket.sendall(b"".join(b"RCPT TO:<r%d@klient.example>\r\n" % number for number in range(2_000)))
-        answers = [client.reply()[:3] for _ in range(MOST_RECIPIENTS + MOST_ERRORS + 2)]
-    assert answers == ["250"] * MOST_RECIPIENTS + ["452"] * MOST_ERRORS + ["421", ""]
+        answers = [client.reply()[:3] for _ in range(MOST_ASKED + MOST_ERRORS + 2)]
+    later = MOST_ASKED - MOST_RECIPIENTS
+    assert answers == ["250"] * MOST_RECIPIENTS + ["452"] * later + ["550"] * MOST_ERRORS + ["421", ""]
     assert relayed.mails == []
+
+
+def test_the_first_recipients_get_their_mail_and_the_client_sends_the_rest(relayed: Relayed) -> None:
+    with Client(relayed.port).hello() as client:
+        client.say(b"MAIL FROM:<anna@firma.example>")
+        said = [client.say(b"RCPT TO:<r%d@klient.example>" % number)[:3] for number in range(MOST_RECIPIENTS + 50)]
+        assert said.count("452") == 50
+        assert client.say(b"DATA").startswith("354")
+        assert client.say(MAIL + b".").startswith("250")
+    assert len(relayed.mails[0].recipients) == MOST_RECIPIENTS
 
 
 def test_too_many_connections() -> None:

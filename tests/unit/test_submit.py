@@ -24,7 +24,7 @@ from mailcrm.core.model import Arrival, FolderRole, Message, Reading, Unreadable
 from mailcrm.mail.content import Content
 from mailcrm.mail.counting import Counting
 from mailcrm.mail.read import read
-from mailcrm.store import consents, flows, tables
+from mailcrm.store import clearance, consents, flows, tables
 from mailcrm.store.db import Database
 from mailcrm.store.flows import NewFlow
 from tests.house import NOW, batch, build, mail
@@ -139,6 +139,22 @@ def test_automatic_mail_needs_live_consent_of_this_user_for_this_flow(house: Con
     consent(house, offer, granted=False)
     assert submit(house, [auto]) != [None]
     assert [(row.kind, row.flow_id) for row in rows(house, tables.outbox)] == [("relay", None), ("auto", offer)]
+
+
+def test_consent_withdrawn_after_it_was_handed_in_counts_when_it_leaves(house: Context) -> None:  # SEQ-25, SEQ-27
+    flow = a_flow(house)
+    consent(house, flow)
+    submit(house, [handed(house, flow="Offer")])
+    (waiting,) = rows(house, tables.outbox)
+
+    def hindered() -> str:
+        with house.db.read() as connection:
+            found = clearance.hindrances(connection, house.config, house.secret, [waiting.id], NOW)
+        return found[waiting.id].reason if waiting.id in found else ""
+
+    assert "consent" not in hindered()
+    consent(house, flow, granted=False)
+    assert "no consent of anna for Offer" in hindered()
 
 
 def test_automatic_mail_knows_its_person(house: Context) -> None:
