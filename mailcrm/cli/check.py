@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import typer
 
 from mailcrm import config as configuration
@@ -19,8 +21,9 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
 
     Exit code 1 if there is a fault.
     """
-    path = invocation(ctx).config
-    found = [Finding("configuration", "ok", str(path)), *examine(configuration.load(path))]
+    path, now = invocation(ctx).config, invocation(ctx).now
+    now = now.astimezone(UTC) if now is not None else None
+    found = [Finding("configuration", "ok", str(path)), *examine(configuration.load(path), now=now)]
     emit(found, as_json, ["check", "state", "text"])
     if any(finding.state == "fault" for finding in found):
         raise typer.Exit(1)

@@ -42,12 +42,14 @@ class Finding:
     text: str = ""
 
 
-def examine(config: Config, lookup: Lookup = dkim_record.looked_up) -> Iterator[Finding]:
+def examine(
+    config: Config, lookup: Lookup = dkim_record.looked_up, *, now: datetime | None = None
+) -> Iterator[Finding]:
     """Every probe, the quick ones first. Reads no mail and changes nothing but what the first use would."""
     yield from _users(config)
     yield from _folder(config.data)
     yield from _guarded("web.secret", lambda: _secret(config))
-    yield from _database(config)
+    yield from _database(config, now or datetime.now(UTC))
     problems = load_plugins(config).problems()
     yield from [Finding("plugins", "fault", problem) for problem in problems] or [Finding("plugins", "ok")]
     yield from _name(config)
@@ -99,14 +101,14 @@ def _secret(config: Config) -> str:
     return ""
 
 
-def _database(config: Config) -> Iterator[Finding]:
+def _database(config: Config, now: datetime) -> Iterator[Finding]:
     database = Database(config.database_url())
     try:
         with database.read() as connection:
             connection.execute(text("SELECT 1"))
             states = mailboxes.every(connection) if database.engine.dialect.has_table(connection, "mailbox") else []
             made = database.engine.dialect.has_table(connection, "sender_hold")
-            held = list(_held(connection)) if made else []
+            held = list(_held(connection, now)) if made else []
     except (MailcrmError, SQLAlchemyError) as error:
         reason = str(error).strip().splitlines()[0]
         yield Finding("database", "fault", f"{reason}; see the key database, and that its server runs")
@@ -126,12 +128,12 @@ def _database(config: Config) -> Iterator[Finding]:
             yield Finding(f"mailbox {state.key}", "fault", f"is {state.state}{because}, so it is not read; {mend}")
 
 
-def _held(connection: Connection) -> Iterator[Finding]:
+def _held(connection: Connection, now: datetime) -> Iterator[Finding]:
     """What stands still until somebody releases it."""
     if everything := standstill.of(connection):
         mend = "`mailcrm outbox release`, after a look at `mailcrm outbox list`"
         yield Finding("outbox", "fault", f"everything is held: {everything.reason}; {mend}")
-    for each in sender_holds.every(connection, datetime.now(UTC)):
+    for each in sender_holds.every(connection, now):
         mend = f"mend that, then `mailcrm outbox release --sender {each.user}`"
         yield Finding("outbox", "fault", f"the mail of {each.user} is held: {each.reason}; {mend}")
 
