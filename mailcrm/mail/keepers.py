@@ -32,11 +32,10 @@ class Keepers:
         done = 0
         problem: Exception | None = None
         for each in self._keepers:
-            if key in each.busy():
-                try:
-                    done += each.tend(key)
-                except MailcrmError as error:
-                    problem = problem or error
+            try:
+                done += each.tend(key)
+            except MailcrmError as error:
+                problem = problem or error
         if problem is not None:
             raise problem
         return done

@@ -86,6 +86,8 @@ class SentCopies:
         Raises:
             Temporary, LoginFailed, Permanent: as connecting; then it is left alone for a while.
         """
+        if key not in self.busy():
+            return 0
         done = last = 0
         users = self._context.config.mailboxes[key].people
         until = self._context.clock() - self._settle
