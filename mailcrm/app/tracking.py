@@ -46,14 +46,9 @@ def opened(context: Context, requests: Sequence[Request]) -> int:
         Temporary: the database is locked or away; nothing was stored.
     """
     once = {(each.token, each.agent, each.address): each for each in reversed(requests)}
-    found: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
     networks = context.config.tracking.networks
-    hits = []
-    for token, agent, address in once:
-        who = (agent, address)
-        if who not in found:
-            found[who] = (_clean(agent), signs(agent, address, networks))
-        hits.append(NewHit(token, once[token, agent, address].at, *found[who]))
+    found = {address: signs(address, networks) for address in {each.address for each in requests}}
+    hits = [NewHit(each.token, each.at, _clean(each.agent), found[each.address]) for each in once.values()]
     return _note(context, "open", hits)
 
 
@@ -73,7 +68,7 @@ def clicked(context: Context, request: Request, *, counts: bool = True) -> str |
     if url is None or destination(url) != url:
         return None
     if counts:
-        found = signs(request.agent, request.address, context.config.tracking.networks)
+        found = signs(request.address, context.config.tracking.networks)
         _note(context, "click", [NewHit(request.token, request.at, _clean(request.agent), found)])
     return url
 

@@ -1,8 +1,8 @@
 """Who opened, who clicked: a human, a machine, or nobody can say. From evidence alone, each piece with its words.
 
-Mail servers, scanners and proxies load images and follow links that nobody has looked at. What a request shows of
-itself is read when it comes (``signs``, so that no IP address is kept); the rest is told by what happened to the same
-mail within the next seconds (``judge``).
+Mail servers, scanners and proxies load images and follow links that nobody has looked at. Where a request comes from
+is read at once (``signs``, so that no IP address is kept); the rest is told by who asked, and by what happened to the
+same mail within the next seconds (``judge``).
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class Hit:
 
     Args:
         position, hidden: of the link, as in ``Track``.
-        signs: what the request showed of itself.
+        agent: the header User-Agent.
+        signs: what its address told.
     """
 
     id: int
@@ -103,7 +104,8 @@ class Hit:
     position: int
     hidden: bool
     at: datetime
-    signs: tuple[str, ...]
+    agent: str
+    signs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +116,40 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def signs(agent: str, address: str, scanners: Iterable[Network] = ()) -> tuple[str, ...]:
-    """What a request tells of who made it.
+def signs(address: str, scanners: Iterable[Network] = ()) -> tuple[str, ...]:
+    """What a client's IP address tells of who asks; nothing, if it is none.
 
     Args:
-        agent: the header User-Agent.
-        address: the client's IP address; what is none is passed over.
         scanners: networks of scanners, beside ``RANGES``.
     """
-    found = [_agent(agent.strip()[:LONGEST_AGENT])]
-    if _within(address, (_APPLES,)):
-        found.append(APPLE)
-    if _within(address, (*RANGES, *scanners)):
-        found.append(SCANNER)
-    return tuple(dict.fromkeys(found))
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return ()
+    if mapped := getattr(ip, "ipv4_mapped", None):
+        ip = mapped
+    found = [APPLE] if ip in _APPLES else []
+    return (*found, SCANNER) if any(ip in network for network in (*RANGES, *scanners)) else tuple(found)
+
+
+def asker(agent: str) -> str:
+    """What the header User-Agent tells of who asks."""
+    agent = agent.strip()[:LONGEST_AGENT]
+    if not agent:
+        return SILENT
+    if agent == "Mozilla/5.0":
+        return APPLE
+    if "GoogleImageProxy" in agent:
+        return GMAIL
+    if "YahooMailProxy" in agent:
+        return YAHOO
+    if agent.endswith(" Edge/12.246 Mozilla/5.0"):
+        return GMAIL_EARLY
+    if _PROGRAM.search(agent):
+        return PROGRAM
+    if _OLD.search(agent):
+        return OLD
+    return PERSON if _PERSON.match(agent) else STRANGE
 
 
 def judge(hit: Hit, others: Sequence[Hit], links: int, sent_at: datetime | None) -> Verdict:
@@ -138,7 +160,7 @@ def judge(hit: Hit, others: Sequence[Hit], links: int, sent_at: datetime | None)
         links: how many links of the mail lead over us, the hidden one apart.
         sent_at: when the mail server took the mail; None: that is not known.
     """
-    found = list(hit.signs)
+    found = [asker(hit.agent), *hit.signs]
     if sent_at is None:
         found.append(UNSENT)
     elif hit.at < sent_at + DELIVERY:
@@ -164,31 +186,3 @@ def _all_links(near: Sequence[Hit], at: datetime, links: int) -> bool:
             if len(together) >= links:
                 return True
     return False
-
-
-def _agent(agent: str) -> str:
-    if not agent:
-        return SILENT
-    if agent == "Mozilla/5.0":
-        return APPLE
-    if "GoogleImageProxy" in agent:
-        return GMAIL
-    if "YahooMailProxy" in agent:
-        return YAHOO
-    if agent.endswith(" Edge/12.246 Mozilla/5.0"):
-        return GMAIL_EARLY
-    if _PROGRAM.search(agent):
-        return PROGRAM
-    if _OLD.search(agent):
-        return OLD
-    return PERSON if _PERSON.match(agent) else STRANGE
-
-
-def _within(address: str, networks: Iterable[Network]) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    if mapped := getattr(ip, "ipv4_mapped", None):
-        ip = mapped
-    return any(ip in network for network in networks)

@@ -42,7 +42,7 @@ _NOTE_POSTGRESQL = _noting(
 
 @dataclass(frozen=True, slots=True)
 class NewHit:
-    """One request for something of a mail; ``signs`` is what it shows of itself (``core.hits``), ``at`` is aware."""
+    """One request for something of a mail; ``signs`` is what its address tells (``core.hits``), ``at`` is aware."""
 
     token: str
     at: datetime
@@ -226,7 +226,15 @@ _mails = select(
 
 
 def _hit(row: Any) -> Hit:
-    return Hit(row.id, row.kind, row.position, row.hidden, row.at, tuple(filter(None, row.reasons.split(_SEPARATOR))))
+    return Hit(
+        row.id,
+        row.kind,
+        row.position,
+        row.hidden,
+        row.at,
+        row.agent,
+        tuple(filter(None, row.reasons.split(_SEPARATOR))),
+    )
 
 
 def _text(at: datetime) -> str:

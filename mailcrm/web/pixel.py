@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from mailcrm.app.tracking import Request
 from mailcrm.errors import Temporary
 
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.01
 """How long an opening waits for others; with the commit, at most 50 ms of them are lost when the program is killed."""
 
 _AGAIN_SECONDS = 1.0  # after the database was away

@@ -42,7 +42,7 @@ async def _answer(token: str, state: State, request: Request[object, object, Sta
     context: Context = state.context
     guesses: Guesses = state.guesses
     client = request.client.host if request.client else ""
-    if guesses.too_many(client):
+    if not ends and guesses.too_many(client):  # who unsubscribes is never sent away
         return _page(state, request, None, 429)
     found = await asyncio.to_thread(unsubscribe if ends else look, context, token)
     if found is None:

@@ -61,7 +61,7 @@ request = function() i = i + 1; return wrk.format("GET", "/o/" .. tokens[i % #to
 def rows(scale: Scale) -> Iterator[Row]:
     """Measure, in turn, a few times; the middle ratio counts."""
     wrk = program("wrk", package="wrk")
-    with _Nginx() as nginx, _Ours(_TOKENS[scale]) as ours:
+    with _Nginx() as nginx, Ours(_TOKENS[scale]) as ours:
         nginx_pages, our_pages, ratios = [], [], []
         for _ in range(_ROUNDS):
             nginx_pages.append(_most(wrk, nginx.port, ours.script, _SECONDS[scale]))
@@ -98,21 +98,21 @@ class _Nginx(Server):
         self.spawn(command, ready=lambda: listening(self.port))
 
 
-class _Ours(Server):
+class Ours(Server):
     """``mailcrm run --roles web`` over a database with that many tracked mails."""
 
     name = "mailcrm"
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        self.port = free_port()
+        self.host, self.port = HOST, free_port()
         (self.folder / "config.toml").write_text(_CONFIG.format(host=HOST, port=self.port))
-        self._database = Database(f"sqlite:///{self.folder / 'bench.db'}")
-        upgrade(self._database)
+        self.database = Database(f"sqlite:///{self.folder / 'bench.db'}")
+        upgrade(self.database)
         source = tracks.tokens()
         self.tokens = [next(source) for _ in range(count)]
         now = datetime.now(UTC)
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             values = {
                 "key": "k",
                 "kind": "flow",
@@ -135,11 +135,11 @@ class _Ours(Server):
         self.spawn([*command, "run", "--roles", "web"], ready=lambda: listening(self.port))
 
     def stored(self) -> int:
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(hit)).scalar_one())
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
         super().close()
 
 

@@ -18,51 +18,57 @@ OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/7.
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-AT_HOME = "203.0.113.7"
 
 
 @pytest.mark.parametrize(
-    ("agent", "address", "expected"),
+    ("agent", "expected"),
     [
-        (FIREFOX, AT_HOME, (hits.PERSON,)),
-        (CHROME.format("141.0.0.0"), AT_HOME, (hits.PERSON,)),
-        (OUTLOOK, AT_HOME, (hits.PERSON,)),
-        (IPHONE, "2001:db8::7", (hits.PERSON,)),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.0", AT_HOME, (hits.PERSON,)),
-        ("", AT_HOME, (hits.SILENT,)),
-        ("  ", "", (hits.SILENT,)),
-        ("Mozilla/5.0", AT_HOME, (hits.APPLE,)),
-        ("Mozilla/5.0", "17.58.101.9", (hits.APPLE,)),
-        (IPHONE, "17.58.101.9", (hits.PERSON, hits.APPLE)),
-        (GMAIL, "66.249.93.1", (hits.GMAIL,)),
-        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", AT_HOME, (hits.YAHOO,)),
-        (CHROME.format("42.0.2311.135") + " Edge/12.246 Mozilla/5.0", "66.249.93.1", (hits.GMAIL_EARLY,)),
-        (CHROME.format("41.0.2272.118"), AT_HOME, (hits.OLD,)),
-        ("curl/8.5.0", AT_HOME, (hits.PROGRAM,)),
-        ("python-requests/2.32", AT_HOME, (hits.PROGRAM,)),
-        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", AT_HOME, (hits.PROGRAM,)),
-        (
-            "Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 HeadlessChrome/140.0.0.0 Safari/537.36",
-            AT_HOME,
-            (hits.PROGRAM,),
-        ),
-        ("BarracudaSentinel (EE)", AT_HOME, (hits.PROGRAM,)),
-        ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", AT_HOME, (hits.PROGRAM,)),
-        ("Own/1.0", AT_HOME, (hits.STRANGE,)),
-        (FIREFOX, "40.94.20.3", (hits.PERSON,)),
-        (FIREFOX, "40.107.20.3", (hits.PERSON, hits.SCANNER)),
-        (FIREFOX, "::ffff:40.107.20.3", (hits.PERSON, hits.SCANNER)),
-        (FIREFOX, "64.235.150.9", (hits.PERSON, hits.SCANNER)),
-        (FIREFOX, "198.51.100.9", (hits.PERSON, hits.SCANNER)),
-        (FIREFOX, "not an address", (hits.PERSON,)),
+        (FIREFOX, hits.PERSON),
+        (CHROME.format("141.0.0.0"), hits.PERSON),
+        (OUTLOOK, hits.PERSON),
+        (IPHONE, hits.PERSON),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.0", hits.PERSON),
+        ("", hits.SILENT),
+        ("  ", hits.SILENT),
+        ("Mozilla/5.0", hits.APPLE),
+        (GMAIL, hits.GMAIL),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", hits.YAHOO),
+        (CHROME.format("42.0.2311.135") + " Edge/12.246 Mozilla/5.0", hits.GMAIL_EARLY),
+        (CHROME.format("41.0.2272.118"), hits.OLD),
+        ("curl/8.5.0", hits.PROGRAM),
+        ("python-requests/2.32", hits.PROGRAM),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", hits.PROGRAM),
+        ("Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 HeadlessChrome/140.0.0.0 Safari/537.36", hits.PROGRAM),
+        ("BarracudaSentinel (EE)", hits.PROGRAM),
+        ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", hits.PROGRAM),
+        ("Own/1.0", hits.STRANGE),
     ],
 )
-def test_what_a_request_shows(agent: str, address: str, expected: tuple[str, ...]) -> None:
-    assert signs(agent, address, [ip_network("198.51.100.0/24")]) == expected
+def test_what_an_agent_tells(agent: str, expected: str) -> None:
+    assert hits.asker(agent) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("203.0.113.7", ()),
+        ("2001:db8::7", ()),
+        ("17.58.101.9", (hits.APPLE,)),
+        ("40.94.20.3", ()),
+        ("40.107.20.3", (hits.SCANNER,)),
+        ("::ffff:40.107.20.3", (hits.SCANNER,)),
+        ("64.235.150.9", (hits.SCANNER,)),
+        ("198.51.100.9", (hits.SCANNER,)),
+        ("not an address", ()),
+        ("", ()),
+    ],
+)
+def test_what_an_address_tells(address: str, expected: tuple[str, ...]) -> None:
+    assert signs(address, [ip_network("198.51.100.0/24")]) == expected
 
 
 def made(number: int, seconds: float, position: int = 0, *, kind: str = "click", hidden: bool = False) -> Hit:
-    return Hit(number, kind, position, hidden, SENT + timedelta(seconds=seconds), (hits.PERSON,))  # type: ignore[arg-type]
+    return Hit(number, kind, position, hidden, SENT + timedelta(seconds=seconds), FIREFOX)  # type: ignore[arg-type]
 
 
 OPENED = made(1, 60, kind="open")
@@ -107,6 +113,7 @@ ANY_HIT = st.builds(
     st.integers(0, 3),
     st.booleans(),
     st.floats(-20, 60).map(lambda seconds: SENT + timedelta(seconds=seconds)),
+    st.sampled_from([FIREFOX, GMAIL, "curl/8.5.0", "", "Own/1.0"]) | st.text(max_size=9),
     st.lists(st.sampled_from(list(SPEAKS_FOR)) | st.text(max_size=5), max_size=3).map(tuple),
 )
 
@@ -114,7 +121,7 @@ ANY_HIT = st.builds(
 @given(ANY_HIT, st.lists(ANY_HIT, max_size=6), st.integers(0, 4), st.none() | st.just(SENT))
 def test_a_human_has_nothing_against_him(hit: Hit, others: list[Hit], links: int, sent: datetime | None) -> None:
     verdict = judge(hit, others, links, sent)
-    known = {SPEAKS_FOR[each] for each in hit.signs if each in SPEAKS_FOR}
+    known = {SPEAKS_FOR[each] for each in (hits.asker(hit.agent), *hit.signs) if each in SPEAKS_FOR}
     if "machine" in known:
         assert verdict.grade == "machine"
     if verdict.grade == "human":
@@ -127,4 +134,4 @@ def test_a_human_has_nothing_against_him(hit: Hit, others: list[Hit], links: int
 
 @given(st.text(), st.text())
 def test_no_agent_and_no_address_raises(agent: str, address: str) -> None:
-    assert all(each in SPEAKS_FOR for each in signs(agent, address))
+    assert all(each in SPEAKS_FOR for each in (*signs(address), hits.asker(agent)))
