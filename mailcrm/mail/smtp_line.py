@@ -157,9 +157,9 @@ class Line:
             if not data:
                 self.lost(work, "it closed the connection")
                 return
-            self.since = time.monotonic()
             said, due = self._queued, len(self._awaited)
             for number, answer in enumerate(self._answers.feed(data)):
+                self.since = time.monotonic()  # half an answer is none: it may come byte by byte
                 if self.open:  # beyond those due it is no answer to a command that these lead to
                     self._heard(answer, work, asked=number < due)
             if self._awaited and self._queued == said and _QUICK is not None and self.open:

@@ -70,7 +70,7 @@ class SmtpTransport:
 
     def _dialer(self, route: str) -> Dialer:
         settings, key = submission(self._config, route)
-        return Dialer(self._config, settings, key, self._tokens, self._manner.seconds)
+        return Dialer(self._config, settings, key, self._tokens)
 
     def _rest_later(self) -> None:
         """Connections without work are closed though no further mail comes."""

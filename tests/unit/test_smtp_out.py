@@ -9,6 +9,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,37 @@ def test_silence_after_the_final_dot_is_ambiguous_too() -> None:
         out.close()
     assert kinds(told) == [Ambiguous]
     assert len(beats) >= 2  # a lease is kept meanwhile
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
+    stop = threading.Event()
+
+    def dripping(sock: socket.socket) -> None:
+        with suppress(OSError):
+            while not stop.wait(0.05):
+                sock.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            server.close()  # it is not dialled again
+            with connection:
+                connection.sendall(b"220 here\r\n")
+                connection.recv(1000)
+                connection.sendall(b"250 PIPELINING\r\n")
+                dripping(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        over, told = transport(server.getsockname()[1], QUICK), list[Result]()
+        with pytest.raises(Unreachable):
+            over.deliver("smarthost", iter(parcels(MAIL)), lambda _parcel, result: told.append(result), lambda: None)
+        over.close()
+        stop.set()
+        thread.join(10)
+    assert kinds(told) == [Temporary]
+    assert "no answer in time" in str(told[0])
 
 
 def test_half_a_mail_is_not_ambiguous() -> None:
