@@ -40,7 +40,7 @@ class Logins:
         self._context = context
         self._key = secrets.token_bytes(32)
         self._right: dict[int, tuple[str, bytes]] = {}
-        self._nobodys = passwords.hashed("", self._key[:16])
+        self._nobodys = passwords.nobodys()
 
     def quickly(self, name: str, password: str) -> Login | None:
         """The user, if this password of his was found right before; cheap, and no help to who guesses."""

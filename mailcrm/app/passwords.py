@@ -40,6 +40,11 @@ def matches(stored: str, password: str) -> bool:
     return hmac.compare_digest(stored, hashed(password, bytes.fromhex(salt), n=int(n), r=int(r), p=int(p)))
 
 
+def nobodys() -> str:
+    """A stored hash that no password has; trying one takes as long as with any other."""
+    return f"scrypt${_N}${_R}${_P}${secrets.token_hex(16)}${secrets.token_hex(32)}"
+
+
 def hashed(password: str, salt: bytes, *, n: int = _N, r: int = _R, p: int = _P) -> str:
     """``scrypt$n$r$p$salt$hash``, salt and hash in hex."""
     key = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=2**28, dklen=32)

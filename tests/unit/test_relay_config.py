@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +71,23 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     assert (state, "192.0.2.1:5587" in text) == ("fault", True)
 
 
-def test_the_program_does_not_start_on_a_port_that_is_taken(tmp_path: Path, database: Database) -> None:
+@pytest.fixture
+def sqlite(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield database
+    database.close()
+
+
+def test_the_program_does_not_start_on_a_port_that_is_taken(tmp_path: Path, sqlite: Database) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        house = build(database, tmp_path, relay={"listen": f"127.0.0.1:{port}"})
+        house = build(sqlite, tmp_path, relay={"listen": f"127.0.0.1:{port}"})
         with Readers(None, house.config.parsing) as readers, pytest.raises(ConfigError, match="is it in use"):
             asyncio.run(RelayRole(house, readers).open())
 
 
-def test_without_a_section_nothing_listens(tmp_path: Path, database: Database) -> None:
-    house = build(database, tmp_path)
+def test_without_a_section_nothing_listens(tmp_path: Path, sqlite: Database) -> None:
+    house = build(sqlite, tmp_path)
 
     async def opened() -> int:
         role = RelayRole(house, readers)

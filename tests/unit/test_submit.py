@@ -45,6 +45,7 @@ def house(database: Database, tmp_path: Path) -> Context:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that take no time."""
     monkeypatch.setattr(passwords.hashed, "__kwdefaults__", {"n": 2, "r": 8, "p": 1})
+    monkeypatch.setattr(passwords, "_N", 2)
 
 
 def login(context: Context, key: str = "anna") -> Login:
