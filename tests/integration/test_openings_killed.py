@@ -27,6 +27,7 @@ def ask(server: Ours, seconds: float) -> dict[str, float]:
             client.sendall(f"GET /o/{token}.gif HTTP/1.1\r\nHost: crm\r\nUser-Agent: {token}\r\n\r\n".encode())
             assert client.recv(2000).startswith(b"HTTP/1.1 200")
             answered[token] = time.monotonic()
+            time.sleep(0.0005)  # a busy server, not a drowning one
             until = min(until, answered[token] + seconds)
     return answered
 
@@ -42,6 +43,5 @@ def test_a_kill_loses_the_openings_of_a_moment() -> None:
             with server.database.read() as connection:
                 stored = set(connection.execute(select(hit.c.token)).scalars())
         lost = {token: killed - at for token, at in answered.items() if token not in stored}
-        print(seed, len(answered), len(lost), round(max(lost.values(), default=0), 3))
         assert len(answered) > 50
         assert all(age < LOST for age in lost.values()), (seed, sorted(lost.values())[-3:])
