@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcrm.core.authres import dmarc_passed
+from mailcrm.core.authres import dmarc_failed, dmarc_passed
 
 OURS = "mx.firma.example"
 
@@ -66,3 +66,21 @@ def test_only_the_topmost_field_counts() -> None:
 def test_any_text_may_stand_there(text: str) -> None:
     passed(text)
     assert not passed(f"evil.example; {text}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (("mx.firma.example; dmarc=fail header.from=klient.example",), True),
+        (("MX.firma.example; spf=pass; DMARC=FAIL (p=reject)",), True),
+        (("mx.firma.example; dmarc=pass; dmarc=fail",), True),
+        (("mx.firma.example; dmarc=none",), False),
+        (("mx.firma.example; spf=fail",), False),
+        (('mx.firma.example; spf=pass reason="dmarc=fail"',), False),
+        (("mx.other.example; dmarc=fail",), False),
+        (("mx.firma.example; dmarc=pass", "mx.firma.example; dmarc=fail"), False),
+        ((), False),
+    ],
+)
+def test_a_failure_is_what_our_own_server_found(fields: tuple[str, ...], expected: bool) -> None:
+    assert dmarc_failed(fields, "mx.firma.example") is expected
