@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import func, insert, select
 
 from mailcrm.core.tracked import Track
@@ -71,9 +72,9 @@ def rows(scale: Scale) -> Iterator[Row]:
         theirs = f"nginx empty_gif {quantile(nginx_pages, 0.5):,.0f}/s"
         yield Row("open pixel", f"{quantile(our_pages, 0.5):,.0f}/s", theirs, ratio, 0.2)
         rate = 0.1 * quantile(nginx_pages, 0.5)  # half of what is demanded
-        calm = asyncio.run(_paced(nginx.port, ours.tokens, rate, _SECONDS[scale]))
+        calm = uvloop.run(_paced(nginx.port, ours.tokens, rate, _SECONDS[scale]))
         before = ours.stored()
-        waits = asyncio.run(_paced(ours.port, ours.tokens, rate, _SECONDS[scale]))
+        waits = uvloop.run(_paced(ours.port, ours.tokens, rate, _SECONDS[scale]))
         p99 = quantile(waits, 0.99) * 1000
         said = f"p50 {quantile(waits, 0.5) * 1000:.1f} ms, p99 {p99:.1f} ms"
         theirs = f"{rate:,.0f}/s; nginx's p99 {quantile(calm, 0.99) * 1000:.1f} ms"
