@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import uvloop
 from sqlalchemy import func, insert, select
@@ -161,11 +162,10 @@ class _Client(asyncio.Protocol):
     def __init__(self, waits: list[float]) -> None:
         self._waits, self._seen = waits, b""
         self._asked: deque[float] = deque()
-        self.transport: asyncio.Transport | None = None
+        self.transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def ask(self, token: str, due: float) -> None:
         assert self.transport
