@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +18,10 @@ from mailcrm.app.perform import perform_due
 from mailcrm.app.react import deliver_due
 from mailcrm.app.retention import sweep_due
 from mailcrm.app.tracking import judge_due
-from mailcrm.store import claims, effects, events, leaving, standstill, tracks
+from mailcrm.store import choices, claims, effects, events, leaving, standstill, tracks
 
 _LOOK = 0.1  # seconds: another process can't call
 _CALLED = 0.5  # seconds: it can (store.wake), but a call may be lost
-_TURN = 2.0  # seconds after which flows let the others be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +31,38 @@ class Job:
     Args:
         is_due: whether there is something to do; cheap.
         round: does some of it; True: another round is to follow at once.
-        every: seconds between two looks when nobody rang; a ring makes all jobs be looked at.
+        every: seconds between two looks when nobody rang.
+        rung: a ring makes it be looked at.
     """
 
     name: str
     is_due: Callable[[], bool]
     round: Callable[[], bool]
     every: float
+    rung: bool = True
 
 
 def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> list[Job]:
     """Everything that the worker does. Each is safe to be killed, and to be done by several processes at once."""
     return [
-        Job("flows", lambda: _flows_due(context), lambda: _flows(context), _LOOK if context.db.is_sqlite else _CALLED),
+        Job(
+            "flows",
+            lambda: _flows_due(context),
+            lambda: run_due(context).more,
+            _LOOK if context.db.is_sqlite else _CALLED,
+        ),
         Job("actions", lambda: _actions_due(context), lambda: _actions(context), 1.0),
         Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),
         Job("hits", lambda: _hits_due(context), lambda: judge_due(context) > 0, 1.0),
         Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 1.0),
-        Job("questions", lambda: True, lambda: ask_due(context) > 0, 5.0),
-        Job("sweep", lambda: True, lambda: _sweep(context), 600.0),
+        Job("questions", lambda: _questions_due(context), lambda: ask_due(context) > 0, 5.0),
+        Job("sweep", lambda: True, lambda: _sweep(context), 600.0, rung=False),
     ]
 
 
 def _flows_due(context: Context) -> bool:
     with context.db.read() as connection:
         return any(claims.pending(connection, context.clock())) and not _stands(connection)
-
-
-def _flows(context: Context) -> bool:
-    until = time.monotonic() + _TURN
-    while run_due(context).more:
-        if time.monotonic() > until:
-            return True
-    return False
 
 
 def _actions_due(context: Context) -> bool:
@@ -105,6 +102,11 @@ def _plugins_due(context: Context) -> bool:
         return False
     with context.db.read() as connection:
         return bool(events.due(connection, names, context.clock()))
+
+
+def _questions_due(context: Context) -> bool:
+    with context.db.read() as connection:
+        return bool(choices.unasked(connection))
 
 
 def _sweep(context: Context) -> bool:

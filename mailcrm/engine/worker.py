@@ -26,6 +26,8 @@ from mailcrm.store import wake
 
 VERSION = "1"  # of the jobs, not of the program: one that was begun before an upgrade is taken up after it
 _PAUSE = 5.0  # seconds after a job that failed
+_TURN = 2.0  # seconds of rounds in one job: to begin one costs milliseconds
+_BREATH = 0.005  # seconds between two looks, however often somebody rings
 _LONGEST = 600.0  # seconds that a job may take by DBOS's reckoning
 _END = 10  # seconds that jobs under way have to end
 _KEPT = timedelta(hours=1)
@@ -83,7 +85,8 @@ class Worker:
                 # One that is under way rings when it ends, if it is to be looked at again.
                 idle = [at for name, at in self._look_at.items() if name not in self._busy]
                 if self._bell.wait(min(idle, default=time.monotonic() + _PAUSE) - time.monotonic()):
-                    self._look_at = dict.fromkeys(self._look_at, 0.0)
+                    self._look_at |= dict.fromkeys((job.name for job in self._jobs if job.rung), 0.0)
+                stopping.wait(_BREATH)
         finally:
             deaf.set()
             if listener.is_alive():
@@ -114,7 +117,9 @@ class Worker:
             again = False
             try:
                 with self._guarded(job):
-                    again = job.round()
+                    until = time.monotonic() + _TURN
+                    while (again := job.round()) and time.monotonic() < until:
+                        pass
                     self._faults.pop(f"worker {job.name}", None)
             finally:
                 self._busy.discard(job.name)
