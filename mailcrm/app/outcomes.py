@@ -158,8 +158,8 @@ def hold_sender(connection: Connection, user_id: int, reason: str, now: datetime
 
 
 def wants_copy(config: Config, route: str, mail: Leaving, user: str | None) -> bool:
-    """Whether we are to put a copy of this mail into its sender's Sent folder."""
-    if mail.kind not in AUTOMATIC or user is None:
+    """Whether we are to put a copy into the sender's Sent folder; the relay says so of what is handed in there."""
+    if mail.kind != FLOW or user is None:
         return False
     server = config.smarthost if route == SMARTHOST else config.mailboxes[route].submission
     if server is None or server.sent_copy == "server":

@@ -83,11 +83,11 @@ def hindrances(
     found = _said(connection, config, secret, rows, now)
     free = {row.id: row for row in rows if row.id not in found and row.kind in AUTOMATIC}
     left = [free[number] for number in ids if number in free]
-    for look in (_stale, _written, _away, _at_rest, _too_many):
+    for look in (_stale, _written, _away, _at_rest):
         if left:
             found |= look(connection, config, left, now)
             left = [row for row in left if row.id not in found]
-    return found
+    return found | _too_many(connection, config, left, ids, now)
 
 
 def said(
@@ -205,9 +205,11 @@ def _at_rest(_connection: Connection, config: Config, rows: Sequence[Any], now: 
     }
 
 
-def _too_many(connection: Connection, config: Config, rows: Sequence[Any], now: datetime) -> dict[int, Hindrance]:
+def _too_many(
+    connection: Connection, config: Config, rows: Sequence[Any], batch: Collection[int], now: datetime
+) -> dict[int, Hindrance]:
     mails = [Asked(row.id, row.user_id, row.person, row.recipient) for row in rows]
-    beyond = limits.beyond(connection, config.limits, mails, now)
+    beyond = limits.beyond(connection, config.limits, mails, batch, now)
     return {number: Hindrance(Verdict.WAIT, f"limits.{name}", until) for number, (name, until) in beyond.items()}
 
 

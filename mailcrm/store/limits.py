@@ -46,18 +46,19 @@ class _Limit:
 
 
 def beyond(
-    connection: Connection, limits: Limits, mails: Sequence[Asked], now: datetime
+    connection: Connection, limits: Limits, mails: Sequence[Asked], batch: Collection[int], now: datetime
 ) -> Mapping[int, tuple[str, datetime]]:
     """Which of these mails are too many now: the limit's name, and when there is room again.
 
     Args:
-        mails: that are being claimed, in the order in which they are to leave.
+        mails: in the order in which they are to leave.
+        batch: the ids of all that are being claimed: what is not among ``mails`` of these does not leave now.
     """
     found: dict[int, tuple[str, datetime]] = {}
     active = _active(limits)
     if not mails or not (active or limits.warm_up):
         return found
-    claimed = {mail.id for mail in mails}
+    claimed = set(batch)
     others = [row for row in leaving.in_flight(connection) if row.kind in AUTOMATIC and row.id not in claimed]
     counts = [_Count(connection, limit, mails, others, now) for limit in active]
     if limits.warm_up:

@@ -1,7 +1,8 @@
-"""What servers say to dispatch, and by whom mail leaves: routes, senders held, doubt, copies; on both databases."""
+"""What servers say to dispatch, and by whom mail leaves: routes, senders held, doubt, copies."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,14 @@ def made(database: Database, folder: Path, **settings: Any) -> House:
     home.apply(MAIL)
     home.consent()
     return home
+
+
+@pytest.fixture
+def database(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """SQLite alone: what is asked of PostgreSQL is in ``test_dispatch_plans``."""
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -228,24 +237,24 @@ def test_one_route_that_is_down_holds_up_no_other(database: Database, tmp_path: 
 def test_what_waits_behind_a_route_that_is_down_is_not_claimed_batch_after_batch(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailcrm.app.dispatch.BATCH", 4)
+    monkeypatch.setattr("mailcrm.app.dispatch.BATCH", 2)
     home = made(database, tmp_path)
-    for number in range(12):
+    for number in range(5):
         enrolled(home, f"p{number}")
     taker = Taker(down=LoginFailed("535 wrong password"))
     done = home.send(taker)
-    assert (done.sent, done.delayed) == (0, 12)
+    assert (done.sent, done.delayed) == (0, 5)
     assert len(taker.routes) == 1
     assert {(each.state, each.attempts) for each in home.outbox()} == {("pending", 0)}
 
 
 def test_a_batch_after_the_other_goes_over_one_delivery_or_few(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailcrm.app.dispatch.BATCH", 4)
-    for number in range(12):
+    monkeypatch.setattr("mailcrm.app.dispatch.BATCH", 2)
+    for number in range(5):
         enrolled(home, f"p{number}")
     taker = Taker()
-    assert home.send(taker).sent == 12
-    assert sorted(taker.given) == sorted(f"p{number}@klient.example" for number in range(12))
+    assert home.send(taker).sent == 5
+    assert sorted(taker.given) == sorted(f"p{number}@klient.example" for number in range(5))
 
 
 # --- envelopes and copies ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,14 @@ from mailcrm.store import outbox, standstill
 from mailcrm.store.db import Database
 from tests.sequence_house import CALL, MAIL, House, house
 from tests.transports import Interrupted, Taker
+
+
+@pytest.fixture
+def database(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """SQLite alone: what is asked of PostgreSQL is in ``test_dispatch_plans``."""
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield database
+    database.close()
 
 
 @pytest.fixture
