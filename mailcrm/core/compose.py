@@ -8,16 +8,16 @@ from base64 import encodebytes
 from binascii import b2a_qp
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.charset import QP, Charset
 from email.header import Header, decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, parseaddr, parsedate_to_datetime
 from functools import lru_cache
 
-from mailcrm.core.letters import Image, Letter
+from mailcrm.core.letters import Image, Letter, is_shown
 from mailcrm.errors import Refused
 
 _LONGEST_NAME = 120
@@ -28,6 +28,7 @@ _TYPE = re.compile(r"image/[a-z]{1,20}")
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
 # Not ASCII, a CR or LF alone, NUL, more than 998 bytes on a line (RFC 5322, 2.1.1).
 _UNLAWFUL = re.compile(rb"[\x80-\xff\x00]|\r(?!\n)|(?<!\r)\n|[^\r\n]{999}")
+_DATE = re.compile(rb"\r\nDate: ([ -~]*)")
 _URL = re.compile(r"(?:https?://|mailto:)[!-;=?-~]{1,900}")
 
 
@@ -78,7 +79,7 @@ def compose(letter: Letter, envelope: Envelope) -> bytes:
         Refused: it can't be written so that it is read as it is meant.
     """
     headers = _headers(letter, envelope)
-    if not letter.subject.isprintable() or not all(value.isascii() for value in headers.values()):
+    if not is_shown(letter.subject) or not all(value.isascii() for value in headers.values()):
         raise _unsafe(envelope)
     # Pictures can't be read as anything else: the beginning of each is enough to see how the mail is read.
     probe = replace(letter, images=tuple(replace(each, content=each.content[:_LINE]) for each in letter.images))
@@ -86,6 +87,26 @@ def compose(letter: Letter, envelope: Envelope) -> bytes:
     if not _is_as_meant(content, headers, probe, envelope):
         raise _unsafe(envelope)
     return content if probe == letter else _written(letter, headers, envelope.message_id)
+
+
+def redated(content: bytes, at: datetime) -> bytes:
+    """A composed message with another Date; every other byte stays.
+
+    Args:
+        at: aware, in the sender's time zone.
+    """
+    head, blank, body = content.partition(b"\r\n\r\n")
+    return _DATE.sub(f"\r\nDate: {format_datetime(at)}".encode(), head, count=1) + blank + body
+
+
+def date_of(content: bytes) -> datetime | None:
+    """The Date of a composed message; None: there is none."""
+    found = _DATE.search(content.partition(b"\r\n\r\n")[0])
+    try:
+        date = parsedate_to_datetime(found[1].decode()) if found else None
+    except ValueError:
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC) if date else None
 
 
 def document(html: str) -> str:
@@ -160,7 +181,7 @@ def _multipart(kind: str, of: str, parts: Sequence[bytes]) -> bytes:
 
 def _mailbox(name: str, address: str) -> str:
     """``Name <address>``; a name of other than plain words is encoded (RFC 2047)."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_LONGEST_NAME]
+    shown = " ".join("".join(c if is_shown(c) else " " for c in name).split())[:_LONGEST_NAME]
     if not shown:
         return address
     if all(c.isascii() and (c.isalnum() or c in " '-") for c in shown):

@@ -17,6 +17,9 @@ LONGEST = 100_000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 MOST_TAGS = 5_000
 """Of HTML: reading it takes time by the square of their nesting."""
+LONGEST_SUBJECT = 1_000
+"""Characters: servers refuse mail whose header is very long."""
+_JOINERS = "\u200c\u200d"  # Persian words and many emoji are spelled with them
 
 
 class BadTemplate(Refused):
@@ -90,6 +93,8 @@ def render(
     text = _plain(_filled(body, variables, "body")).strip() or said
     if not title or not (text or rich_):
         raise BadTemplate(f"the {'body' if title else 'subject'} is empty once it is filled in; write something")
+    if len(title) > LONGEST_SUBJECT:
+        raise BadTemplate(f"the subject has more than {LONGEST_SUBJECT} characters once it is filled in; shorten it")
     signed = _plain(signature).strip()
     if signed and rich_ and not _same(said).endswith(_same(signed)):
         rich_ = f"{rich_}\n<p>-- <br>\n{rich.from_text(signed)}</p>"
@@ -101,7 +106,7 @@ def render(
 
 def reply_to(subject: str) -> str:
     """The subject of a reply to a mail: ``Re:`` and that of the mail, on one line."""
-    before = _line(subject)
+    before = _line(subject)[: LONGEST_SUBJECT - 4]
     return before if before[:3].casefold() == "re:" else f"Re: {before}"
 
 
@@ -135,6 +140,11 @@ def is_address(name: str) -> bool:
     return "@" in name and len(name.split()) == 1
 
 
+def is_shown(text: str) -> bool:
+    """Whether all of it is to be seen on one line, or joins what is."""
+    return all(c.isprintable() or c in _JOINERS for c in text)
+
+
 def _filled(template: str, variables: Mapping[str, Any], what: str, *, html: bool = False) -> str:
     from mailcrm.core import liquid
 
@@ -156,7 +166,7 @@ def _same(text: str) -> str:
 
 def _line(text: str) -> str:
     """One line of what is seen: no control, no mark that turns the direction of writing."""
-    return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in clean(text)).split())
+    return " ".join("".join(c if is_shown(c) else " " if c.isspace() else "" for c in clean(text)).split())
 
 
 def _plain(text: str) -> str:

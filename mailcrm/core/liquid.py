@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, wraps
 from typing import Any
 
 from liquid import BoundTemplate, Environment, RenderContext
 from liquid.ast import Node
 from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.tags.for_tag import ForNode
 from liquid.exceptions import LiquidError, LiquidSyntaxError, ResourceLimitError, UndefinedError, UnknownFilterError
 from liquid.expression import Expression
 from liquid.undefined import FalsyStrictUndefined
@@ -23,6 +24,8 @@ FILTERS = frozenset(
     | {"newline_to_br"}
 )
 """Those whose work and result are hardly longer than what they are given: ``replace`` and ``split`` multiply."""
+MOST_LOOPS = 20
+"""Of one template: each goes round 1,000 times at most, those within it included."""
 
 
 def variables_of(template: str) -> frozenset[tuple[str, ...]]:
@@ -48,6 +51,8 @@ def filled(template: str, variables: Mapping[str, Any], what: str, *, html: bool
         raise _bad(error, what) from None
     except (ValueError, TypeError, ArithmeticError) as error:
         raise BadTemplate(f"the {what} can't be filled in: {error}") from None
+    except RecursionError:
+        raise BadTemplate(f"the {what} is nested too deeply; simplify it") from None
 
 
 class _Liquid(Environment):
@@ -61,7 +66,20 @@ class _Liquid(Environment):
         """Keep what is harmless."""
         super().setup_tags_and_filters(extra=extra)
         self.tags = {name: tag for name, tag in self.tags.items() if name in TAGS | _INNER}
-        self.filters = {name: each for name, each in self.filters.items() if name in FILTERS}
+        self.filters = {name: _short(each) for name, each in self.filters.items() if name in FILTERS}
+
+
+def _short(each: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that gives no long text on to the next one: many in a row would copy it as often."""
+
+    @wraps(each)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        found = each(*args, **kwargs)
+        if isinstance(found, str) and len(found) > LONGEST:
+            raise ResourceLimitError("a filter's result is too long", token=None)
+        return found
+
+    return filtered
 
 
 @lru_cache(2)
@@ -75,19 +93,26 @@ def _compiled(template: str, what: str, html: bool = False) -> BoundTemplate:
         raise BadTemplate(f"the {what} is longer than {LONGEST} characters; shorten it")
     try:
         found = _liquid(html).from_string(template)
-        ranges = _has_range(found.nodes, RenderContext(found))
+        context = RenderContext(found)
+        ranges, loops = _has_range(found.nodes, context), _loops(found.nodes, context)
     except LiquidError as error:
         raise _bad(error, what) from None
     except RecursionError:
         raise BadTemplate(f"the {what} is nested too deeply; simplify it") from None
     if ranges:
         raise BadTemplate(f"the {what} has a range such as (1..3); write out what is to be repeated")
+    if loops > MOST_LOOPS:
+        raise BadTemplate(f"the {what} has more than {MOST_LOOPS} loops; leave some out")
     return found
 
 
 def _has_range(nodes: Iterable[Node], context: RenderContext) -> bool:
     """Whether it counts anywhere: a range turned round is a list as long as its numbers say."""
     return any(any(map(_is_range, node.expressions())) or _has_range(node.children(context), context) for node in nodes)
+
+
+def _loops(nodes: Iterable[Node], context: RenderContext) -> int:
+    return sum(isinstance(node, ForNode) + _loops(node.children(context), context) for node in nodes)
 
 
 def _is_range(expression: Expression) -> bool:

@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.builtin import variables
-from mailcrm.core.compose import Envelope, ListUnsubscribe, compose
+from mailcrm.core.compose import Envelope, ListUnsubscribe, compose, date_of, redated
 from mailcrm.core.letter_ids import letter_id, run_of
-from mailcrm.core.letters import BadTemplate, Image, Letter, MissingVariable, first_name, render, variables_of
+from mailcrm.core.letters import (
+    BadTemplate,
+    Image,
+    Letter,
+    MissingVariable,
+    first_name,
+    render,
+    reply_to,
+    variables_of,
+)
 from mailcrm.errors import Refused
 
 EWA = {
@@ -101,6 +110,8 @@ def test_what_may_be_missing_can_be_asked_for() -> None:
         ("{% if " + "a and " * 5000 + "a %}x{% endif %}", "."),
         ("x" * 100_001, "longer than"),
         ("{{ 1 | divided_by: 0 }}", "divide"),
+        ("{% for a in person.tags %}{% endfor %}" * 21 + "x", "more than 20 loops"),
+        ("{% assign a = '" + "a" * 40_000 + "' %}{{ a" + " | append: a" * 4_000 + " | size }}", "too long"),
         (" {{ person.none }} {% if person.name == 'x' %}x{% endif %}".replace("{{ person.none }}", ""), "is empty"),
     ],
 )
@@ -290,6 +301,31 @@ def test_campaign_mail_says_how_to_get_no_more() -> None:
     ):
         with pytest.raises(Refused, match="unsubscribe"):
             compose(Letter("x", "y\n"), replace(ENVELOPE, list_unsubscribe=ListUnsubscribe(url)))
+
+
+def test_what_joins_letters_stays_and_what_turns_the_line_goes() -> None:
+    letter = render("{{ person.name }}\u202e", "x", {"person": {"name": "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"}})
+    content = compose(letter, replace(ENVELOPE, recipient_name=f"{letter.subject}\u202e"))
+    read = message_from_bytes(content, policy=policy.default)
+    assert read["Subject"] == read["To"].addresses[0].display_name == "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"
+
+
+def test_a_subject_without_end_is_refused() -> None:
+    with pytest.raises(BadTemplate, match="more than 1000"):
+        render("{{ person.name }}", "x", {"person": {"name": "x" * 1001}})
+    assert len(reply_to("x" * 5000)) == 1000
+
+
+def test_a_mail_that_waited_is_dated_anew_and_nothing_else_is_changed() -> None:
+    content = compose(Letter("Date: x", "Date: x\n", "<p>Date: x</p>"), ENVELOPE)
+    later = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+    assert redated(content, later) == compose(
+        Letter("Date: x", "Date: x\n", "<p>Date: x</p>"), replace(ENVELOPE, date=later)
+    )
+    assert date_of(content) == ENVELOPE.date
+    for odd in (b"Subject: x\r\n\r\nDate: x\r\n", b"", b"Subject: x\r\nDate: never\r\n\r\n"):
+        assert date_of(odd) is None
+        assert redated(odd, later) in (odd, odd.replace(b"never", b"Wed, 25 Nov 2026 09:00:00 +0000"))
 
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: x@y.example", "a\nb", "\0"])
