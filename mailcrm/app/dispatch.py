@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Collection, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection, text
@@ -23,6 +23,7 @@ from mailcrm.app.handover import SMARTHOST, Filed, Parcel, Transport, route_of
 from mailcrm.app.notes import Notes
 from mailcrm.app.outcomes import (
     BLOCKED_DELAY,
+    FLOW,
     LOGIN_DELAY,
     Failed,
     Later,
@@ -36,12 +37,15 @@ from mailcrm.app.outcomes import (
     wants_copy,
 )
 from mailcrm.app.vetoing import vetoed
+from mailcrm.core.compose import date_of, redated
 from mailcrm.errors import LoginFailed, MailcrmError
 from mailcrm.store import clearance, leaving, outbox, rest, standstill, users
 from mailcrm.store.leaving import LEASE, OURS, Leaving
 from mailcrm.store.limits import AUTOMATIC
 
 BATCH = 200
+OLD_DATE = timedelta(hours=1)
+"""By how much a letter's Date may differ from when it leaves."""
 _LANES = 8  # routes served at once
 _LOOK = 1.0  # seconds after which further mail is looked for while some is on its way
 _LOCK = 0x6D61696C6F7574  # names our advisory lock on PostgreSQL
@@ -192,10 +196,23 @@ class _Run:
             _, failed = note(connection, self._context, results, now)
             self.refused += failed
             self._count(outcome for _, outcome in results)
-        free = [mail for mail in mails if mail.id not in found]
+        free = [self._dated(connection, mail, now) for mail in mails if mail.id not in found]
         with self._lock:
             self._mine |= {mail.id: mail.attempts for mail in free}
         return _Claim(free, len(mails) == BATCH)
+
+    def _dated(self, connection: Connection, mail: Leaving, now: datetime) -> Leaving:
+        """A flow's letter that waited long bears the time at which it leaves; its words stay (SEQ-18).
+
+        One that was perhaps taken already stays the same mail.
+        """
+        written = date_of(mail.content) if mail.kind == FLOW and not mail.doubt else None
+        if written is None or abs(now - written) < OLD_DATE:
+            return mail
+        user = self._context.config.users.get(self._user(mail) or "")
+        content = redated(mail.content, now.astimezone(user.zone if user else None))
+        leaving.rewrite(connection, mail.id, content)
+        return replace(mail, content=content)
 
     def _lane(self, mail: Leaving) -> _Lane:
         route = route_of(self._context.config, self._user(mail), mail.sender)

@@ -116,6 +116,11 @@ def claim(
     return [Leaving(*row) for row in rows]
 
 
+def rewrite(connection: Connection, number: int, content: bytes) -> None:
+    """What a claimed mail says is from now on this."""
+    connection.execute(update(outbox).where(outbox.c.id == number).values(content=content))
+
+
 def renew(connection: Connection, mails: Mapping[int, int], now: datetime) -> set[int]:
     """Lengthen the lease of claimed mails.
 

@@ -15,6 +15,7 @@ from sqlalchemy import insert, update
 from mailcrm import hookimpl, testing
 from mailcrm.app.ingest import ingest
 from mailcrm.core.classify import classify
+from mailcrm.core.compose import date_of, redated
 from mailcrm.core.enrollment import Status
 from mailcrm.core.model import Arrival, FolderRole
 from mailcrm.core.outgoing import Outgoing, SenderConsent
@@ -416,3 +417,20 @@ def test_what_never_left_is_not_counted(database: Database, tmp_path: Path) -> N
         connection.execute(update(tables.outbox).where(tables.outbox.c.state == "sent").values(sent_at=None))
     home.pass_(days=1)
     leaves(home)
+
+
+def test_what_waited_for_days_is_dated_as_it_leaves_and_says_what_it_said(home: House) -> None:
+    # SEQ-18
+    enrolled(home)
+    [before] = home.outbox()
+    with home.context.db.write() as connection:
+        outbox.hold(connection, [before.id])
+    home.pass_(days=4)
+    with home.context.db.write() as connection:
+        outbox.release(connection, [before.id], home.now)
+    taker = Taker()
+    home.work(taker)
+    [left], [kept] = taker.taken, home.outbox()
+    assert date_of(left.content) == home.now.replace(microsecond=0)
+    assert left.content == kept.content == redated(before.content, home.now.astimezone(date_of(left.content).tzinfo))
+    assert left.content != before.content
