@@ -20,13 +20,14 @@ def standing(context: Context) -> Standstill | None:
         return standstill.of(connection)
 
 
-def look(context: Context, host: str | None = None) -> Standstill | None:
+def look(context: Context, host: str | None = None, *, patience: timedelta | None = OVERDUE) -> Standstill | None:
     """Before work begins: hold everything if this is another host or address than before, or all is long overdue.
 
     Somebody may have put a copy of the database to work, or an old one: what is due there has perhaps been done.
 
     Args:
         host: where this is; None: as this machine calls itself.
+        patience: how long something may have been due; None: for ever, where the clock is not the real one.
 
     Returns:
         Whether everything is held, and why.
@@ -37,7 +38,7 @@ def look(context: Context, host: str | None = None) -> Standstill | None:
         known, held = standstill.place(connection), standstill.of(connection)
         oldest = standstill.oldest_due(connection)
     here = known is not None and host in known["hosts"] and base_url == known["base_url"]
-    late = oldest is not None and oldest < now - OVERDUE
+    late = oldest is not None and patience is not None and oldest < now - patience
     if here and not late:
         return held
     with context.db.write() as connection:
@@ -58,6 +59,14 @@ def hold_all(context: Context, reason: str, *, flows: bool) -> int:
     with context.db.write() as connection:
         standstill.begin(connection, reason, now, flows=flows)
         return outbox.hold(connection, None)
+
+
+def after_restore(context: Context, source: str) -> int | None:
+    """Hold what was put back, if anything waits there. Returns how many mails; None: nothing waits."""
+    with context.db.read() as connection:
+        if not standstill.anything_waits(connection):
+            return None
+    return hold_all(context, f"restored from {source}", flows=True)
 
 
 def release(context: Context) -> int | None:

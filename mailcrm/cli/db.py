@@ -59,9 +59,10 @@ def restore(
         with restored.db.write() as connection:
             unwanted.put_back(connection, erased)
         count = erasing.obey(restored)
-        waiting = holding.hold_all(restored, f"restored from {file.name}", flows=True)
+        waiting = holding.after_restore(restored, file.name)
     finally:
         restored.db.close()
     if count:
         say(f"{counted(count, 'person was', 'persons were')} erased again, as since the backup")
-    say(f"flows and {counted(waiting, 'mail')} are held, since what is due has perhaps been done; {holding.MEND}")
+    if waiting is not None:
+        say(f"flows and {counted(waiting, 'mail')} are held, since what is due has perhaps been done; {holding.MEND}")

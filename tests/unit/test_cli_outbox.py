@@ -77,13 +77,9 @@ def test_the_kill_switch_and_its_release(crm: Crm, sink: Sink) -> None:
     assert (len(sink.mails), state(crm)) == (1, "sent")
 
 
-def test_what_is_long_overdue_waits_for_a_word(crm: Crm, sink: Sink) -> None:
+def test_a_clock_that_is_set_ahead_makes_nothing_overdue(crm: Crm, sink: Sink) -> None:
     crm.later("3d")
-    assert "has been due since" in crm.errors
-    assert sink.mails == []
-    crm("outbox", "release")
-    crm("tick")
-    assert len(sink.mails) == 1
+    assert (len(sink.mails), crm.errors) == (1, "")
 
 
 def test_after_a_restore_everything_is_held(crm: Crm, sink: Sink, tmp_path: Path) -> None:
