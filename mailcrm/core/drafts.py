@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -164,11 +165,16 @@ def assign(sought: Sequence[Sought], mails: Sequence[Found]) -> Mapping[int, Mat
     Returns:
         The place of a draft among ``sought`` -> its mail.
     """
+    bearing: defaultdict[str, set[int]] = defaultdict(set)  # where anything stands by which a draft may be known
+    for index, mail in enumerate(mails):
+        for sign in (*mail.tokens, mail.message_id, *mail.ids, *mail.recipients):
+            bearing[sign].add(index)
     pairs = [
-        (-why, one.placed_at, mail.at, number, index, why)
+        (-why, one.placed_at, mails[index].at, number, index, why)
         for number, one in enumerate(sought)
-        for index, mail in enumerate(mails)
-        if (why := evidence(one, mail)) is not None
+        for sign in {one.token, one.message_id, reference_of(one.token, one.message_id), one.recipient}
+        for index in bearing.get(sign, ())
+        if (why := evidence(one, mails[index])) is not None
     ]
     given: dict[int, Match] = {}
     taken: set[int] = set()

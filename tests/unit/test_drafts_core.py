@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.config import Parsing
+from mailcrm.core import drafts as core
 from mailcrm.core.compose import Envelope, compose
 from mailcrm.core.drafts import (
     Evidence,
@@ -38,6 +39,20 @@ DRAFT = Sought(TOKEN, "s.1@firma.example", "ewa@klient.example", "Oferta", NOW, 
 HOUR = timedelta(hours=1)
 TO_HER: dict[str, Any] = {"recipients": frozenset({"ewa@klient.example"})}
 IN_THREAD: dict[str, Any] = {"ids": frozenset({"before@klient.example"})}
+
+
+def test_many_drafts_and_many_mails_are_not_all_held_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def noted(one: Sought, mail: Found) -> Evidence | None:
+        compared.append(one)
+        return evidence(one, mail)
+
+    monkeypatch.setattr(core, "evidence", noted)
+    drafts = [replace(DRAFT, token=f"{n}", message_id=f"{n}@x", recipient=f"{n}@klient.example") for n in range(2000)]
+    mails = [Found(NOW, f"{n}@x", recipients=frozenset({f"{n}@klient.example"})) for n in range(200)]
+    assert {number: match.index for number, match in assign(drafts, mails).items()} == {n: n for n in range(200)}
+    assert len(compared) <= 400
 
 
 @pytest.mark.parametrize(
