@@ -8,21 +8,23 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from mailcrm.app import proof
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.linker import Linked
 from mailcrm.core import drafts as core
 from mailcrm.core.drafts import Evidence, Found, Sought
-from mailcrm.core.model import Batch, Direction
+from mailcrm.core.model import Batch, Direction, FolderRole
 from mailcrm.errors import Refused
 from mailcrm.store import drafts, effects, pulse, users, written
 from mailcrm.store.drafts import Draft
+from mailcrm.store.mailboxes import DROP_BOX
 
 TIDY = timedelta(minutes=15)
 """What the rep's mail program has, after it sent a draft, to delete it from Drafts itself."""
 REMINDERS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """After a draft was due, when its rep is reminded again."""
-_SKEW = timedelta(hours=1)  # by which a Date may lie ahead of our clock and still be believed
+_SKEW = timedelta(hours=1)  # by which a Date may lie ahead of our clock, or before the draft, and still be believed
 
 
 def done(context: Context, actor: Actor, number: int) -> None:
@@ -58,7 +60,7 @@ def fulfil(connection: Connection, context: Context, batch: Batch, linked: Seque
     Args:
         linked: what was just stored of the batch.
     """
-    mails = [each for each in linked if each.counts and _left(batch, each)]
+    mails = [each for each in linked if each.counts and _left(context, batch, each)]
     writers = _writers(connection, context, batch, mails) if mails else {}
     flows_own = written.of_flows(connection, [_name(each) for each in mails]) if writers else set()
     mails = [each for each in mails if each.id in writers and _name(each) not in flows_own]
@@ -93,7 +95,7 @@ def sought(connection: Connection, some: Sequence[Draft], mails: Iterable[Found]
 
 def sent(connection: Connection, draft: Draft, mail: Found, why: Evidence, now: datetime) -> None:
     """A draft turned up in Sent: its step is done as of then."""
-    at = mail.at if mail.at <= now + _SKEW else now
+    at = _believed(mail.at, draft.created_at, now)
     if not effects.settle(connection, draft.effect, at):
         return
     drafts.became(connection, draft.id, mail.message_id)
@@ -148,12 +150,27 @@ def _late(connection: Connection, now: datetime) -> list[pulse.Entry]:
 # --- what a mail of ours was ---
 
 
-def _left(batch: Batch, mail: Linked) -> bool:
-    """Whether it is the copy of a mail that one of ours sent."""
-    item = mail.item
-    return item.direction is Direction.OUT and core.is_own_copy(
-        item.message, batch.role, item.arrival.flags, has_server=batch.cursor is not None
-    )
+def _believed(at: datetime, since: datetime, now: datetime) -> datetime:
+    """When a mail was written that can't have been before the draft: by its Date, unless that can't be."""
+    return at if since - _SKEW <= at <= now + _SKEW else now
+
+
+def _left(context: Context, batch: Batch, mail: Linked) -> bool:
+    """Whether it is the copy of a mail that one of ours sent.
+
+    Who hands a blind copy to the drop-box can't leave out what servers write into it: there the server's verdict
+    counts, where it gives one.
+    """
+    item, linking = mail.item, context.config.linking
+    if item.direction is not Direction.OUT:
+        return False
+    from_server, by_lmtp = item.arrival.uid is not None, item.arrival.mail_from is not None
+    is_judged = bool(linking.authserv_id and linking.require_dmarc)
+    if batch.role is not FolderRole.SENT and by_lmtp and (is_judged or batch.mailbox == DROP_BOX):
+        author = item.message.from_
+        user = context.ours.user(author.email) if author else None
+        return user is not None and proof.proven(context, item.message, user, "", None)
+    return core.is_own_copy(item.message, batch.role, item.arrival.flags, has_server=from_server or by_lmtp)
 
 
 def _name(mail: Linked) -> str:
@@ -208,5 +225,5 @@ def _in_pulse_alone(
         meant = next(his, None)
         if meant is not None:
             mine.remove(meant)
-            effects.settle(connection, meant.effect, mail.item.at)
+            effects.settle(connection, meant.effect, _believed(mail.item.at, meant.made_at, now))
             pulse.close(connection, [meant.effect], now)

@@ -115,8 +115,8 @@ def of_users(connection: Connection, users: Collection[int]) -> list[Draft]:
 
 
 def content(connection: Connection, number: int) -> bytes:
-    """The letter as it is to be placed."""
-    return bytes(connection.execute(select(draft.c.content).where(draft.c.id == number)).scalar_one())
+    """The letter as it is to be placed; nothing, where its recipient was erased meanwhile."""
+    return bytes(connection.execute(select(draft.c.content).where(draft.c.id == number)).scalar() or b"")
 
 
 def heads(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -137,14 +137,17 @@ def named(connection: Connection, message_ids: Iterable[str]) -> set[str]:
     }
 
 
-def begin(connection: Connection, number: int, due_at: datetime) -> bool:
+def begin(connection: Connection, number: int, attempts: int, due_at: datetime) -> bool:
     """It is about to be placed; somebody looks again at ``due_at``, if that is never reported done.
 
+    Args:
+        attempts: as they were read before the folder was looked at.
+
     Returns:
-        False: nobody waits for it any more.
+        False: nobody waits for it any more, or another process places it.
     """
     waited_for = select(effect.c.key).where(effect.c.key == draft.c.effect_key, effect.c.state.in_(_WAITED_FOR))
-    still = and_(draft.c.id == number, draft.c.state == "wanted", waited_for.exists())
+    still = and_(draft.c.id == number, draft.c.state == "wanted", draft.c.attempts == attempts, waited_for.exists())
     values = {"attempts": draft.c.attempts + 1, "due_at": due_at}
     return connection.execute(update(draft).where(still).values(**values)).rowcount > 0
 
@@ -175,6 +178,13 @@ def seen(connection: Connection, number: int, where: tuple[str, int, int], due_a
     }  # fmt: skip
     lying = draft.c.state.in_(("placed", "missing"))
     connection.execute(update(draft).where(draft.c.id == number, lying).values(**values))
+
+
+def unchanged(connection: Connection, numbers: Iterable[int], due_at: datetime) -> None:
+    """They lie in Drafts where they lay."""
+    for piece in slices(numbers):
+        lying = draft.c.id.in_(piece) & (draft.c.state == "placed")
+        connection.execute(update(draft).where(lying).values(due_at=due_at))
 
 
 def missed(connection: Connection, number: int, since: datetime, due_at: datetime) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from mailcrm.store.db import slices
-from mailcrm.store.tables import effect, enrollment, message, outbox, participant, pulse
+from mailcrm.store.tables import draft, effect, enrollment, message, outbox, participant, pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,15 @@ def by_run(connection: Connection, number: int) -> list[Written]:
         .where(effect.c.enrollment_id == number, pulse.c.kind == "draft", effect.c.state == "done")
         .where(message.c.direction == "out", message.c.message_id.is_not(None))
     )
-    rows = {tuple(row) for query in (own, drafts) for row in connection.execute(query)}
+    # Of one that lay in his Drafts it is known which mail it became, whatever its Date, and before that is read.
+    placed = (
+        select(effect.c.ended_at, draft.c.message_id, func.coalesce(message.c.subject, draft.c.subject))
+        .select_from(effect)
+        .join(draft, draft.c.effect_key == effect.c.key)
+        .join(message, message.c.message_id == draft.c.message_id, isouter=True)
+        .where(effect.c.enrollment_id == number, draft.c.state == "sent", effect.c.state == "done")
+    )
+    rows = {tuple(row) for query in (own, drafts, placed) for row in connection.execute(query)}
     return [Written(message_id, subject) for _, message_id, subject in sorted(rows)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mailcrm.core.model import Arrival, Cursor, FolderRole, Message
 from mailcrm.store import drafts as stored
 from mailcrm.store.db import Database
 from mailcrm.store.tables import draft, location, message
+from mailcrm.store.written import by_run
 from tests.house import NOW, SETTINGS, batch, mail
 from tests.sequence_house import CALL, DRAFT, House, house
 
@@ -53,7 +55,8 @@ def asked(home: House) -> tuple[Any, Any]:
     with home.context.db.write() as connection:
         assert stored.due(connection, home.now) == {"anna"}
         [row] = connection.execute(select(draft)).all()
-        assert stored.begin(connection, row.id, home.now + timedelta(minutes=15))
+        assert stored.begin(connection, row.id, 0, home.now + timedelta(minutes=15))
+        assert not stored.begin(connection, row.id, 0, home.now + timedelta(minutes=15))  # by another process
         stored.placed(connection, row.id, ("Drafts", 1, 1), "d", home.now, home.now + timedelta(minutes=30))
         assert stored.due(connection, home.now) == set()
     home.pass_(hours=1)
@@ -191,6 +194,74 @@ def test_a_date_from_the_future_is_not_believed(home: House) -> None:
     assert home.status(item) is Status.COMPLETED
 
 
+@pytest.mark.parametrize("age", [timedelta(days=-30), timedelta(hours=2)])
+def test_a_clock_that_is_wrong_neither_stops_the_flow_nor_hurries_it(home: House, age: timedelta) -> None:
+    item, row = asked(home)
+    found(home, written(home, row, age=age))
+    home.pass_(minutes=59)
+    home.run()
+    assert is_done(home, item)
+    home.pass_(minutes=1)
+    home.run()
+    assert home.status(item) is Status.COMPLETED
+    with home.context.db.read() as connection:  # what comes next in the thread finds it
+        number = int(row.effect_key.partition(".")[0])
+        assert [each.subject for each in by_run(connection, number)] == ["Oferta"]
+
+
+def test_in_her_pulse_alone_a_wrong_clock_stops_no_flow_either(database: Database, tmp_path: Path) -> None:
+    home = house(database, tmp_path)
+    home.apply(DRAFT + CALL + 'after = "1h"\n')
+    item = home.deal()
+    home.enroll(item)
+    ingest(home.context, batch(mail(1, sender=ANNA, to="pompy@klient.example", age=timedelta(days=-3000))))
+    home.run()
+    home.pass_(hours=1)
+    home.run()
+    assert home.status(item) is Status.COMPLETED
+
+
+@pytest.mark.parametrize("box", ["drop-box", "anna"])
+@pytest.mark.parametrize(
+    ("verdict", "counts"),
+    [
+        ("dmarc=pass header.from=firma.example", True),
+        ("dmarc=fail header.from=firma.example", False),
+        ("spf=pass", False),
+    ],
+)
+def test_what_is_handed_in_by_lmtp_counts_if_our_server_vouches_for_it(
+    database: Database, tmp_path: Path, box: str, verdict: str, counts: bool
+) -> None:
+    home = house(database, tmp_path, linking={"authserv_id": "mx.firma.example"})
+    home.apply(DRAFT + CALL + 'after = "1h"\n')
+    item = home.deal()
+    home.enroll(item)
+    home.pass_(hours=1)
+    said = {**CAME_IN, "authentication-results": (f"mx.firma.example; {verdict}",)}
+    handed_in(home, mail(1, sender=ANNA, to="pompy@klient.example", age=NOW - home.now, headers=said), box)
+    assert is_done(home, item) is counts
+
+
+def test_a_forged_copy_by_lmtp_or_out_of_quarantine_completes_nothing(home: House) -> None:
+    item, row = asked(home)
+    forged = written(home, row, by="all", headers=CAME_IN, message_id="x@evil.example")
+    handed_in(home, forged, "anna")
+    given = batch(forged, mailbox="anna", folder="INBOX")
+    alone = replace(given, arrivals=tuple(replace(each, uid=7) for each in given.arrivals))
+    ingest(home.context, alone)  # without a cursor: one message by itself
+    home.run()
+    assert not is_done(home, item)
+
+
+def handed_in(home: House, message: Message, box: str) -> None:
+    role = FolderRole.OTHER if box == "drop-box" else FolderRole.INBOX
+    given = batch(message, mailbox=box, role=role)
+    by_lmtp = tuple(replace(each, mail_from="anna@firma.example") for each in given.arrivals)
+    ingest(home.context, replace(given, arrivals=by_lmtp))
+    home.run()
+
+
 def test_one_mail_completes_one_draft(home: House) -> None:
     item, row = asked(home)
     home.apply(DRAFT, "Second")
@@ -248,7 +319,7 @@ def test_what_is_noted_of_drafts(each_home: House) -> None:
         assert (mine.missing_since, mine.folder, mine.uidvalidity, mine.uid) == (None, "Szkice", 7, 9)
         stored.put_off(connection, [row.id], later, "away")
         assert (stored.due(connection, home.now), stored.due(connection, later)) == (set(), {"anna"})
-        assert not stored.begin(connection, row.id, later)  # it is placed already
+        assert not stored.begin(connection, row.id, 1, later)  # it is placed already
         assert stored.vain(connection) == set()
     enrolling.leave(home.context, home.anna, "Warm", [item])
     with home.context.db.write() as connection:
