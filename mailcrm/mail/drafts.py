@@ -6,6 +6,7 @@ the next visit finds by a draft's signs what the last one did.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ PAUSE = timedelta(minutes=15)
 """After a visit that failed."""
 AT_ONCE = 20
 """Drafts that one visit places: a program that is to end waits for a visit that has begun."""
+_LONGEST_PAUSE = 96
+"""Times ``PAUSE``, for a draft that the server refuses again and again."""
+
+log = logging.getLogger(__name__)
 
 
 class DraftKeeper:
@@ -119,12 +124,8 @@ class _Visit:
         absent = [each for each in self.drafts if each.wanted and each.id not in self.known]
         if absent:
             absent = self._without_sent(absent)
-        for each in self.drafts:
-            if each.wanted and each.id in self.known:
-                self._there(each)
-        for each in absent:
-            if each.state != "wanted":
-                self._missing(each)
+        self._there([each for each in self.drafts if each.wanted and each.id in self.known])
+        self._missing([each for each in absent if each.state != "wanted"])
         for each in [each for each in absent if each.state == "wanted"][:AT_ONCE]:
             self._place(each)
         for each in self.drafts:
@@ -150,6 +151,18 @@ class _Visit:
             draft = rest[number]
             if match.evidence is not Evidence.THREAD or (draft.wanted and draft.placed_at is not None):
                 self.known[draft.id] = match
+        self._look_further([each for each in rest if each.placed_at and (each.folder, each.uidvalidity) != place])
+
+    def _look_further(self, moved: list[Draft]) -> None:
+        """Of a folder that was made anew all that is marked is looked at, not the newest alone."""
+        moved = [each for each in moved if each.id not in self.known]
+        if not moved:
+            return
+        found = self.folder.marked({each.uid for each in self.lying})
+        for number, match in self._matches(moved, found).items():
+            if match.evidence is not Evidence.THREAD:
+                self.known[moved[number].id] = replace(match, index=match.index + len(self.lying))
+        self.lying += found
 
     def _matches(self, some: list[Draft], lying: list[Lying], taken: Set[int] = frozenset()) -> dict[int, Match]:
         if not some:
@@ -180,38 +193,50 @@ class _Visit:
                 self.done += 1
         return [each for number, each in enumerate(absent) if number not in found]
 
-    def _there(self, draft: Draft) -> None:
-        where = (self.folder.folder.name, self.uidvalidity, self.lying[self.known[draft.id].index].uid)
-        digest = self._own_digest(draft) if draft.state == "wanted" else None
+    def _there(self, some: list[Draft]) -> None:
+        where = {
+            each.id: (self.folder.folder.name, self.uidvalidity, self.lying[self.known[each.id].index].uid)
+            for each in some
+        }
+        same = {each.id for each in some if each.state == "placed" and _place(each) == where[each.id]}
+        digests = {each.id: self._own_digest(each) for each in some if each.state == "wanted"}
         with self.context.db.write() as connection:
-            if draft.state == "wanted":
-                drafts.placed(connection, draft.id, where, digest, self.now, self.now + LOOK)
-                self.done += 1
-            else:
-                drafts.seen(connection, draft.id, where, self.now + LOOK)
+            drafts.unchanged(connection, same, self.now + LOOK)
+            for each in some:
+                if each.state == "wanted":
+                    drafts.placed(connection, each.id, where[each.id], digests[each.id], self.now, self.now + LOOK)
+                    self.done += 1
+                elif each.id not in same:
+                    drafts.seen(connection, each.id, where[each.id], self.now + LOOK)
 
     def _own_digest(self, draft: Draft) -> str | None:
         """Of what was to be placed, by a visit that did not live to note what the server made of it."""
         with self.context.db.read() as connection:
             return digest_of(drafts.content(connection, draft.id), self.context.config.parsing)
 
-    def _missing(self, draft: Draft) -> None:
-        since = draft.missing_since or self.now
+    def _missing(self, some: list[Draft]) -> None:
         with self.context.db.write() as connection:
-            if self.now - since >= GONE:
-                app.skip(connection, draft, self.now)
-                self.done += 1
-            else:
-                drafts.missed(connection, draft.id, since, min(self.now + LOOK, since + GONE))
+            for each in some:
+                since = each.missing_since or self.now
+                if self.now - since >= GONE:
+                    app.skip(connection, each, self.now)
+                    self.done += 1
+                else:
+                    drafts.missed(connection, each.id, since, min(self.now + LOOK, since + GONE))
 
     def _place(self, draft: Draft) -> None:
+        pause = PAUSE * min(1 + draft.attempts, _LONGEST_PAUSE)
         with self.context.db.write() as connection:
-            if not drafts.begin(connection, draft.id, self.now + PAUSE):
+            if not drafts.begin(connection, draft.id, draft.attempts, self.now + pause):
                 return
             content = drafts.content(connection, draft.id)
-        where = self.folder.place(content)
-        if where is None:
-            where = self._just_placed(draft)
+        try:
+            where = self.folder.place(content) or self._just_placed(draft)
+        except Declined as error:  # it is too large, perhaps: the others are not to wait for it
+            log.warning("a draft is not placed, its line in the pulse stands: %s", error)
+            with self.context.db.write() as connection:
+                drafts.put_off(connection, [draft.id], self.now + pause, str(error))
+            return
         digest = None
         if where is not None and self.folder.open() == where[1]:
             digest = self.folder.digest(where[2])  # as the server keeps it: some write mail anew
@@ -240,6 +265,10 @@ class _Visit:
         with self.context.db.write() as connection:
             drafts.closed(connection, draft.id, state, reason)
         self.done += 1
+
+
+def _place(draft: Draft) -> tuple[str | None, int | None, int | None]:
+    return draft.folder, draft.uidvalidity, draft.uid
 
 
 def _missing_now(draft: Draft, now: datetime) -> Draft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +25,8 @@ MOST: Final = 300
 _LONGEST: Final = 5_000_000  # bytes; what has grown beyond that is no longer as it was placed
 _SIGNS: Final = b"HEADER.FIELDS (MESSAGE-ID REFERENCES IN-REPLY-TO FROM TO CC BCC SUBJECT DATE X-MAILCRM-DRAFT)"
 _NAME: Final = "Drafts"
+_LAST_UID: Final = (1 << 32) - 1
+_MOST_MARKED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,20 @@ class DraftsFolder:
 
     def there(self, uids: Iterable[int]) -> set[int]:
         """Which of these UIDs of the open folder exist and are not marked as deleted."""
-        return set(_live(headers(self._talk, sorted(uids), b"HEADER.FIELDS (DATE)"))) if uids else set()
+        return {
+            uid
+            for piece in batched(sorted(uids), MOST)
+            for uid in _live(headers(self._talk, piece, b"HEADER.FIELDS (DATE)"))
+        }
+
+    def marked(self, known: Set[int]) -> list[Lying]:
+        """What else of the open folder bears a mark of a draft, however old; ``known``: UIDs that are left out."""
+        try:
+            found = self._talk.search(1, _LAST_UID, b'HEADER X-MAILCRM-DRAFT ""')
+        except Declined:
+            return []
+        uids = [uid for uid in expand(found, _MOST_MARKED) if uid not in known]
+        return [each for piece in batched(uids, MOST) for each in self._signs(piece)]
 
     def place(self, content: bytes) -> tuple[str, int, int] | None:
         """Append a draft.
@@ -115,7 +130,10 @@ class DraftsFolder:
 
     def _newest(self, opened: Opened) -> list[Lying]:
         uids = list(expand(self._talk.search(1, max(1, opened.uidnext - 1)), opened.exists))[-MOST:]
-        found = headers(self._talk, uids, _SIGNS) if uids else {}
+        return self._signs(uids) if uids else []
+
+    def _signs(self, uids: Sequence[int]) -> list[Lying]:
+        found = headers(self._talk, uids, _SIGNS)
         read = ((uid, _read(found[uid].raw, self._limits), found[uid].received_at) for uid in _live(found))
         return [Lying(uid, core.found(message, message.date or at)) for uid, message, at in read if message]
 
@@ -136,6 +154,11 @@ class DraftsFolder:
         if made is None:
             raise Declined(f"{talk.where}: there is no Drafts folder, and the server makes none; make it by hand")
         return made
+
+
+def batched(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """In pieces: a server takes no command of any length."""
+    return (uids[start : start + size] for start in range(0, len(uids), size))
 
 
 def digest_of(raw: bytes, limits: Parsing) -> str | None:

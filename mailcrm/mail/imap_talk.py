@@ -218,11 +218,12 @@ class Talk:
             return 0
         return max((number(a.items().get(b"UID")) for a in self.do(b"FETCH * (UID)") if a.word == b"FETCH"), default=0)
 
-    def search(self, low: int, high: int) -> Ranges:
-        """The UIDs there are from ``low`` to ``high``."""
+    def search(self, low: int, high: int, criteria: bytes = b"ALL") -> Ranges:
+        """The UIDs there are from ``low`` to ``high`` that fit the criteria."""
         found: Ranges = []
         extended = "ESEARCH" in self.capabilities
         command = b"UID SEARCH RETURN (ALL) UID %d:%d" if extended else b"UID SEARCH UID %d:%d"
+        command += b"" if criteria == b"ALL" else b" " + criteria.replace(b"%", b"%%")
         for one in self.do(command % (low, high)):
             try:
                 if one.word == b"ESEARCH":

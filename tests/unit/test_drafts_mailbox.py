@@ -20,6 +20,8 @@ from mailcrm.errors import LoginFailed
 from mailcrm.mail import drafts as keeping
 from mailcrm.mail import drafts_folder, imap_writing
 from mailcrm.mail.drafts import DraftKeeper
+from mailcrm.mail.imap_faults import Declined
+from mailcrm.mail.imap_folders import Folder
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.store import drafts as stored
@@ -356,6 +358,44 @@ def test_a_folder_made_anew_has_other_uids(desk: Office) -> None:
     drafts.done(desk.home.context, desk.home.anna, desk.home.pulse()[0].id)
     desk.tend()
     assert desk.there() == ["Prywatny"]
+
+
+def test_of_a_folder_made_anew_the_old_ones_are_looked_at_too(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts_folder, "MOST", 2)
+    item = desk.asked()
+    saved = desk.draft().as_bytes()
+    with desk.server.client(desk.user) as client:
+        client.delete_folder("Drafts")
+        client.create_folder("Drafts")
+        for each in (by_somebody("A"), saved, by_somebody("B"), by_somebody("C")):
+            client.append("Drafts", each)
+    for _ in range(3):
+        desk.home.pass_(hours=13)
+        desk.tend()
+    assert (desk.states, desk.is_done(item)) == (["placed"], False)
+    drafts.done(desk.home.context, desk.home.anna, desk.home.pulse()[0].id)
+    desk.tend()
+    assert desk.there() == ["A", "B", "C"]
+
+
+def test_one_that_the_server_refuses_holds_up_no_other(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def append(talk: Talk, folder: Folder, raw: bytes, flags: bytes) -> tuple[int, int] | None:
+        if b"Subject: Szkic A" in raw:
+            raise Declined("APPEND: too large", "TOOBIG")
+        return imap_writing.append(talk, folder, raw, flags)
+
+    monkeypatch.setattr(drafts_folder, "append", append)
+    desk.home.apply(DRAFT)
+    desk.home.enroll(*(desk.home.deal(title) for title in ("A", "B")))
+    desk.tend()
+    assert (desk.there(), desk.states) == (["Szkic B"], ["wanted", "placed"])
+    assert desk.rows()[0].reason == "APPEND: too large"
+    assert desk.keeper.busy() == frozenset()  # it is tried again, ever more rarely
+    assert [entry.kind for entry in desk.home.pulse()] == ["draft", "draft"]
+    monkeypatch.undo()
+    desk.home.pass_(minutes=15)
+    desk.tend()
+    assert desk.there() == ["Szkic A", "Szkic B"]
 
 
 def test_two_drafts_to_one_person_are_told_apart(desk: Office) -> None:
