@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,6 +48,7 @@ BATCH = 200
 OLD_DATE = timedelta(hours=1)
 """By how much a letter's Date may differ from when it leaves."""
 _LANES = 8  # routes served at once
+_FREE = 0.05  # seconds for which a user's mail by hand is known to be free: consent is not asked for it
 _LOOK = 1.0  # seconds after which further mail is looked for while some is on its way
 _LOCK = 0x6D61696C6F7574  # names our advisory lock on PostgreSQL
 
@@ -130,6 +132,7 @@ class _Run:
         ] = {}  # id -> attempts, of what is claimed; also of what ended since the leases were renewed
         with context.db.read() as connection:
             known = users.every(connection)
+        self._free: dict[tuple[str, int | None], float] = {}
         self._keys = {each.id: each.key for each in known}
         self._routes = {each.id: route_of(context.config, each.key, each.email) for each in known}
         self.refused = 0
@@ -273,9 +276,15 @@ class _Run:
         return Failed(reason, refused=True) if reason else None
 
     def _hindered(self, glance: Connection, mail: Leaving) -> Outcome | None:
+        by_hand = mail.kind not in AUTOMATIC
+        whose = mail.kind, mail.user_id
+        if by_hand and time.monotonic() < self._free.get(whose, 0.0):
+            return None
         config, secret, now = self._context.config, self._context.secret, self._context.clock()
         why = clearance.said(glance, config, secret, mail.id, mail.recipient, now)
         glance.rollback()
+        if by_hand and why is None:
+            self._free[whose] = time.monotonic() + _FREE
         return of_hindrance(mail, why) if why is not None else None
 
     def _done(self, lane: _Lane, parcel: Parcel, said: str | MailcrmError) -> None:

@@ -17,9 +17,10 @@ from mailcrm.app.submit import Handed, Refusal
 from mailcrm.app.submit_link import Written
 from mailcrm.errors import MailcrmError, Temporary
 
-MOST = 200  # mails at once
+MOST = 200  # mails stored at once
+_LINKED = 500  # mails linked at once
 _HELD = 64 << 20  # bytes of stored mail that wait to be linked; beyond, who hands in waits too
-_APART = 0.1  # seconds from one batch that is linked to the next
+_APART = 0.25  # seconds from one batch that is linked to the next
 _GATHER = 0.002  # seconds in which others may join a commit
 _AGAIN = 1.0  # seconds between tries to link
 
@@ -135,7 +136,7 @@ class Desk:
             with self._room:
                 while not self._unlinked and not self._closing.is_set():
                     self._room.wait()
-                some, self._unlinked = self._unlinked[:MOST], self._unlinked[MOST:]
+                some, self._unlinked = self._unlinked[:_LINKED], self._unlinked[_LINKED:]
             if not some:
                 return
             begun = monotonic()
