@@ -103,7 +103,7 @@ def release(
 
     built = context(ctx)
     if sum((bool(ids), every, sender is not None)) > 1:
-        raise Refused("say which mails: their ids, --all, or --sender USER")
+        raise typer.BadParameter("say which mails: their ids, --all, or --sender USER", param_hint="ID")
     if ids:
         with built.db.write() as connection:
             count = outbox.release(connection, ids, built.clock())
@@ -151,7 +151,7 @@ def _asked(count: int, done: str, question: str, dry_run: bool, yes: bool) -> bo
 
 def _meant(ids: list[int] | None, every: bool) -> list[int] | None:
     if bool(ids) == every:
-        raise Refused("say which mails: their ids, or --all")
+        raise typer.BadParameter("say which mails: their ids, or --all", param_hint="ID")
     return ids or None
 
 

@@ -24,13 +24,13 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An event as it is told.
 
     Args:
-        id: the teller's own; told again, it is the same event.
+        id: the teller's own, a number or text; told again, it is the same event.
         person: his id, e-mail address or name; None: it is about nobody.
         data: the fields of the kind (``mailcrm event kinds``).
         at: when it happened, with a zone; None: now.
     """
 
-    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    id: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1, max_length=200)]
     kind: Annotated[str, Meta(min_length=1, max_length=100)]
     person: Annotated[int, Meta(ge=1)] | Annotated[str, Meta(min_length=1, max_length=320)] | None = None
     data: Mapping[str, Any] = {}
@@ -64,7 +64,7 @@ async def receive(request: Request[object, object, State], state: State) -> Resp
             told.data,
             source="web",
             person=None if told.person is None else str(told.person),
-            key=told.id,
+            key=str(told.id),
             at=told.at,
         )
     except MailcrmError as error:

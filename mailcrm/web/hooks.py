@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,10 +29,12 @@ class Doorbell:
     """Who may ring, and which mailboxes a name stands for.
 
     Args:
+        boxes: the keys of all mailboxes.
         names: a mailbox's key, login or owner's address, case-folded -> the keys of the mailboxes.
     """
 
     key: Key
+    boxes: Collection[str]
     names: Mapping[str, tuple[str, ...]]
     wake: Callable[[str], bool]
 
@@ -48,13 +50,16 @@ class Doorbell:
                 known |= {normalise(address) for address in (owner.email, *owner.aliases)}
             for name in known - {""}:
                 names[name] = (*names.get(name, ()), key)
-        return cls(Key.of(context), names, wake)
+        return cls(Key.of(context), config.mailboxes.keys(), names, wake)
 
     def ring(self, name: str) -> bool:
-        """Wake the mailboxes of that name; False if there are none."""
+        """Wake the mailboxes of that name; False if there are none.
+
+        One that this process does not watch is there all the same: whoever reads it finds the mail by himself.
+        """
         keys = self.names.get(name.casefold(), (name,))
         woken = [self.wake(key) for key in keys]
-        return any(woken)
+        return any(woken) or any(key in self.boxes for key in keys)
 
 
 @route("/hooks/delivery", http_method=["POST", "PUT"])

@@ -41,7 +41,7 @@ def metrics(state: State) -> Response[str]:
     context: Context = state.context
     with context.db.read() as connection:
         found = figures.read(connection)
-    return Response("".join(_lines(found)), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response("".join(_lines(found)), media_type="text/plain; version=0.0.4")  # charset is added
 
 
 HANDLERS = (healthz, readyz, metrics)

@@ -18,11 +18,11 @@ AHEAD = ("purpose", "sec-purpose", "x-purpose", "x-moz")
 
 
 @get("/c/{token:str}")
-async def follow(token: FromPath[str], state: State, request: Request[object, object, State]) -> Response[str | None]:
+async def follow(token: FromPath[str], state: State, request: Request[object, object, State]) -> Response[str]:
     """The click, and on to where the link leads. What is fetched ahead is no click."""
     status, url = await _led(token, state, request, counts=not any(name in request.headers for name in AHEAD))
     if url is not None:
-        return Response(None, status_code=status, headers={"Location": url})
+        return Response("", status_code=status, headers={"Location": url}, media_type=MediaType.TEXT)
     said = "There is no such link (any more).\n" if status == 404 else "Too many: please wait a minute.\n"
     return Response(said, status_code=status, media_type=MediaType.TEXT)
 

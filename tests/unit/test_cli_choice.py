@@ -144,8 +144,6 @@ def test_failed_mail_is_retried(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("outbox", "hold"), "--all"),
-        (("outbox", "hold", "1", "--all"), "--all"),
         (("outbox", "release", "1"), "not held"),
         (("outbox", "show", "99"), "outbox list"),
     ],

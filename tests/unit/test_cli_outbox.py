@@ -148,7 +148,7 @@ def test_permissions_are_granted_listed_and_withdrawn(crm: Crm, sink: Sink) -> N
 
 def test_wrong_usage_is_told(crm: Crm) -> None:
     for given in (("release", "1", "--all"), ("release", "--all", "--sender", "anna"), ("hold",), ("retry",)):
-        crm("outbox", *given, code=1)
+        crm("outbox", *given, code=2)
         assert "say which mails" in crm.errors
 
 

@@ -90,6 +90,11 @@ def test_an_event_told_again_is_the_same_event(shop: Shop) -> None:
     assert shop.tell({**SALE, "id": "order-18"}).status_code == 201
 
 
+def test_an_id_may_be_a_number(shop: Shop) -> None:
+    codes = [shop.tell({**SALE, "id": number}).status_code for number in (17, 17, "17", 18)]
+    assert (codes, len(shop.stored())) == ([201, 200, 200, 201], 2)
+
+
 @pytest.mark.parametrize("person", ["ewa@klient.example", "Ewa", 1, "1", None])
 def test_persons_by_address_name_and_id(shop: Shop, person: object) -> None:
     assert shop.tell({**SALE, "person": person}).status_code == 201
@@ -130,7 +135,7 @@ def test_an_unsigned_event_that_makes_no_sense_learns_no_more(shop: Shop) -> Non
         (b"[]", 400, "object"),
         (b'{"id": "1"}', 400, "kind"),
         ({**SALE, "id": ""}, 400, "id"),
-        ({**SALE, "id": 7}, 400, "id"),
+        ({**SALE, "id": -7}, 400, "id"),
         ({**SALE, "id": "x" * 201}, 400, "id"),
         ({**SALE, "more": 1}, 400, "more"),
         ({**SALE, "person": -1}, 400, "person"),

@@ -239,6 +239,14 @@ def test_a_signed_hook_wakes_the_mailbox(site: Site) -> None:
     assert site.woken == ["anna"]
 
 
+def test_a_mailbox_that_another_process_reads_is_no_fault(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Site, "wake", lambda _self, _key: False)
+    with TestClient(create(site.context, site.wake, dict), base_url="http://127.0.0.1") as site.client:
+        for name, code in (("anna", 202), ("anna@firma.example", 202), ("nobody", 404)):
+            body = json.dumps({"mailbox": name}).encode()
+            assert site.ring(body, **{"X-Mailcrm-Signature": signed(body)}) == code
+
+
 @pytest.mark.parametrize("user", ["anna@firma.example", "A.Nowak@firma.example", "anna"])
 def test_dovecots_push_wakes_the_users_mailbox(site: Site, user: str) -> None:
     body = json.dumps({"user": user, "event": "messageNew", "folder": "INBOX", "imap-uid": 7, "unseen": 1}).encode()
@@ -295,7 +303,7 @@ def test_operators_see_what_is_wrong(site: Site) -> None:
 
 def test_figures_for_prometheus(site: Site) -> None:
     reply = site.client.get("/metrics")
-    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = reply.text.splitlines()
     assert "mailcrm_messages 1" in lines
     assert 'mailcrm_choices{state="open"} 1' in lines
