@@ -24,6 +24,8 @@ TIDY = timedelta(minutes=15)
 """What the rep's mail program has, after it sent a draft, to delete it from Drafts itself."""
 REMINDERS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """After a draft was due, when its rep is reminded again."""
+AT_ONCE = 500
+"""Lines that are put there at once; the others are with the next look."""
 _SKEW = timedelta(hours=1)  # by which a Date may lie ahead of our clock, or before the draft, and still be believed
 
 
@@ -120,17 +122,18 @@ def remind_overdue(context: Context) -> int:
     """Put a further line into the pulse of who has not sent a draft long after it was due.
 
     Returns:
-        How many.
+        How many; others may be left.
     """
     now = context.clock()
     with context.db.read() as connection:
         if not _late(connection, now):
             return 0
     with context.db.write() as connection:
-        late = _late(connection, now)
+        late = _late(connection, now)[:AT_ONCE]
+        known = users.ids(connection, sorted({entry.user for entry in late}))
         for entry in late:
             assert entry.effect is not None
-            whom = users.find(connection, entry.user).id
+            whom = known[entry.user]
             line = entry.text.partition("\n")[0]
             text = f"Still to be sent: {line} (a draft of {entry.created_at:%Y-%m-%d}, due {entry.due_at:%Y-%m-%d})"
             pulse.close_notices(connection, entry.effect, now)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, and_, insert, literal_column, select, true, update
 
 from mailcrm.core.enrollment import Done, Effect, Place, Subject
-from mailcrm.store import outbox
+from mailcrm.store import outbox, pulse
 from mailcrm.store.db import Lookup, slices
-from mailcrm.store.tables import effect, enrollment, pulse
+from mailcrm.store.tables import effect, enrollment
 
 LEASE = timedelta(minutes=2)
 """How long a claim holds: longer than an action may take."""
@@ -211,9 +211,7 @@ def _withdraw(connection: Connection, which: ColumnElement[bool], reason: str, n
     taken = update(effect).where(which, effect.c.state.in_(_OPEN)).values(**values).returning(effect.c.key)
     keys = connection.execute(taken).scalars().all()
     outbox.withdraw(connection, keys, reason)
-    for piece in slices(keys):
-        asked = update(pulse).where(pulse.c.effect_key.in_(piece), pulse.c.done_at.is_(None))
-        connection.execute(asked.values(done_at=now))
+    pulse.close(connection, keys, now)
 
 
 def _effect(row: Any) -> Effect:

@@ -93,7 +93,8 @@ def drop_effects(connection: Connection, before: datetime, limit: int) -> int:
 
     What has become a letter, a draft or a line for a rep stays with it.
     """
-    theirs = (outbox.c.key == effect.c.key, draft.c.effect_key == effect.c.key, pulse.c.effect_key == effect.c.key)
+    line = (pulse.c.enrollment_id == effect.c.enrollment_id) & (pulse.c.effect_key == effect.c.key)  # has an index
+    theirs = (outbox.c.key == effect.c.key, draft.c.effect_key == effect.c.key, line)
     due = (
         select(effect.c.id)
         .join(enrollment, enrollment.c.id == effect.c.enrollment_id)

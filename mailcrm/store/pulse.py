@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import slices
@@ -96,7 +96,7 @@ def put_off(connection: Connection, persons: Iterable[int], until: datetime) -> 
 def close(connection: Connection, keys: Iterable[str], now: datetime) -> None:
     """What these actions asked for is done, or not wanted any more."""
     for piece in slices(keys):
-        standing = update(pulse).where(pulse.c.effect_key.in_(piece), pulse.c.done_at.is_(None))
+        standing = update(pulse).where(_of(piece), pulse.c.done_at.is_(None))
         connection.execute(standing.values(done_at=now))
 
 
@@ -157,8 +157,14 @@ def overdue(connection: Connection, before: datetime) -> list[tuple[Entry, datet
 
 def close_notices(connection: Connection, key: str, now: datetime) -> None:
     """What was told about this action is told anew, or of no interest any more."""
-    told = update(pulse).where(pulse.c.effect_key == key, pulse.c.kind == "notice", pulse.c.done_at.is_(None))
+    told = update(pulse).where(_of([key]), pulse.c.kind == "notice", pulse.c.done_at.is_(None))
     connection.execute(told.values(done_at=now))
+
+
+def _of(keys: Sequence[str]) -> ColumnElement[bool]:
+    """The lines of these actions; by their runs, for which there is an index."""
+    runs = {int(run) for key in keys if (run := key.partition(".")[0]).isdecimal()}
+    return and_(pulse.c.enrollment_id.in_(runs), pulse.c.effect_key.in_(keys))
 
 
 _ENTRIES: Select[Any] = (

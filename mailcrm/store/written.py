@@ -32,7 +32,7 @@ def by_run(connection: Connection, number: int) -> list[Written]:
         select(effect.c.ended_at, message.c.message_id, message.c.subject)
         .select_from(effect)
         .join(enrollment, enrollment.c.id == effect.c.enrollment_id)
-        .join(pulse, pulse.c.effect_key == effect.c.key)
+        .join(pulse, and_(pulse.c.effect_key == effect.c.key, pulse.c.enrollment_id == effect.c.enrollment_id))
         .join(participant, participant.c.person_id == enrollment.c.person_id)
         .join(message, and_(message.c.id == participant.c.message_id, message.c.date == effect.c.ended_at))
         .where(effect.c.enrollment_id == number, pulse.c.kind == "draft", effect.c.state == "done")
