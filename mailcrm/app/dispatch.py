@@ -247,24 +247,35 @@ class _Run:
     def _parcels(self, lane: _Lane, glance: Connection) -> Generator[Parcel, None, None]:
         """Each is looked at once more at the instant of sending: consent may have been withdrawn (SEQ-27)."""
         while lane.waiting:
+            self._keep()
             mail = lane.waiting.popleft()
             if len(lane.waiting) == BATCH // 2 - 1:
                 self._turn.set()
-            self._keep()
             if mail.id not in self._mine:
                 continue
-            lane.out[mail.id] = mail
-            outcome = self._found(lane, mail) or self._vetoed(mail) or self._hindered(glance, mail)
+            try:
+                outcome = self._found(lane, glance, mail) or self._vetoed(mail) or self._hindered(glance, mail)
+            except MailcrmError:
+                lane.waiting.appendleft(mail)
+                raise
             if outcome is not None:
-                del lane.out[mail.id]
                 self._end(mail, outcome)
                 continue
+            lane.out[mail.id] = mail
             sender = mail.sender if mail.envelope_from is None else mail.envelope_from
             yield Parcel(mail.id, sender, mail.recipient, mail.content, self._user(mail))
 
-    def _found(self, lane: _Lane, mail: Leaving) -> Outcome | None:
-        """It was perhaps taken at an earlier try: is it in Sent?"""
-        if not mail.doubt or self._filed is None:
+    def _found(self, lane: _Lane, glance: Connection, mail: Leaving) -> Outcome | None:
+        """It was perhaps taken at an earlier try: is it in Sent?
+
+        Of what is written by hand the mail program keeps a copy whatever became of it, and that of a mail to several
+        does not tell who got it.
+        """
+        if not mail.doubt or self._filed is None or mail.kind not in AUTOMATIC:
+            return None
+        alone = leaving.alone(glance, mail.message_id)
+        glance.rollback()
+        if not alone:
             return None
         user = self._user(mail)
         if not self._filed.filed(lane.route, user, mail.message_id):
@@ -302,7 +313,8 @@ class _Run:
         until = now + (LOGIN_DELAY if isinstance(error, LoginFailed) else BLOCKED_DELAY)
         with self._lock:
             lane.fault = error
-            mails = [*lane.out.values(), *lane.waiting]
+            # What was handed over, and of which nothing was reported, was perhaps taken.
+            mails = [*(replace(mail, doubt=True) for mail in lane.out.values()), *lane.waiting]
             lane.out.clear()
             lane.waiting.clear()
         for mail in mails:

@@ -15,12 +15,12 @@ from mailcrm.app.context import Context
 from mailcrm.app.handover import SMARTHOST, Ambiguous, RecipientRefused, SenderRefused, Unreachable
 from mailcrm.config import Config
 from mailcrm.core import spans
-from mailcrm.core.addresses import domain_of, normalise
+from mailcrm.core.addresses import normalise
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Temporary
 from mailcrm.store import effects, leaving, pulse, sender_holds, suppressions
 from mailcrm.store.clearance import SENDER, Hindrance, Verdict
 from mailcrm.store.leaving import OURS, Leaving, PutBack
-from mailcrm.store.limits import AUTOMATIC
+from mailcrm.store.limits import AUTOMATIC, counted_domain
 from mailcrm.store.outbox import ALL
 
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=20), timedelta(hours=1)
@@ -176,7 +176,7 @@ def _again(mail: Leaving, now: datetime, reason: str, *, doubt: bool) -> Outcome
 
 
 def _noted(mail: Leaving, sent: Sent) -> tuple[str, str | None, str | None]:
-    domain = domain_of(normalise(mail.recipient)) if mail.kind in AUTOMATIC else None
+    domain = counted_domain(mail.recipient) if mail.kind in AUTOMATIC else None
     return sent.answer, domain, "wanted" if sent.copy else None
 
 

@@ -98,7 +98,9 @@ def said(
     In one statement, for every mail is looked at so.
     """
     address = normalise(recipient) or recipient
-    row = connection.execute(_ONE, {"number": number, "hash": keyed_hash(secret, address), "now": now}).one()
+    row = connection.execute(_ONE, {"number": number, "hash": keyed_hash(secret, address), "now": now}).first()
+    if row is None:
+        return Hindrance(Verdict.WITHDRAW, "it is not there any more")
     if (hindrance := _spoken(row, config, now)) is None and row.kind in AUTOMATIC and row.unwanted is not None:
         hindrance = _unwanted(address, row.unwanted)
     return hindrance

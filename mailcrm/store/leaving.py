@@ -251,6 +251,12 @@ def in_flight(connection: Connection) -> Sequence[Any]:
     return connection.execute(select(*columns).where(outbox.c.state == "sending")).all()
 
 
+def alone(connection: Connection, message_id: str) -> bool:
+    """Whether no more than one mail has this Message-ID."""
+    query = select(outbox.c.id).where(outbox.c.message_id == message_id).limit(2)
+    return len(connection.execute(query).all()) < 2
+
+
 def _mine(only: Collection[int] | None, without: Collection[int]) -> ColumnElement[bool]:
     if only is not None:
         return and_(outbox.c.kind.not_in(OURS), outbox.c.user_id.in_(sorted(only)))

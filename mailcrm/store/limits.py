@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, select
 
 from mailcrm.config import Limits
-from mailcrm.core.addresses import domain_of
+from mailcrm.core.addresses import domain_of, normalise
 from mailcrm.store import leaving
 from mailcrm.store.db import slices
 from mailcrm.store.tables import outbox, user
@@ -21,6 +21,7 @@ AUTOMATIC = ("flow", "auto")
 """Kinds of mail that nobody sends by hand: all conditions are for these."""
 
 _DAY = timedelta(days=1)
+_LONGEST_DOMAIN = 255  # as RFC 1035 has it, and ``outbox.domain``
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,15 @@ class _Count:
             insort(self._times[subject], at)
 
 
+def counted_domain(recipient: str) -> str:
+    """The domain by which mail to this address is counted (``outbox.domain``)."""
+    return domain_of(normalise(recipient))[:_LONGEST_DOMAIN]
+
+
 def _active(limits: Limits) -> list[_Limit]:
     person: Callable[[Any], int | None] = lambda mail: mail.person_id  # noqa: E731
     sender: Callable[[Any], int | None] = lambda mail: mail.user_id  # noqa: E731
-    domain: Callable[[Any], str | None] = lambda mail: domain_of(mail.recipient)  # noqa: E731
+    domain: Callable[[Any], str | None] = lambda mail: counted_domain(mail.recipient)  # noqa: E731
     known = (
         _Limit("per_person_day", limits.per_person_day or 0, _DAY, outbox.c.person_id, person),
         _Limit("per_person_week", limits.per_person_week or 0, timedelta(weeks=1), outbox.c.person_id, person),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, or_, select, true, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import Database, insert_new, slices
@@ -151,11 +151,12 @@ def withdraw(connection: Connection, keys: Iterable[str], reason: str) -> None:
 def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
     """Try failed and waiting mails at once, with all their tries anew; None is all failed ones. Returns how many.
 
-    None leaves before the time that it was put there for.
+    None leaves before the time that it was put there for; of which nothing is kept but that it was sent stays failed.
     """
     states = ("failed",) if ids is None else ("failed", "pending")
     values = {**_let_go(now), "attempts": 0, "claimed_at": None, "returned": None}
-    return _change(connection, ids, states, values)
+    there = or_(func.length(outbox.c.content) > 0, outbox.c.body_id.is_not(None))
+    return _change(connection, ids, states, values, there)
 
 
 def hold(connection: Connection, ids: Sequence[int] | None) -> int:
@@ -241,9 +242,13 @@ def _let_go(now: datetime) -> Mapping[str, Any]:
 
 
 def _change(
-    connection: Connection, ids: Sequence[int] | None, states: Sequence[str], values: Mapping[str, object]
+    connection: Connection,
+    ids: Sequence[int] | None,
+    states: Sequence[str],
+    values: Mapping[str, object],
+    which: ColumnElement[bool] | None = None,
 ) -> int:
-    changed = update(outbox).where(outbox.c.state.in_(states)).values(**values)
+    changed = update(outbox).where(outbox.c.state.in_(states), true() if which is None else which).values(**values)
     if ids is None:
         return connection.execute(changed).rowcount
     return sum(connection.execute(changed.where(outbox.c.id.in_(piece))).rowcount for piece in slices(ids))
