@@ -65,7 +65,9 @@ def test_what_ended_runs_had_done_goes_after_a_month(story: Story, monkeypatch: 
     assert story.statuses(flow) == ["completed"]
     with story.db.write() as connection:
         times = {"due_at": story.now, "created_at": story.now}
-        line = {"user_id": 1, "kind": "draft", "text": "x", "effect_key": story.asked()[0], **times}
+        key = story.asked()[0]
+        run = int(key.partition(".")[0])
+        line = {"user_id": 1, "kind": "draft", "text": "x", "enrollment_id": run, "effect_key": key, **times}
         connection.execute(insert(pulse).values(**line))
     story.now += timedelta(days=20)
     story.react("tag.added", jan, tag="go")  # still going on in a month
