@@ -41,6 +41,10 @@ class Ambiguous(Temporary):
     """The whole mail was handed over, and the connection broke before the answer: it was taken, or it was not."""
 
 
+class Unsigned(Temporary):
+    """The mail can't be signed until somebody mends the key of its domain. Mail of other domains leaves."""
+
+
 class RecipientRefused(Permanent):
     """The server takes no mail for this recipient.
 
@@ -84,8 +88,8 @@ class Transport(Protocol):
             route: key of a mailbox with ``submission``, or SMARTHOST.
             parcels: asked for the next one just before its hand-over begins, always by the calling thread.
             report: called once for each parcel that was asked for, by the calling thread, in no certain order. Its
-                errors are Temporary (Ambiguous: perhaps taken; Unreachable: not begun) or Permanent (RecipientRefused;
-                SenderRefused; else about the mail itself).
+                errors are Temporary (Ambiguous: perhaps taken; Unreachable, Unsigned: not begun) or Permanent
+                (RecipientRefused; SenderRefused; else about the mail itself).
             beat: called by the calling thread at least every few seconds meanwhile, for leases to be renewed: a server
                 may think about one mail for a minute.
 

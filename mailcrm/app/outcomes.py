@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.app.handover import SMARTHOST, Ambiguous, RecipientRefused, SenderRefused, Unreachable
+from mailcrm.app.handover import SMARTHOST, Ambiguous, RecipientRefused, SenderRefused, Unreachable, Unsigned
 from mailcrm.config import Config
 from mailcrm.core import spans
 from mailcrm.core.addresses import normalise
@@ -78,7 +78,7 @@ def of_answer(mail: Leaving, said: str | MailcrmError, now: datetime, copy: bool
     match said:
         case Unreachable():
             return later(mail, now + BLOCKED_DELAY, reason)
-        case ConfigError() | LoginFailed():
+        case ConfigError() | LoginFailed() | Unsigned():
             return later(mail, now + LOGIN_DELAY, reason)
         case SenderRefused() if mail.kind not in OURS and mail.user_id is not None:
             until = now + _QUOTA_DELAY if said.status == _QUOTA else None

@@ -6,6 +6,7 @@ answer belongs to the oldest command that has none yet.
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import time
@@ -14,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailcrm.app.handover import Ambiguous, Parcel, Unreachable
-from mailcrm.errors import MailcrmError, Temporary
+from mailcrm.app.handover import Ambiguous, Parcel, Unreachable, Unsigned
+from mailcrm.errors import ConfigError, MailcrmError, Temporary
 from mailcrm.mail.smtp_dial import Opened
 from mailcrm.mail.smtp_faults import Stage, refused, shown
 from mailcrm.mail.smtp_wire import Answer, Answers, Garbled, envelope, strict, stuffed
@@ -23,6 +24,8 @@ from mailcrm.mail.smtp_wire import Answer, Answers, Garbled, envelope, strict, s
 _CHUNK = 16_384  # of TLS, no record is longer
 _QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _GO_ON, _CLOSING = 354, 421
+
+log = logging.getLogger(__name__)
 
 
 class Work(Protocol):
@@ -247,8 +250,15 @@ class Line:
                 try:
                     content = self._manner.sign(strict(parcel.content))
                     mail, recipient = envelope(parcel.sender, parcel.recipient, content, self._offers)
+                except ConfigError as error:  # the key's; the server is not concerned
+                    work.done(parcel, Unsigned(str(error)))
+                    continue
                 except MailcrmError as error:
                     work.done(parcel, error)
+                    continue
+                except Exception as error:
+                    log.exception("mail %s can't be made ready", parcel.id)
+                    work.done(parcel, Temporary(f"it can't be made ready ({type(error).__name__})"))
                     continue
                 self._opening = parcel, stuffed(content)
                 self._begun += 1

@@ -13,7 +13,6 @@ from mailcrm.errors import Permanent
 _MOST = 65_536  # bytes of one answer; RFC 5321 section 4.5.3.1.5 has 512 a line
 _ANSWER = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_NO_ENDS = bytes(sorted(frozenset(range(256)) - frozenset(b"\r\n")))
 _ADDRESS = re.compile(
     r'(?:[^\s<>"\\\x00-\x1f\x7f-\x9f]+|"(?:[^"\\\x00-\x1f\x7f-\x9f]|\\[ -~])*")@[^\s<>@\x00-\x1f\x7f-\x9f]+'
 )
@@ -104,8 +103,7 @@ class Offers:
 
 def strict(content: bytes) -> bytes:
     """A message with every line ended by CRLF, the last one too: a bare CR or LF may end a mail for some servers."""
-    ends = content.translate(None, _NO_ENDS)
-    if ends != b"\r\n" * (len(ends) // 2):
+    if not content.count(b"\r") == content.count(b"\n") == content.count(b"\r\n"):
         content = _BARE.sub(b"\r\n", content)
     return content if content.endswith(b"\r\n") else content + b"\r\n"
 
@@ -129,7 +127,7 @@ def envelope(sender: str, recipient: str, content: bytes, offers: Offers) -> tup
     if offers.size and len(content) > offers.size:
         raise Permanent(f"the mail has {len(content):,} bytes; the server takes at most {offers.size:,}")
     head = content[: content.find(b"\r\n\r\n") + 4] if b"\r\n\r\n" in content else content
-    addresses = [_address(each, offers) if each else "" for each in (sender, recipient)]
+    addresses = [_address(sender, offers) if sender else "", _address(recipient, offers)]
     wide = not all(each.isascii() for each in addresses)
     if wide and not offers.utf8:
         raise Permanent("an address beyond ASCII (SMTPUTF8), which the server does not take")

@@ -14,7 +14,7 @@ import pytest
 
 from mailcrm.app import holding
 from mailcrm.app.dispatch import dispatch
-from mailcrm.app.handover import Ambiguous, Parcel, RecipientRefused, Report, SenderRefused
+from mailcrm.app.handover import Ambiguous, Parcel, RecipientRefused, Report, SenderRefused, Unsigned
 from mailcrm.core.enrollment import Status
 from mailcrm.errors import LoginFailed, Refused, Temporary
 from mailcrm.store import leaving, outbox, sender_holds, suppressions, tables
@@ -182,6 +182,13 @@ def test_an_answer_is_no_doubt(home: House) -> None:
     look = Looked(True)
     dispatch(home.context, Taker(), look)
     assert (look.asked, states(home)) == ([], {"ewa": "sent"})
+
+
+def test_what_can_not_be_signed_waits_for_who_mends_it_and_is_not_given_up(home: House) -> None:
+    enrolled(home)
+    home.send(Taker({"ewa@klient.example": Unsigned("dkim.key")}))
+    [row] = home.outbox()
+    assert (row.state, row.attempts, row.due_at - home.now) == ("pending", 0, timedelta(minutes=15))
 
 
 # --- routes ---

@@ -26,9 +26,9 @@ from hypothesis import settings as settle
 from hypothesis import strategies as st
 
 from mailcrm import config
-from mailcrm.app.handover import Parcel
+from mailcrm.app.handover import Parcel, Unsigned
 from mailcrm.cli.app import main
-from mailcrm.errors import ConfigError, Temporary
+from mailcrm.errors import ConfigError, MailcrmError, Temporary
 from mailcrm.mail import dkim, dkim_record
 from mailcrm.mail.dkim import Signer, author_domain, relaxed_body
 from mailcrm.mail.smtp_out import SmtpTransport
@@ -209,6 +209,22 @@ def test_keys_that_are_none_are_named(tmp_path: Path) -> None:
     odd = config.parse({"dkim": {"firma.example": {"selector": "a; b", "key": pem(RSA)}}}, base=tmp_path)
     with pytest.raises(ConfigError, match=where + "selector"):
         Signer(odd).signed(MAIL)
+
+
+def test_a_key_that_can_not_be_read_holds_up_its_own_domain_alone() -> None:
+    told: dict[int, str | MailcrmError] = {}
+    with Scripted() as server:
+        smarthost = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
+        keys = {"firma.example": {"selector": "crm", "key": "none"}}
+        over = SmtpTransport(config.parse({"smarthost": smarthost, "dkim": keys}, base=Path()))
+        mails = [
+            Parcel(number, f"anna@{domain}", "b@klient.example", b"From: anna@%s\r\n\r\nx\r\n" % domain.encode())
+            for number, domain in enumerate(("firma.example", "other.example"))
+        ]
+        over.deliver("smarthost", iter(mails), lambda parcel, said: told.update({parcel.id: said}), lambda: None)
+        over.close()
+    assert isinstance(told[0], Unsigned)
+    assert isinstance(told[1], str)
 
 
 @pytest.mark.parametrize("kind", KEYS)

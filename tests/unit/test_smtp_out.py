@@ -358,6 +358,22 @@ def test_a_fault_in_the_giving_loses_no_answer() -> None:
     assert kinds(told) == [str]
 
 
+def test_a_mail_that_can_not_be_made_ready_stops_no_other() -> None:
+    nothing: Any = None
+    with Scripted() as server:
+        first, second = deliver(transport(server.port), parcels(nothing, MAIL))
+    assert isinstance(first, Temporary)
+    assert isinstance(second, str)
+
+
+@pytest.mark.parametrize("recipient", ["", " "])
+def test_no_mail_is_without_a_recipient(recipient: str) -> None:
+    with Scripted() as server:
+        [said] = deliver(transport(server.port), [Parcel(1, "", recipient, MAIL)])
+    assert isinstance(said, Permanent)
+    assert server.mails == []
+
+
 @pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\n.\r\n"])
 @pytest.mark.parametrize("offers", [(), ("PIPELINING",)])
 def test_nothing_in_a_mail_ends_it(end: bytes, offers: tuple[str, ...]) -> None:
