@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -179,5 +180,8 @@ def _engine(context: Context) -> Engine:
         connection.isolation_level = "IMMEDIATE"
         for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=OFF"):
             connection.execute(f"PRAGMA {pragma}")
+        if sqlite3.sqlite_version_info < (3, 42):
+            # On Python >= 3.12 DBOS asks for unixepoch('subsec'), which an older SQLite answers with NULL.
+            connection.create_function("unixepoch", 1, lambda _subsec: time.time())
 
     return engine

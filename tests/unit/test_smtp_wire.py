@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailcrm.mail.smtp_wire import Answer, Answers, Garbled, Offers, strict, stuffed
@@ -14,6 +14,7 @@ _PIECE = st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"x", b"\0", b"\xc
 
 
 @given(st.lists(_PIECE, max_size=40).map(b"".join))
+@example(b"\rx\n.\rx\n")  # as many CR as LF, by turns, and yet bare
 def test_one_mail_stays_one(content: bytes) -> None:
     """Whatever a server takes for the end of a line, the mail ends where it ends, and is what it was."""
     sent = stuffed(strict(content))
