@@ -12,6 +12,7 @@ from mailcrm.core.plural import counted
 
 app = typer.Typer()
 _COUNTED = ("asked", "steps", "acted", "sent", "failed", "delivered")
+_TOLD = 5  # reasons for which mail is held
 
 
 @app.command()
@@ -27,6 +28,7 @@ def tick(
     from mailcrm.mail.imap_session import Dialer
     from mailcrm.mail.sent_copy import SentLook
     from mailcrm.mail.smtp_out import SmtpTransport
+    from mailcrm.store import outbox
     from mailcrm.sync import tend_mailboxes
 
     built = context(ctx)
@@ -51,5 +53,9 @@ def tick(
     emit_one(done, as_json)
     for each in faults:
         say(f"a mailbox waits: {each}")
+    with built.db.read() as connection:
+        held_for = outbox.why_held(connection, _TOLD)
+    for reason, number in held_for.items():
+        say(f"{counted(number, 'mail is held', 'mails are held')}: {reason}")
     if last.reason:
         say(f"{counted(last.delayed, 'mail waits', 'mails wait')}: {last.reason}")

@@ -212,6 +212,14 @@ def counts_in(database: Database, state: str) -> int:
         return counts(connection).get(state, 0)
 
 
+def why_held(connection: Connection, limit: int) -> Mapping[str, int]:
+    """The most frequent reasons for which mail is held, each with the number of mails."""
+    number = func.count().label("number")
+    query = select(outbox.c.reason, number).where(outbox.c.state == "held", outbox.c.reason.is_not(None))
+    rows = connection.execute(query.group_by(outbox.c.reason).order_by(number.desc(), outbox.c.reason).limit(limit))
+    return {row.reason: row.number for row in rows}
+
+
 def put_since(connection: Connection, user_id: int, kind: str, since: datetime) -> int:
     """How many mails of a kind a user was sent, or is about to be, since that time."""
     query = select(func.count()).where(outbox.c.user_id == user_id, outbox.c.kind == kind, outbox.c.created_at >= since)

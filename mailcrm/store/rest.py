@@ -101,9 +101,9 @@ def _fault(row: Any, now: datetime) -> str:
     if row.state in ("paused", "waiting"):
         return f"the mailbox {row.key} is {row.state}; `mailcrm mailbox resume {row.key}`"
     if row.alive_at is None:
-        return f"the mailbox {row.key} has not been read yet"
+        return f"the mailbox {row.key} has not been read yet; `mailcrm sync` reads it"
     if row.alive_at < now - STALE:
-        return f"the mailbox {row.key} was last read on {row.alive_at:%Y-%m-%d %H:%M}Z"
+        return f"the mailbox {row.key} was last read on {row.alive_at:%Y-%m-%d %H:%M}Z; `mailcrm sync` reads it"
     return ""
 
 

@@ -82,6 +82,14 @@ def test_a_clock_that_is_set_ahead_makes_nothing_overdue(crm: Crm, sink: Sink) -
     assert (len(sink.mails), crm.errors) == (1, "")
 
 
+def test_tick_tells_why_mail_is_held(crm: Crm, sink: Sink) -> None:
+    boxes = {"anna": {"user": "anna", "host": sink.host, "port": sink.port, "login": "anna", "password": "x"}}
+    watched = Crm(crm.folder, {**crm.settings, "mailboxes": boxes}, crm.capture)
+    watched.later("2d")
+    assert "1 mail is held: the mailbox anna has not been read yet; `mailcrm sync` reads it\n" in watched.errors
+    assert (sink.mails, state(watched)) == ([], "held")
+
+
 def test_after_a_restore_everything_is_held(crm: Crm, sink: Sink, tmp_path: Path) -> None:
     crm("db", "backup", str(tmp_path / "b.tar"))
     crm.later("1d")
