@@ -20,7 +20,7 @@ from mailcrm.errors import MailcrmError, Temporary
 from mailcrm.mail.drafts_folder import DraftsFolder, Lying, digest_of
 from mailcrm.mail.imap_faults import Away, Declined
 from mailcrm.mail.imap_session import Dialer
-from mailcrm.store import drafts, mailboxes
+from mailcrm.store import drafts, mailboxes, standstill
 from mailcrm.store.drafts import Draft, State
 
 LOOK = timedelta(minutes=30)
@@ -32,7 +32,7 @@ VAIN = timedelta(seconds=10)
 PAUSE = timedelta(minutes=15)
 """After a visit that failed."""
 AT_ONCE = 20
-"""Drafts that one visit places: a program that is to end waits for a visit that has begun."""
+"""Drafts that one visit places, or takes back: a program that is to end waits for a visit that has begun."""
 _LONGEST_PAUSE = 96
 """Times ``PAUSE``, for a draft that the server refuses again and again."""
 
@@ -74,13 +74,19 @@ class DraftKeeper:
         """
         now = self._context.clock()
         with self._context.db.write() as connection:
-            mine = drafts.of_mailbox(connection, key, now)
-            for each in [each for each in mine if each.state in drafts.OPEN and not each.wanted]:
-                if each.state == "wanted" and not each.attempts:
+            held = standstill.of(connection)
+            mine = []
+            for each in drafts.of_mailbox(connection, key, now):
+                is_new = each.state == "wanted"
+                if is_new and not each.wanted and not each.attempts:
                     drafts.closed(connection, each.id, "withdrawn", "not wanted any more before it was placed")
-                    mine.remove(each)
-                else:
+                    continue
+                if is_new and each.wanted and held is not None and held.flows:
+                    drafts.put_off(connection, [each.id], now + PAUSE, held.reason)
+                    continue
+                if each.state in drafts.OPEN and not each.wanted:
                     drafts.end(connection, each.id, "leaving", now, "", now)
+                mine.append(each)
         if not mine:
             return 0
         try:
@@ -128,9 +134,8 @@ class _Visit:
         self._missing([each for each in absent if each.state != "wanted"])
         for each in [each for each in absent if each.state == "wanted"][:AT_ONCE]:
             self._place(each)
-        for each in self.drafts:
-            if not each.wanted:
-                self._tidy(each)
+        for each in [each for each in self.drafts if not each.wanted][:AT_ONCE]:
+            self._tidy(each)
         return self.done
 
     def _recognise(self) -> None:
@@ -258,10 +263,14 @@ class _Visit:
         if draft.id in self.known:
             uid = self.lying[self.known[draft.id].index].uid
             digest = draft.digest if draft.placed_at else self._own_digest(draft)
-            if digest and self.folder.take_back(uid, self.uidvalidity, digest):
-                reason = "taken out of Drafts, untouched"
-            else:
-                reason = "left in Drafts, for the rep has changed it"
+            try:
+                taken = bool(digest) and self.folder.take_back(uid, self.uidvalidity, digest or "")
+            except Declined as error:  # the others are not to wait for it
+                log.warning("a draft is not taken back yet: %s", error)
+                with self.context.db.write() as connection:
+                    drafts.put_off(connection, [draft.id], self.now + GONE, str(error))
+                return
+            reason = "taken out of Drafts, untouched" if taken else "left in Drafts, for the rep has changed it"
         with self.context.db.write() as connection:
             drafts.closed(connection, draft.id, state, reason)
         self.done += 1

@@ -25,6 +25,7 @@ from mailcrm.mail.imap_folders import Folder
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.store import drafts as stored
+from mailcrm.store import standstill
 from mailcrm.store.db import Database
 from tests.drafts_kit import Edit, Office, bare, edited, office, outlook
 from tests.sequence_house import DRAFT
@@ -396,6 +397,31 @@ def test_one_that_the_server_refuses_holds_up_no_other(desk: Office, monkeypatch
     desk.home.pass_(minutes=15)
     desk.tend()
     assert desk.there() == ["Szkic A", "Szkic B"]
+
+    def remove(talk: Talk, uid: int) -> None:
+        if uid == desk.rows()[0].uid:
+            raise Declined("STORE: not permitted")
+        imap_writing.remove(talk, uid)
+
+    monkeypatch.setattr(drafts_folder, "remove", remove)
+    for entry in desk.home.pulse():
+        drafts.done(desk.home.context, desk.home.anna, entry.id)
+    desk.tend()
+    assert (desk.there(), desk.states) == (["Szkic A"], ["leaving", "withdrawn"])
+    assert desk.keeper.busy() == frozenset()
+
+
+def test_while_everything_stands_still_none_is_placed(desk: Office) -> None:
+    # this may be a copy of the database, and the draft long sent
+    with desk.home.context.db.write() as connection:
+        standstill.begin(connection, "this is another host than before", desk.home.now, flows=True)
+    desk.asked()
+    assert (desk.states, desk.drafts(), desk.keeper.busy()) == (["wanted"], {}, frozenset())
+    with desk.home.context.db.write() as connection:
+        standstill.end(connection, desk.home.now)
+    desk.home.pass_(minutes=15)
+    desk.tend()
+    assert (desk.states, desk.there()) == (["placed"], ["Szkic Pompy"])
 
 
 def test_two_drafts_to_one_person_are_told_apart(desk: Office) -> None:
