@@ -116,7 +116,7 @@ def _came_back(connection: Connection, context: Context, report: _Report, letter
         if not old:
             _complained(connection, context, report, letter, now)
         return
-    whose, reason = fault(bounce, letter.recipient), _reason(bounce)
+    whose, reason = fault(bounce, normalise(letter.recipient)), _reason(bounce)
     if not returns.note(connection, letter, whose.value, reason, report.at):
         return
     log.warning("the letter %s to %s: %s", letter.message_id, letter.recipient, reason)
@@ -148,13 +148,13 @@ def _suppress(
     else:
         return
     source = _source(report)
-    suppressions.add(connection, context.secret, letter.recipient, "bounce", reason, source, now, until)
+    suppressions.add(connection, context.secret, normalise(letter.recipient), "bounce", reason, source, now, until)
 
 
 def _complained(connection: Connection, context: Context, report: _Report, letter: Letter, now: datetime) -> None:
     what = "complained of our mail as spam"
     source = _source(report)
-    if suppressions.add(connection, context.secret, letter.recipient, "complaint", what, source, now):
+    if suppressions.add(connection, context.secret, normalise(letter.recipient), "complaint", what, source, now):
         log.warning("%s %s: %s", letter.recipient, what, letter.message_id)
         _tell(connection, letter, what, now)
 

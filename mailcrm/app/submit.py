@@ -16,6 +16,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.logins import Login
 from mailcrm.core import linking
 from mailcrm.core.addresses import normalise
+from mailcrm.core.letter_ids import bounce_address
 from mailcrm.core.text import clean
 from mailcrm.store import consents, flows, handed_in, lookup, outbox
 from mailcrm.store.outbox import NewMail
@@ -89,7 +90,8 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
     body = outbox.put_body(connection, mail.content, now) if several else None
     flow = flows.named(connection, mail.flow) if mail.flow is not None else None
     persons = _persons(connection, context, mail, now) if flow else {}
-    key = f"{'auto' if flow else 'relay'}:{secrets.token_hex(12)}"
+    key = f"{'auto' if flow else 'relay'}.{secrets.token_hex(12)}"
+    bounces = normalise(context.config.returns.bounces or "") if flow else None  # by hand: they come to the writer
     return [
         NewMail(
             key=f"{key}.{number}",
@@ -102,6 +104,7 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
             content=b"" if several else mail.content,
             person_id=persons.get(normalise(recipient)),
             flow_id=flow.id if flow else None,
+            envelope_from=bounce_address(context.secret, f"{key}.{number}", mail.sender, bounces),
             copy="wanted" if flow and not number else None,  # of his own mail his mail program keeps a copy
             body_id=body,
         )

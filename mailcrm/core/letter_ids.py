@@ -12,7 +12,9 @@ import re
 from mailcrm.core.addresses import domain_of, without_tag
 
 _ID = re.compile(r"s\.(?P<key>(?P<run>\d{1,18})\.\d{1,9}\.\d{1,9})\.(?P<signature>[0-9a-f]{32})@[^@]+")
-_TAG = re.compile(r"[^@+]+\+(?P<key>\d{1,18}\.\d{1,9}\.\d{1,9})\.(?P<signature>[0-9a-f]{20})@[^@]+")
+_TAG = re.compile(
+    r"[^@+]+\+(?P<key>\d{1,18}\.\d{1,9}\.\d{1,9}|auto\.[0-9a-f]{24}\.\d{1,4})\.(?P<signature>[0-9a-f]{20})@[^@]+"
+)
 _LONGEST_LOCAL = 64  # RFC 5321, section 4.5.3.1.1
 
 
@@ -34,9 +36,10 @@ def run_of(secret: bytes, message_id: str) -> int | None:
 
 
 def bounce_address(secret: bytes, key: str, sender: str, base: str | None) -> str | None:
-    """The envelope sender (VERP) of what an action sends: a plus-tag tells the letter that comes back.
+    """The envelope sender (VERP) of what goes by itself: a plus-tag tells the letter that comes back.
 
     Args:
+        key: of an action, or (``auto.…``) of a mail that a program handed in at the relay.
         base: the address that takes bounces (``returns.bounces``), normalised.
 
     Returns:
@@ -50,7 +53,7 @@ def bounce_address(secret: bytes, key: str, sender: str, base: str | None) -> st
 
 
 def returned_key(secret: bytes, address: str, base: str | None) -> str | None:
-    """The key of the action whose letter came back to this normalised address; None if we did not make it."""
+    """The key (see there) of the letter that came back to this normalised address; None if we did not make it."""
     match = _TAG.fullmatch(address)
     if not base or match is None or without_tag(address) != base:
         return None

@@ -16,7 +16,7 @@ from mailcrm.store.tables import outbox, outbox_body, thread_reference, user
 
 _COLUMNS = (
     *("key", "kind", "user_id", "message_id", "sender", "recipient", "subject", "content", "state", "due_at"),
-    *("created_at", "person_id", "flow_id", "copy", "body_id"),
+    *("created_at", "person_id", "flow_id", "envelope_from", "copy", "body_id"),
 )
 _TOLD = ("id", "body_id", "kind", "created_at", "message_id", "recipient")
 _AT_ONCE = 50  # messages in memory
@@ -38,7 +38,8 @@ def put(connection: Connection, mails: Sequence[NewMail], now: datetime) -> None
     rows = [
         (
             *(mail.key, mail.kind, mail.user_id, mail.message_id, mail.sender, mail.recipient, mail.subject),
-            *(mail.content, "pending", now, now, mail.person_id, mail.flow_id, mail.copy, mail.body_id),
+            *(mail.content, "pending", now, now, mail.person_id, mail.flow_id, mail.envelope_from),
+            *(mail.copy, mail.body_id),
         )
         for mail in mails
     ]

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from mailcrm.app.ingest import Outcome, ingest
+from mailcrm.app.logins import Login
+from mailcrm.app.submit import Handed, submit
 from mailcrm.config import Parsing
 from mailcrm.core.enrollment import Status
 from mailcrm.core.letter_ids import bounce_address, returned_key, run_of
@@ -192,6 +194,22 @@ def test_by_our_envelope_sender_it_is_known_whatever_a_relay_made_of_its_id(home
     noted = report(home, "0100-x@relay.example", to="a@firma.example", head=f"Delivered-To: {back}\r\n", number=2)
     arrives(home, noted)
     assert state(home, second) == ("failed", "address")
+
+
+def test_what_a_program_handed_in_comes_back_by_its_envelope_sender_too(home: House) -> None:
+    writer = Login(home.anna.id or 0, "anna", "anna@firma.example", frozenset({"anna@firma.example"}))
+    mail = Handed(writer, writer.email, ("JAN@klient.example",), b"x", b"x", "1@firma.example", "Raport", "Warm")
+    submit(home.context, [mail, replace(mail, flow=None)])
+    with home.context.db.read() as connection:
+        [back, by_hand] = connection.execute(
+            select(tables.outbox.c.envelope_from).order_by(tables.outbox.c.id)
+        ).scalars()
+    assert by_hand is None
+    letter = home.outbox()[0]
+    taken(home, letter)
+    arrives(home, report(home, "other@relay.example", to=back))
+    assert state(home, letter) == ("failed", "address")
+    assert suppressed(home) is not None
 
 
 def test_a_forged_bounce_has_no_effect_but_an_event(home: House) -> None:
