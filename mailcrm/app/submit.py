@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.app.logins import Login
-from mailcrm.core import linking
+from mailcrm.app.whose import persons
 from mailcrm.core.addresses import normalise
 from mailcrm.core.letter_ids import bounce_address
 from mailcrm.core.text import clean
-from mailcrm.store import consents, flows, handed_in, lookup, outbox
+from mailcrm.store import consents, flows, handed_in, outbox
 from mailcrm.store.outbox import NewMail
 
 
@@ -89,7 +89,8 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
     several = len(mail.recipients) > 1
     body = outbox.put_body(connection, mail.content, now) if several else None
     flow = flows.named(connection, mail.flow) if mail.flow is not None else None
-    persons = _persons(connection, context, mail, now) if flow else {}
+    whose = {normalise(each) for each in mail.recipients} if flow else set()
+    found = persons(connection, context, whose, now)  # limits and permissions are theirs
     key = f"{'auto' if flow else 'relay'}.{secrets.token_hex(12)}"
     bounces = normalise(context.config.returns.bounces or "") if flow else None  # by hand: they come to the writer
     return [
@@ -102,7 +103,7 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
             recipient=recipient,
             subject=clean(mail.subject),
             content=b"" if several else mail.content,
-            person_id=persons.get(normalise(recipient)),
+            person_id=found.get(normalise(recipient)),
             flow_id=flow.id if flow else None,
             envelope_from=bounce_address(context.secret, f"{key}.{number}", mail.sender, bounces),
             copy="wanted" if flow and not number else None,  # of his own mail his mail program keeps a copy
@@ -110,11 +111,3 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
         )
         for number, recipient in enumerate(mail.recipients)
     ]
-
-
-def _persons(connection: Connection, context: Context, mail: Handed, now: datetime) -> dict[str, int]:
-    """Normalised recipient -> the person whose address it is: limits and permissions are his."""
-    book = lookup.cards(connection, {normalise(each) for each in mail.recipients})
-    dots = context.config.linking.gmail_dots
-    found = {each: linking.match_person(each, now, book, gmail_dots=dots) for each in book}
-    return {each: match[0].person for each, match in found.items() if match is not None}

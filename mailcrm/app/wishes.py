@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.app.linker import Linked
+from mailcrm.app.whose import persons
 from mailcrm.core.model import Direction, Kind
 from mailcrm.core.text import clean
 from mailcrm.store import people, pulse, suppressions, users, written
@@ -34,7 +35,7 @@ def take(connection: Connection, context: Context, arrived: Sequence[Linked], no
             continue
         source = clean(f"message:{item.message.message_id or item.identity}")[:_LONGEST]
         words = " ".join(clean(item.reading.reply_text or item.message.subject).split())[:_LONGEST]
-        for address in _addresses(connection, linked):
+        for address in _addresses(connection, context, linked, now):
             if suppressions.add(connection, context.secret, address, UNSUBSCRIBE, words, source, now):
                 log.info("%s gets no more automatic mail: he asks so in %s", address, source)
 
@@ -63,9 +64,11 @@ def warn(connection: Connection, context: Context, arrived: Sequence[Linked], no
                 pulse.remind(connection, user, f"{party.address.email} {what}; you have written by hand", now)
 
 
-def _addresses(connection: Connection, linked: Linked) -> Iterable[str]:
+def _addresses(connection: Connection, context: Context, linked: Linked, now: datetime) -> Iterable[str]:
+    """All of who wrote it; whom he names in To or Cc has asked for nothing."""
     author = linked.item.author
-    found = [author.email] if author and author.email else []
-    for emails in people.emails(connection, list(linked.persons)).values():
-        found += emails
-    return dict.fromkeys(found)
+    if author is None or not author.email:
+        return ()
+    whose = persons(connection, context, [author.email], now)
+    emails = people.emails(connection, list(whose.values())).values()
+    return dict.fromkeys([author.email, *(email for each in emails for email in each)])

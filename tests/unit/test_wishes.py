@@ -119,6 +119,15 @@ def test_who_writes_by_hand_to_him_is_told_once(home: House) -> None:
     assert notices(home, "jan") == []
 
 
+def test_who_asks_to_stop_speaks_for_himself_alone(home: House) -> None:
+    """Whom he names in To or Cc has asked for nothing."""
+    jan = "jan@klient.example"
+    home.person("Jan", jan)
+    home.person("Ewa", EWA)
+    arrives(home, wish(cc=f"Jan <{jan}>"))
+    assert suppressed(home, EWA, jan) == {EWA}
+
+
 def test_who_writes_to_others_or_wrote_long_ago_is_not_told(home: House) -> None:
     arrives(home, wish())
     arrives(home, by_hand(to="olaf@klient.example"), FolderRole.SENT)
