@@ -167,9 +167,11 @@ def _left(context: Context, batch: Batch, mail: Linked) -> bool:
     item, linking = mail.item, context.config.linking
     if item.direction is not Direction.OUT:
         return False
-    from_server, by_lmtp = item.arrival.uid is not None, item.arrival.mail_from is not None
+    dropped = batch.mailbox == DROP_BOX
+    by_lmtp = dropped or item.arrival.mail_from is not None
+    from_server = item.arrival.uid is not None or batch.role is FolderRole.INBOX  # files are of no folder
     is_judged = bool(linking.authserv_id and linking.require_dmarc)
-    if batch.role is not FolderRole.SENT and by_lmtp and (is_judged or batch.mailbox == DROP_BOX):
+    if batch.role is not FolderRole.SENT and by_lmtp and (is_judged or dropped):
         author = item.message.from_
         user = context.ours.user(author.email) if author else None
         return user is not None and proof.proven(context, item.message, user, "", None)
