@@ -6,7 +6,7 @@ Automatic mail passes only with its flow and its user's live consent for it (SEQ
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,7 +65,11 @@ def submit(context: Context, mails: Sequence[Handed]) -> list[Refusal | None]:
     with context.db.write() as connection:
         fates = [_refusal(connection, mail) for mail in mails]
         passing = [mail for mail, fate in zip(mails, fates, strict=True) if fate is None]
-        handed_in.put(connection, [row for mail in passing for row in _rows(connection, context, mail, now)], now)
+        addresses = {normalise(each) for mail in passing for each in mail.recipients}
+        whose = persons(connection, context, addresses, now)  # limits, permissions and rest are theirs
+        handed_in.put(
+            connection, [row for mail in passing for row in _rows(connection, context, mail, whose, now)], now
+        )
     if passing:
         context.db.settle()
         context.changed()
@@ -84,13 +88,13 @@ def _refusal(connection: Connection, mail: Handed) -> Refusal | None:
     return None
 
 
-def _rows(connection: Connection, context: Context, mail: Handed, now: datetime) -> list[NewMail]:
+def _rows(
+    connection: Connection, context: Context, mail: Handed, whose: Mapping[str, int], now: datetime
+) -> list[NewMail]:
     """One for each recipient; of a mail to several the content is stored once."""
     several = len(mail.recipients) > 1
     body = outbox.put_body(connection, mail.content, now) if several else None
     flow = flows.named(connection, mail.flow) if mail.flow is not None else None
-    whose = {normalise(each) for each in mail.recipients} if flow else set()
-    found = persons(connection, context, whose, now)  # limits and permissions are theirs
     key = f"{'auto' if flow else 'relay'}.{secrets.token_hex(12)}"
     bounces = normalise(context.config.returns.bounces or "") if flow else None  # by hand: they come to the writer
     return [
@@ -103,7 +107,7 @@ def _rows(connection: Connection, context: Context, mail: Handed, now: datetime)
             recipient=recipient,
             subject=clean(mail.subject),
             content=b"" if several else mail.content,
-            person_id=found.get(normalise(recipient)),
+            person_id=whose.get(normalise(recipient)),
             flow_id=flow.id if flow else None,
             envelope_from=bounce_address(context.secret, f"{key}.{number}", mail.sender, bounces),
             copy="wanted" if flow and not number else None,  # of his own mail his mail program keeps a copy

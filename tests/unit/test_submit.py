@@ -172,6 +172,19 @@ def test_automatic_mail_knows_its_person(house: Context) -> None:
     ]
 
 
+def test_what_he_writes_holds_automatic_mail_before_it_is_linked(house: Context) -> None:
+    consent(house, a_flow(house))
+    ingest(house, batch(mail("first", age=timedelta(days=3))))
+    submit(house, [handed(house, "1", EWA)])
+    submit(house, [handed(house, "2", EWA, flow="Offer")])
+    numbers = [row.id for row in rows(house, tables.outbox)]
+    with house.db.read() as connection:
+        found = clearance.hindrances(connection, house.config, house.secret, numbers, NOW)
+    assert {number: each.reason for number, each in found.items()} == {
+        numbers[1]: f"anna wrote to {EWA} on 2026-11-22 09:00Z"
+    }
+
+
 # --- linked at once ---
 
 
