@@ -16,6 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mailcrm.app.tracking import Request
+from mailcrm.core.hits import LONGEST_AGENT
 from mailcrm.errors import Temporary
 
 BATCH_SECONDS = 0.01
@@ -124,5 +125,5 @@ class Pixel:
                 agent = value
             elif name in _AHEAD:
                 return True
-        self._openings.add(Request(match[1], self._clock(), agent.decode("latin-1"), address))
+        self._openings.add(Request(match[1], self._clock(), agent[:LONGEST_AGENT].decode("latin-1"), address))
         return True

@@ -31,6 +31,7 @@ def protocol(pixel: Pixel) -> type[HttpToolsProtocol]:
 
         def _answered(self) -> bool:
             busy = self.cycle is not None and not self.cycle.response_complete
+            busy = busy or self.flow.write_paused  # who does not read is not read from
             if busy or self.parser.get_method() != b"GET" or self.parser.get_http_version() != "1.1":
                 return False
             address = self.client[0] if self.client else ""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
 from sqlalchemy import insert, select
+from uvicorn.server import ServerState
 
-from mailcrm.core.hits import SCANNER
+from mailcrm.app.tracking import Request
+from mailcrm.core.hits import LONGEST_AGENT, SCANNER
 from mailcrm.core.tracked import Track
 from mailcrm.store import tracks
 from mailcrm.store.db import Database
 from mailcrm.store.tables import hit, outbox
 from mailcrm.web.app import create
+from mailcrm.web.pixel import Openings, Pixel
 from mailcrm.web.pixel_protocol import protocol
 from tests.house import NOW, build
 from tests.servers.process import free_port, listening, wait_until
@@ -104,6 +109,46 @@ def test_many_on_one_connection_are_all_answered(served: Served) -> None:
     assert re.search("GIF89a.*ok\n.*GIF89a.*GIF89a", answer, re.DOTALL)
     for number in ("101", "102", "103"):
         assert served.stored(FIREFOX.replace("140", number)) == [""]
+
+
+def test_who_does_not_read_is_answered_no_further() -> None:
+    """Or what he is to be told would pile up in memory."""
+    asyncio.run(_unread())
+
+
+async def _unread() -> None:
+    noted: list[Request] = []
+    openings = Openings(noted.extend)
+
+    async def app(*_: object) -> None:
+        raise AssertionError
+
+    pixel = Pixel(app, openings, lambda: NOW)
+    config = uvicorn.Config(pixel, log_config=None, lifespan="off")
+    config.load()
+    made = protocol(pixel)(config=config, server_state=ServerState(), app_state={})
+    transport = Mock(asyncio.Transport)
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+    made.connection_made(transport)
+    made.pause_writing()
+    made.data_received((f"{IMAGE}\r\n" * 3).encode())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not transport.write.called
+    assert transport.pause_reading.called
+    made.resume_writing()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert b"".join(call.args[0] for call in transport.write.call_args_list).count(b"GIF89a") == 3
+    await openings.close()
+    assert len(noted) == 3
+
+
+def test_an_agent_of_any_length_takes_little_room() -> None:
+    openings = Mock()
+    Pixel(Mock(), openings, lambda: NOW).noted(f"/o/{TOKEN}.gif", [(b"user-agent", b"x" * 60_000)], "")
+    assert len(openings.add.call_args.args[0].agent) == LONGEST_AGENT
 
 
 @pytest.mark.parametrize(
