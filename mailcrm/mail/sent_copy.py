@@ -29,6 +29,7 @@ PAUSE = timedelta(minutes=5)
 OLDEST = timedelta(days=2)
 """After which a copy that is refused is given up."""
 
+_REFUSALS = 10  # copies, after which it is the mailbox that takes none
 _FILING = frozenset(
     {
         "smtp.gmail.com",
@@ -89,6 +90,7 @@ class SentCopies:
         if key not in self.busy():
             return 0
         done = last = 0
+        refused: list[Declined] = []
         users = self._context.config.mailboxes[key].people
         until = self._context.clock() - self._settle
         try:
@@ -98,10 +100,17 @@ class SentCopies:
                         found = copies.wanted(connection, users, until, last)
                     for mail in found:
                         if self._box(mail.user, mail.sender) == key:
-                            done += self._copy(folder, mail)
+                            try:
+                                done += self._copy(folder, mail)
+                            except Declined as error:  # of this one, perhaps: others have their turn
+                                refused.append(error)
+                                if len(refused) == _REFUSALS:
+                                    raise
                     if not found:
                         break
                     last = found[-1].id
+                if refused:
+                    raise refused[0]
         except MailcrmError:
             self._not_before[key] = self._context.clock() + PAUSE
             raise

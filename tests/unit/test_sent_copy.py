@@ -206,6 +206,25 @@ def test_a_mailbox_that_refuses_is_left_alone_for_a_while(
     assert "no copy in Sent" in caplog.text
 
 
+def test_a_copy_that_is_refused_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent(desk)
+    sent(desk, title="Rury")
+    put, refused = SentFolder.put, list[bytes]()
+
+    def picky(self: SentFolder, content: bytes) -> None:
+        if not refused:
+            refused.append(content)
+            raise Declined("mailboxes.anna: APPEND: too large", "TOOBIG")
+        put(self, content)
+
+    monkeypatch.setattr(SentFolder, "put", picky)
+    copies = SentCopies(desk.home.context, desk.dialer, timedelta())
+    with pytest.raises(Declined, match="too large"):
+        copies.tend("anna")
+    assert (noted(desk), len(lying(desk))) == (["wanted", "done"], 1)
+    assert copies.busy() == frozenset()
+
+
 def test_the_copy_does_not_tell_of_the_sender_looking_into_it(desk: Desk) -> None:
     sent(desk)
     base, tokens = desk.home.context.config.web.base_url, (f"{number:032d}" for number in count(1))
