@@ -80,6 +80,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     database.close()
 
 
+@pytest.fixture
+def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """SQLite alone, with all tables and no rows."""
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield database
+    database.close()
+
+
 @pytest.fixture(scope="session")
 def _sink() -> Iterator[Sink]:
     with Sink() as server:

@@ -25,9 +25,8 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-def desk(tmp_path: Path, migrated_sqlite: Path, dovecot: Dovecot) -> Office:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    return office(database, tmp_path, dovecot, dovecot.new_user("drafts"))
+def desk(tmp_path: Path, sqlite: Database, dovecot: Dovecot) -> Office:
+    return office(sqlite, tmp_path, dovecot, dovecot.new_user("drafts"))
 
 
 @pytest.mark.parametrize("edit", [lambda _: None, edited, outlook, rewritten, bare])

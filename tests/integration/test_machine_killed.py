@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import shutil
 import signal
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,15 @@ def survives(url: str, folder: Path, now: datetime, seconds: float) -> bool:
 
 
 def played(url: str, folder: Path, kills: int) -> tuple[list[Any], int]:
-    """The whole story, with so many tries to kill; what it left, and how many struck."""
+    """The whole story, with so many tries to kill; what it left, and how many struck.
+
+    In a process without threads: a fork copies the locks that they hold.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as clean:
+        return clean.submit(play, url, folder, kills).result()
+
+
+def play(url: str, folder: Path, kills: int) -> tuple[list[Any], int]:
     rng = random.Random(7)
     story = Story(Database(url), folder)
     for number in (1, 2):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
@@ -86,9 +85,8 @@ def test_a_batch_goes_through_postfix_signed_and_each_answer_is_that_of_its_mail
 
 
 @pytest.fixture
-def desk(tmp_path: Path, migrated_sqlite: Path, dovecot: Dovecot, sink: Sink) -> Desk:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    return desk_at(database, tmp_path, dovecot, dovecot.new_user("copies"), sink)
+def desk(tmp_path: Path, sqlite: Database, dovecot: Dovecot, sink: Sink) -> Desk:
+    return desk_at(sqlite, tmp_path, dovecot, dovecot.new_user("copies"), sink)
 
 
 def test_one_copy_in_sent_and_one_message_with_ours(desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -35,9 +34,8 @@ SECOND = DRAFT.replace("Szkic", "Drugi szkic")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, migrated_sqlite: Path, pymap: Pymap) -> Office:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    return office(database, tmp_path, pymap, pymap.new_user())
+def desk(tmp_path: Path, sqlite: Database, pymap: Pymap) -> Office:
+    return office(sqlite, tmp_path, pymap, pymap.new_user())
 
 
 class Plain(Dialer):

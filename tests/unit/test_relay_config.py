@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +67,6 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
         assert (state, cert in text) == ("fault", True)
     ((state, text),) = states({"listen": "192.0.2.1:5587", "tls": "implicit", **FILES})
     assert (state, "192.0.2.1:5587" in text) == ("fault", True)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    yield database
-    database.close()
 
 
 def test_the_program_does_not_start_on_a_port_that_is_taken(tmp_path: Path, sqlite: Database) -> None:

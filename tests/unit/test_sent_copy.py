@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from contextlib import closing
 from datetime import timedelta
 from email import message_from_bytes
@@ -52,9 +51,8 @@ def desk_at(database: Database, folder: Path, server: Any, user: str, sink: Sink
 
 
 @pytest.fixture
-def desk(tmp_path: Path, migrated_sqlite: Path, pymap: Pymap, sink: Sink) -> Desk:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    return desk_at(database, tmp_path, pymap, pymap.new_user(), sink)
+def desk(tmp_path: Path, sqlite: Database, pymap: Pymap, sink: Sink) -> Desk:
+    return desk_at(sqlite, tmp_path, pymap, pymap.new_user(), sink)
 
 
 def sent(desk: Desk, person: int | None = None, title: str = "Pompy") -> bytes:
@@ -114,19 +112,16 @@ def test_the_server_is_left_some_time_to_file_it_itself(desk: Desk) -> None:
     assert copied(desk, timedelta(seconds=5)) == 1
 
 
-def test_where_the_server_files_mail_we_do_not(
-    tmp_path: Path, migrated_sqlite: Path, pymap: Pymap, sink: Sink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    desk = desk_at(database, tmp_path, pymap, pymap.new_user(), sink, sent_copy="server")
+def test_where_the_server_files_mail_we_do_not(tmp_path: Path, sqlite: Database, pymap: Pymap, sink: Sink) -> None:
+    desk = desk_at(sqlite, tmp_path, pymap, pymap.new_user(), sink, sent_copy="server")
     sent(desk)
     assert noted(desk) == [None]
     assert copied(desk) == 0
     assert not lying(desk)
+
+
+def test_where_the_server_is_known_to_file_mail_we_do_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sent_copy, "_FILING", {"127.0.0.1"})
-    (tmp_path / "known").mkdir()
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'known' / 'test.db')}")
-    desk = desk_at(database, tmp_path / "known", pymap, pymap.new_user(), sink)
     sent(desk)
     assert copied(desk) == 1
     assert (noted(desk), lying(desk)) == (["done"], [])
