@@ -1,4 +1,4 @@
-"""Commands and answers over one logged-in IMAP connection. Folders are opened with EXAMINE here; what writes is in imap_writing."""
+"""Commands and answers over one logged-in IMAP connection. EXAMINE opens folders; what writes is in imap_writing."""
 
 from __future__ import annotations
 
