@@ -162,6 +162,8 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> i
 def hold(connection: Connection, ids: Sequence[int] | None) -> int:
     """Keep waiting mails back until they are released; None is all. Returns how many."""
     values = {"state": "held", "held_for": "hand" if ids else ALL, "release_at": None}
+    if ids:
+        values["reason"] = "by hand; `mailcrm outbox release ID` lets it go"
     return _change(connection, ids, ("pending",), values)
 
 
@@ -246,7 +248,7 @@ _stored: Select[Any] = select(
 
 def _let_go(now: datetime) -> Mapping[str, Any]:
     due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
-    return {"state": "pending", "held_for": None, "release_at": None, "due_at": due_at}
+    return {"state": "pending", "held_for": None, "release_at": None, "due_at": due_at, "reason": None}
 
 
 def _change(

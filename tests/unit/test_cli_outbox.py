@@ -82,6 +82,16 @@ def test_a_clock_that_is_set_ahead_makes_nothing_overdue(crm: Crm, sink: Sink) -
     assert (len(sink.mails), crm.errors) == (1, "")
 
 
+def test_a_mail_that_is_held_by_hand_says_so_until_it_is_released(crm: Crm, sink: Sink) -> None:
+    crm("outbox", "hold", "1")
+    crm.later("2d")
+    assert crm.errors == "1 mail is held: by hand; `mailcrm outbox release ID` lets it go\n"
+    crm("outbox", "release", "1")
+    assert [(row["state"], row["reason"]) for row in crm.rows("outbox", "list")] == [("pending", None)]
+    crm("tick")
+    assert (len(sink.mails), crm.errors) == (1, "")
+
+
 def test_tick_tells_why_mail_is_held(crm: Crm, sink: Sink) -> None:
     boxes = {"anna": {"user": "anna", "host": sink.host, "port": sink.port, "login": "anna", "password": "x"}}
     watched = Crm(crm.folder, {**crm.settings, "mailboxes": boxes}, crm.capture)
