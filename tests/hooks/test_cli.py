@@ -79,7 +79,7 @@ def test_parked_events_are_shown_and_taken_up_again(mailcrm: Callable[..., Any],
     assert parked["error"] == "failing failed in on_event: OSError: no network"
     code, out, err = mailcrm("plugin", "retry", "failing")
     assert (code, out) == (0, "")
-    assert "will be told 1 events again" in err
+    assert "will be told 1 event again" in err
     assert "has no parked events" in mailcrm("plugin", "retry", "failing")[2]
     code, _, err = mailcrm("plugin", "retry", "fialing")
     assert code == 1
