@@ -71,9 +71,14 @@ class Notes:
                 with self._context.db.write() as connection:
                     sent, failed = note(connection, self._context, group, self._context.clock())
             except BaseException as error:  # noqa: BLE001 - raised by whoever adds the next one, or at the end
-                if not left or not isinstance(error, Temporary):
+                if isinstance(error, Temporary) and left:
+                    continue
+                if isinstance(error, Temporary) or len(group) == 1:
                     self._fault = error
                     return
+                for each in group:  # one of them is at fault
+                    self._write([each])
+                return
             else:
                 self.sent += sent
                 self.failed += failed

@@ -57,6 +57,7 @@ class Desk:
         self._unlinked: list[Written] = []
         self._bytes = 0
         self._together = 0
+        self._ending = threading.Event()  # nothing more is handed in
         self._closing = threading.Event()
         self._storing = threading.Thread(target=self._store_all, name="relay")
         self._linking = threading.Thread(target=self._link_all, name="relay-link")
@@ -73,6 +74,9 @@ class Desk:
     def close(self) -> None:
         """Finish what was handed in and end."""
         self._incoming.put(None)
+        with self._room:
+            self._ending.set()
+            self._room.notify_all()
         self._storing.join()
         with self._room:
             self._closing.set()
@@ -127,7 +131,7 @@ class Desk:
             self._unlinked += written
             self._bytes += sum(len(each.raw) for each in written)
             self._room.notify_all()
-            while self._bytes > _HELD and not self._closing.is_set():
+            while self._bytes > _HELD and not self._ending.is_set():
                 self._room.wait()
 
     def _link_all(self) -> None:
@@ -140,26 +144,35 @@ class Desk:
             if not some:
                 return
             begun = monotonic()
-            self._try(lambda mails=some: self._link(mails))  # type: ignore[misc]
+            self._link_some(some)
             with self._room:
                 self._bytes -= sum(len(each.raw) for each in some)
                 self._room.notify_all()
             self._closing.wait(begun + _APART - monotonic())  # linking ten at a time costs almost what a hundred do
 
-    def _try(self, work: Callable[[], None]) -> None:
-        """Until it is done, fails for good, or the program ends: then the next one begins with what is left."""
+    def _link_some(self, mails: Sequence[Written]) -> None:
+        if not self._try(lambda: self._link(mails)) and len(mails) > 1:  # one of them is at fault
+            for mail in mails:
+                self._link_some([mail])
+
+    def _try(self, work: Callable[[], None]) -> bool:
+        """Until it is done, fails for good, or the program ends: then the next one begins with what is left.
+
+        Returns:
+            False if it failed for good.
+        """
         while True:
             try:
                 work()
             except Temporary as error:
                 log.warning("relay: mail that was handed in can't be linked now: %s", error)
                 if self._closing.wait(_AGAIN):
-                    return
+                    return True
             except Exception:
                 log.exception("relay: mail that was handed in could not be linked; it leaves all the same")
-                return
+                return False
             else:
-                return
+                return True
 
 
 def _tell(told: Sequence[tuple[asyncio.Future[Fate], Fate]]) -> None:

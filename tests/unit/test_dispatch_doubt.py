@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from mailcrm.app import notes, outcomes
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import dispatch
 from mailcrm.app.handover import Ambiguous, Parcel, Report
 from mailcrm.errors import Temporary
 from mailcrm.store import outbox, tables
 from mailcrm.store.db import Database
+from mailcrm.store.leaving import Leaving
 from mailcrm.store.outbox import NewMail
 from tests.house import NOW
 from tests.sequence_house import MAIL, House
 from tests.sequence_house import house as furnished
 from tests.transports import Taker
 
+Result = tuple[Leaving, outcomes.Outcome]
 EWA = "ewa@klient.example"
 
 
@@ -104,6 +107,22 @@ def test_what_was_handed_over_when_the_database_went_away_is_in_doubt(house: Con
     with house.db.read() as connection:
         doubt = {row.key: row.doubt for row in connection.execute(select(tables.outbox.c.key, tables.outbox.c.doubt))}
     assert doubt == {"a": True, "b": False}
+
+
+def test_one_that_can_not_be_noted_has_none_sent_again_that_was_noted_with_it(
+    house: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house, "a", "odd", "b")
+
+    def picky(connection: Connection, context: Context, results: Sequence[Result], now: datetime) -> tuple[int, int]:
+        if any(mail.key == "odd" for mail, _ in results):
+            raise RuntimeError("what is in it")
+        return outcomes.note(connection, context, results, now)
+
+    monkeypatch.setattr(notes, "note", picky)
+    with pytest.raises(RuntimeError):
+        dispatch(house, Taker())
+    assert states(house) == {"a": "sent", "odd": "sending", "b": "sent"}
 
 
 def test_a_mail_that_is_erased_while_it_waits_for_its_turn_stops_no_other(home: House) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import smtplib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,34 @@ def test_hand_written_mail_is_linked_and_what_fails_does_not_stop_it(monkeypatch
     desk.close()
     assert done.is_set()
     assert linked == [ANNA.email] * 2  # not that of the flow: it is linked when it has left
+
+
+def test_one_that_can_not_be_linked_keeps_no_other_from_it() -> None:
+    linked: list[bytes] = []
+
+    def link(mails: Sequence[Written]) -> None:
+        if any(each.raw == b"odd" for each in mails):
+            raise RuntimeError("what is in it")
+        linked.extend(each.raw for each in mails)
+
+    mails = [replace(mail(name), original=name.encode()) for name in ("1", "odd", "2")]
+    assert handed_in(mails, lambda some: [None] * len(some), link) == [None] * 3
+    assert linked == [b"1", b"2"]
+
+
+def test_it_ends_though_linking_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more to be linked than is held, who stores waits; not beyond the end."""
+    monkeypatch.setattr("mailcrm.mail.relay_desk._HELD", 1)
+
+    def link(_mails: Sequence[Written]) -> None:
+        raise Temporary("no reader starts")
+
+    desk = Desk(lambda some: [None] * len(some), link)
+    asyncio.run(desk.hand_in(mail("1")))
+    closing = threading.Thread(target=desk.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
 
 
 def test_many_calls_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
