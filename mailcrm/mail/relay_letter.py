@@ -28,6 +28,7 @@ _LONGEST_FROM = 4_000  # bytes
 _NAME = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _MARK = b"x-mailcrm-"
 _FLOW = "x-mailcrm-flow"
+_MASS = ("list-id", "list-unsubscribe", "feedback-id")  # nobody writes these by hand
 _WRITERS = ("from", "sender", "resent-from", "resent-sender")
 _OPAQUE = re.compile(
     rb"^(?:[ \t]*(?:multipart/(?:signed|encrypted)|application/(?:x-)?pkcs7-mime|text/calendar))", re.IGNORECASE
@@ -140,6 +141,8 @@ def _flow(head: _Head) -> str | None:
     named = {headers.text(value) for value in head.fields[_FLOW]}
     marked = head.fields["auto-submitted"]
     automatic = any(re.split(rb"[\s;(]", value, maxsplit=1)[0].lower() != b"no" for value in marked)
+    automatic = automatic or any(head.fields[name] for name in _MASS)
+    automatic = automatic or any(value.lower() in (b"bulk", b"junk", b"list") for value in head.fields["precedence"])
     if len(named) > 1 or "" in named or (automatic and not named):
         raise Rejected("550 5.7.1 automatic mail is to name its flow, in the field X-Mailcrm-Flow")
     return named.pop() if named else None

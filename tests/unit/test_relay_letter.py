@@ -139,6 +139,9 @@ def test_the_users_own_names_pass(header: bytes) -> None:
         b"Auto-Submitted: no\r\nAuto-Submitted: auto-generated\r\n",
         b"Auto-Submitted:\r\n",
         b"Auto-Submitted: (no) auto-generated\r\n",
+        b"Precedence: Bulk\r\n",
+        b"List-Unsubscribe: <https://firma.example/u>\r\n",
+        b"List-Id: <news.firma.example>\r\n",
         b"X-Mailcrm-Flow:\r\n",
         b"X-Mailcrm-Flow: One\r\nX-Mailcrm-Flow: Two\r\n",
     ],
@@ -147,7 +150,9 @@ def test_automatic_mail_names_its_flow(marks: bytes) -> None:
     assert refused(FROM + marks + REST + PLAIN).startswith("550 5.7.1")
 
 
-@pytest.mark.parametrize("mark", [b"", b"Auto-Submitted: no\r\n", b"Auto-Submitted: NO (by hand)\r\n"])
+@pytest.mark.parametrize(
+    "mark", [b"", b"Precedence: special-delivery\r\n", b"Auto-Submitted: no\r\n", b"Auto-Submitted: NO (by hand)\r\n"]
+)
 def test_mail_by_hand_needs_no_flow(mark: bytes) -> None:
     assert seen(FROM + mark + REST + PLAIN).flow is None
 
