@@ -6,6 +6,7 @@ import email.utils
 import hashlib
 import sqlite3
 import threading
+import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
@@ -90,6 +91,7 @@ class SqliteIntake:
 
     def __init__(self, path: Path | str = ":memory:") -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        weakref.finalize(self, self._db.close)  # many tests make one for each example
         self._lock = threading.RLock()
         self.pauses: dict[str, str] = {}
         self.living: list[str] = []
