@@ -39,7 +39,7 @@ from mailcrm.app.outcomes import (
 )
 from mailcrm.app.vetoing import vetoed
 from mailcrm.core.compose import date_of, redated
-from mailcrm.errors import LoginFailed, MailcrmError
+from mailcrm.errors import LoginFailed, MailcrmError, Temporary
 from mailcrm.store import clearance, leaving, outbox, rest, standstill, users
 from mailcrm.store.leaving import LEASE, OURS, Leaving
 from mailcrm.store.limits import AUTOMATIC
@@ -144,7 +144,7 @@ class _Run:
             try:
                 while True:
                     self._turn.clear()
-                    more = self._fill()
+                    more = self._more()
                     for lane in self._lanes.values():
                         if lane.waiting and lane.work is None and lane.fault is None:
                             lane.work = pool.submit(self._serve, lane)
@@ -164,6 +164,16 @@ class _Run:
                 raise
 
     # --- claiming ---
+
+    def _more(self) -> bool:
+        """``_fill``; while mail is on its way, a database that is busy just now is asked anew a little later."""
+        try:
+            return self._fill()
+        except Temporary as error:
+            if all(lane.work is None for lane in self._lanes.values()):
+                raise
+            log.info("no more mail can be claimed just now: %s", error)
+            return False
 
     def _fill(self) -> bool:
         """Claim a batch for lanes that have room; whether there may be more."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from mailcrm.app import notes, outcomes
 from mailcrm.app.context import Context
-from mailcrm.app.dispatch import dispatch
+from mailcrm.app.dispatch import BATCH, dispatch
 from mailcrm.app.handover import Ambiguous, Parcel, Report
 from mailcrm.errors import Temporary
-from mailcrm.store import outbox, tables
+from mailcrm.store import leaving, outbox, tables
 from mailcrm.store.db import Database
 from mailcrm.store.leaving import Leaving
 from mailcrm.store.outbox import NewMail
@@ -123,6 +125,29 @@ def test_one_that_can_not_be_noted_has_none_sent_again_that_was_noted_with_it(
     with pytest.raises(RuntimeError):
         dispatch(house, Taker())
     assert states(house) == {"a": "sent", "odd": "sending", "b": "sent"}
+
+
+def test_a_claim_that_meets_a_deadlock_stops_nothing_that_is_on_its_way(
+    house: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house, *(f"n{number}" for number in range(BATCH + 5)))
+    claim, met, claims = leaving.claim, threading.Event(), [0]
+
+    def torn(*args: Any, **more: Any) -> list[Leaving]:
+        claims[0] += 1
+        if claims[0] == 2:
+            met.set()
+            raise Temporary("deadlock detected")
+        return claim(*args, **more)
+
+    taker = Taker()
+    taker.before = lambda: None if len(taker.taken) < BATCH - 10 else _assert(met.wait(10))
+    monkeypatch.setattr(leaving, "claim", torn)
+    assert dispatch(house, taker).sent == BATCH + 5
+
+
+def _assert(true: bool) -> None:
+    assert true
 
 
 def test_a_mail_that_is_erased_while_it_waits_for_its_turn_stops_no_other(home: House) -> None:
