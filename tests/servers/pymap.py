@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 from argparse import ArgumentParser, Namespace
@@ -79,6 +80,7 @@ def main() -> None:
                 await Identity(name, login, None, frozenset()).set(user)
             return cls(login, config), config
 
+    gc.disable()  # of Python 3.13: it takes connections that pymap is still serving, which then break
     backends.add("users", Users)
     run()
 
