@@ -71,7 +71,7 @@ def test_push_notification_wakes_the_mailbox(migrated_sqlite: Path, tmp_path: Pa
             command = switch.replace("-u anna", "-u anna1").replace("user=anna", "user=anna1").replace('""', "").split()
             server.doveadm(*command[1:6], "", *command[6:])
             server.deliver("anna1", RAW)
-            wait_until(lambda: woken, what="the wake")
+            wait_until(lambda: woken, seconds=30, what="the wake")
         assert woken == ["anna"]
 
 
@@ -95,7 +95,7 @@ def test_a_sieve_script_wakes_the_mailbox(migrated_sqlite: Path, tmp_path: Path)
         (folder / "announce").chmod(0o755)
         with server:
             server.deliver("anna1", RAW)
-            wait_until(lambda: woken, what="the wake")
+            wait_until(lambda: woken, seconds=30, what="the wake")
             with server.client("anna1") as client:
                 assert client.select_folder("INBOX")[b"EXISTS"] == 1
         assert woken == ["anna"]
