@@ -125,7 +125,7 @@ def _advance(name: str, make: Callable[[str], Story], scale: Scale) -> Iterator[
         f"{far:,.0f}/s",
         f"side by side: {big:,.0f}/s",
         big / far,
-        2,
+        2.5,
         "less",
     )
 
