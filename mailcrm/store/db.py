@@ -51,8 +51,12 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "cache_size=-16384",
     "temp_store=MEMORY",
-    "mmap_size=2147418112",
 )
+_LARGE = 256 << 20
+"""Bytes from which on a file is read by mmap: a page here and there of a large one costs half; of a small one all would
+soon be mapped, which looks like memory that is taken."""
+_MAPPED = "mmap_size=2147418112"  # bytes: as much as SQLite can
+_RENEWED = 3600  # seconds after which a connection is made anew: the file may be a large one by then
 _IN_LIST = 900
 _JSON: Mapping[str, Any] = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
@@ -285,13 +289,15 @@ def _engine(url: str) -> Engine:
         engine = create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True, **_JSON)
         event.listens_for(engine, "handle_error")(_without_rows)
         return engine
-    engine = create_engine(url, hide_parameters=True, **_JSON)
+    engine = create_engine(url, hide_parameters=True, pool_recycle=_RENEWED, **_JSON)
+    file = Path(engine.url.database or "")
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         _use_wal(connection)
-        for pragma in _PRAGMAS:
+        large = file.is_file() and file.stat().st_size > _LARGE
+        for pragma in (*_PRAGMAS, _MAPPED) if large else _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

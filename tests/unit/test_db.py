@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from mailcrm.errors import Temporary
-from mailcrm.store import tables
+from mailcrm.store import db, tables
 from mailcrm.store.db import Database, reserve
 from mailcrm.store.migrate import upgrade
 
@@ -101,3 +101,18 @@ def test_reserved_ids_are_handed_out_once(database: Database) -> None:
     assert len({*first, made, *second}) == 6
     assert sorted(first) == first
     assert max(first) < made < min(second)
+
+
+def test_a_large_file_is_mapped_and_a_small_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mapped() -> int:
+        database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+        with database.read() as connection:
+            size = int(connection.exec_driver_sql("PRAGMA mmap_size").scalar_one())
+        database.close()
+        return size
+
+    upgrade(database := Database(f"sqlite:///{tmp_path / 'test.db'}"))
+    database.close()
+    assert mapped() == 0
+    monkeypatch.setattr(db, "_LARGE", 1_000)
+    assert mapped() > 1 << 30
