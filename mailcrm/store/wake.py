@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -34,6 +33,8 @@ def call(database: Database) -> None:
 
 def listen(database: Database, heard: Callable[[], None], stopping: threading.Event) -> None:
     """Call ``heard`` whenever somebody called, until ``stopping`` is set; a lost connection is made anew."""
+    import psycopg  # here, for who has SQLite does without it
+
     while not stopping.is_set():
         try:
             with psycopg.connect(_plain(database), autocommit=True) as connection:
