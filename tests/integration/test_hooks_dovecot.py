@@ -92,7 +92,8 @@ def test_a_sieve_script_wakes_the_mailbox(migrated_sqlite: Path, tmp_path: Path)
         (folder / "mailcrm.sieve").write_text(script)
         (folder / "hook").write_text(here("Authorization: Bearer SECRET\n", port))
         (folder / "announce").write_text(here(program, port))
-        (folder / "announce").chmod(0o755)
+        for name, mode in {"announce": 0o755, "hook": 0o644, "mailcrm.sieve": 0o644}.items():
+            (folder / name).chmod(mode)
         with server:
             server.deliver("anna1", RAW)
             wait_until(lambda: woken, seconds=30, what="the wake")
