@@ -78,7 +78,8 @@ class Pool:
             self._leave(0)
 
     def _leave(self, seconds: float) -> None:
-        self._lines += self._unused()
+        if opened := self._dialled_meanwhile():
+            self._lines.append(Line(opened, self._manner))  # there was nothing left to do for it
         old = [line for line in self._lines if time.monotonic() - line.since >= seconds]
         for line in old:
             line.quit()
@@ -89,13 +90,6 @@ class Pool:
         for line in old:
             line.close()
         self._lines = [line for line in self._lines if line.open]
-
-    def _unused(self) -> list[Line]:
-        """The connection that was opened when nothing was left to do."""
-        if self._dialled is None or not self._dialled.done():
-            return []
-        dialled, self._dialled = self._dialled, None
-        return [] if dialled.exception() else [Line(dialled.result(), self._manner)]
 
     def _deliver(self, work: _Work, beat: Callable[[], None]) -> None:
         self._leave(KEPT)
@@ -111,7 +105,8 @@ class Pool:
             work.lucky = False
             if losses >= _LOSSES:
                 work.stop(Unreachable(f"{self._dialer.where} breaks off every connection: {work.last}"))
-            self._welcome(work)
+            if opened := self._dialled_meanwhile():
+                self._start(opened, work)
             if work.more and not self._lines and self._dialled is None:
                 self._start(self._dialer.open(), work)
             elif work.more and len(self._lines) < min(self._most, 1 + work.taken // _FEW):
@@ -130,18 +125,17 @@ class Pool:
             self._dialled = Future()
             Thread(target=_fulfil, args=(self._dialled, self._dialer.open), name="smtp-dial", daemon=True).start()
 
-    def _welcome(self, work: _Work) -> None:
-        """The connection that was opened meanwhile takes part."""
+    def _dialled_meanwhile(self) -> Opened | None:
+        """The connection that has been opened meanwhile, once; after a refused one there is no other for a while."""
         if self._dialled is None or not self._dialled.done():
-            return
+            return None
         dialled, self._dialled = self._dialled, None
         try:
-            opened = dialled.result()
+            return dialled.result()
         except MailcrmError as error:
             self._alone_until = time.monotonic() + _ALONE
             log.info("no more connections than %s: %s", len(self._lines), error)
-        else:
-            self._start(opened, work)
+            return None
 
     def _start(self, opened: Opened, work: _Work) -> None:
         line = Line(opened, self._manner)

@@ -314,6 +314,29 @@ def test_a_server_that_takes_few_connections_gets_no_more() -> None:
         assert server.connections <= 2
 
 
+def test_a_connection_refused_once_all_is_sent_is_not_tried_again_at_once() -> None:
+    """It is refused while nobody waits for it; the next batch knows."""
+    sent = threading.Event()
+    with Scripted() as server:
+
+        def answer(said: str) -> str:
+            if not said.startswith("EHLO") or server.connections == 1:
+                return ""
+            sent.wait(10)
+            return "421 4.7.0 too many"
+
+        server.answer = answer
+        over = transport(server.port, connections=5)
+        deliver(over, parcels(*[MAIL] * 40), stay=True)
+        wait_until(lambda: server.connections == 2, what="a second connection")
+        sent.set()
+        wait_until(lambda: all(each.name != "smtp-dial" for each in threading.enumerate()), what="the refusal")
+        for _ in range(3):
+            deliver(over, parcels(*[MAIL] * 40), stay=True)
+        over.close()
+        assert server.connections == 2
+
+
 def test_connections_without_work_are_taken_leave_of() -> None:
     with Scripted() as server:
         settings = config.parse({"smarthost": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}, base=Path())
