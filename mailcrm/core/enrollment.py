@@ -65,11 +65,13 @@ class Token(Struct, frozen=True, omit_defaults=True):
 
 
 class Subject(Struct, frozen=True):
-    """Whom a flow is about: a person; in a sequence a deal or lead, whose person gets the mail."""
+    """Whom a flow is about: a person; in a sequence a deal or lead, whose person gets the mail; in a campaign a
+    recipient, who may be a company and no person."""
 
     person: int | None
     deal: int | None = None
     lead: int | None = None
+    recipient: int | None = None
 
 
 class Enrollment(Struct, frozen=True):

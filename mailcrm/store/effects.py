@@ -82,7 +82,13 @@ def claim(connection: Connection, now: datetime, limit: int) -> list[Claimed]:
     connection.execute(update(effect).where(effect.c.id.in_(locked)).values(**values))
     rows = connection.execute(_LISTED.where(effect.c.id.in_(locked)).order_by(effect.c.id))
     return [
-        Claimed(_effect(row), row.enrollment_id, Subject(row.person_id, row.deal_id, row.lead_id), row.attempts, now)
+        Claimed(
+            _effect(row),
+            row.enrollment_id,
+            Subject(row.person_id, row.deal_id, row.lead_id, row.recipient_id),
+            row.attempts,
+            now,
+        )
         for row in rows
     ]
 
@@ -189,6 +195,7 @@ _LISTED: Select[Any] = select(
     enrollment.c.person_id,
     enrollment.c.deal_id,
     enrollment.c.lead_id,
+    enrollment.c.recipient_id,
 ).join_from(effect, enrollment)
 _told = (
     select(
@@ -221,5 +228,5 @@ def _effect(row: Any) -> Effect:
 
 
 def _wanted(row: Any) -> Wanted:
-    subject = Subject(row.person_id, row.deal_id, row.lead_id)
+    subject = Subject(row.person_id, row.deal_id, row.lead_id, row.recipient_id)
     return Wanted(_effect(row), row.enrollment_id, subject, row.state, row.attempts, row.reason, row.due_at)

@@ -48,7 +48,9 @@ class New:
 
 
 def subject_key(subject: Subject) -> str:
-    """As the column ``subject`` has it: ``deal:7``, ``lead:2``, ``person:3``."""
+    """As the column ``subject`` has it: ``recipient:5``, ``deal:7``, ``lead:2``, ``person:3``."""
+    if subject.recipient is not None:
+        return f"recipient:{subject.recipient}"
     if subject.deal is not None:
         return f"deal:{subject.deal}"
     return f"lead:{subject.lead}" if subject.lead is not None else f"person:{subject.person}"
@@ -137,6 +139,7 @@ def add(connection: Connection, new: Sequence[New]) -> None:
             each.enrollment.subject.person,
             each.enrollment.subject.deal,
             each.enrollment.subject.lead,
+            each.enrollment.subject.recipient,
             each.enrollment.number,
             each.enrollment.began,
             each.by,
@@ -144,7 +147,8 @@ def add(connection: Connection, new: Sequence[New]) -> None:
         )
         for each in new
     ]
-    begun = ("id", "flow_id", "subject", "person_id", "deal_id", "lead_id", "number", "began_at", "enrolled_by")
+    who = ("subject", "person_id", "deal_id", "lead_id", "recipient_id")
+    begun = ("id", "flow_id", *who, "number", "began_at", "enrolled_by")
     insert_rows(connection, enrollment, (*begun, *_ENDS), rows)
 
 
@@ -209,7 +213,10 @@ def due_at(each: Enrollment) -> datetime | None:
 
 _COLUMNS = tuple(
     enrollment.c[name]
-    for name in ("id", "flow_id", "version", "person_id", "deal_id", "lead_id", "number", "began_at", "seq", "state")
+    for name in (
+        *("id", "flow_id", "version", "person_id", "deal_id", "lead_id", "recipient_id"),
+        *("number", "began_at", "seq", "state"),
+    )
 )
 _live = select(*_COLUMNS).where(enrollment.c.status == _IN_PROGRESS)
 _of_persons = Lookup(_live, enrollment.c.person_id)
@@ -260,13 +267,13 @@ def _values(each: Enrollment) -> tuple[Any, ...]:
 
 
 def _enrollment(row: Any) -> Enrollment:
-    number, flow, version, person_id, deal_id, lead_id, run, began, seq, state = row
+    number, flow, version, person_id, deal_id, lead_id, recipient_id, run, began, seq, state = row
     known = _decode(state)
     return Enrollment(
         number,
         flow,
         version,
-        Subject(person_id, deal_id, lead_id),
+        Subject(person_id, deal_id, lead_id, recipient_id),
         run,
         began,
         Status.IN_PROGRESS,

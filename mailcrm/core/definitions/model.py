@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -148,6 +149,106 @@ class RuleDefinition:
     where: Mapping[str, Any] = field(default_factory=dict)
     owner: str | None = None
     description: str = ""
+
+
+class CampaignType(StrEnum):
+    """What a campaign does for each of its recipients (CAMP-1)."""
+
+    MAILING = "mailing"
+    CALLS = "calls"
+    ACTIVITIES = "activities"
+    INVOICES = "invoices"
+    DEALS = "deals"
+    OFFERS = "offers"
+
+
+class SenderPolicy(StrEnum):
+    """In whose name it is done, or to whom it is assigned: who added the campaign, its owner, each contact's owner."""
+
+    ADDER = "adder"
+    OWNER = "owner"
+    CONTACT_OWNER = "contact-owner"
+
+
+class Strategy(StrEnum):
+    """Whose data are used: the contact's, his company's, or both (CAMP-8)."""
+
+    CONTACT = "contact"
+    COMPANY = "company"
+    BOTH = "both"
+
+
+class CampaignState(StrEnum):
+    """Only one that is ready can be launched (CAMP-20)."""
+
+    PROPOSED = "proposed"
+    PREPARING = "preparing"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Of an invoice or an offer.
+
+    Args:
+        price: of one, net.
+        tax: a rate in percent; None: exempt.
+    """
+
+    description: str
+    price: Decimal
+    quantity: Decimal = Decimal(1)
+    unit: str = ""
+    tax: Decimal | None = Decimal(23)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Whom a campaign is for, by group: ``tag:vip``, ``owner:anna``, ``stage:Offer``, ``all``, an address, name or id."""
+
+    persons: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignDefinition:
+    """One action for many (CAMP-1 to 12).
+
+    Args:
+        owner: as of ``SequenceDefinition``.
+        template: a mail, a call's script, or the mail that brings a document; by its kind.
+        subjects: in place of the template's: each recipient gets one of them, the same number each (A/B).
+        send_mails: of deals and invoices alone: whether the recipients are written to; None for other kinds (CAMP-11).
+        activity, due, priority, note: of calls and activities; ``due`` a span.
+        title, stage, value, currency: of deals; ``title`` is Liquid, ``currency`` of documents too.
+        series, lines, pay_within: of invoices and offers; ``pay_within`` a span: until when it is to be paid, or holds.
+        recipients: put in beside those there are, whenever the file is applied.
+    """
+
+    name: str
+    type: CampaignType
+    goal: str = ""
+    owner: str | None = None
+    sender: SenderPolicy = SenderPolicy.OWNER
+    strategy: Strategy = Strategy.CONTACT
+    state: CampaignState = CampaignState.PROPOSED
+    template: str | None = None
+    subjects: tuple[str, ...] = ()
+    description: str = ""
+    send_mails: bool | None = None
+    activity: str | None = None
+    due: str | None = None
+    priority: str | None = None
+    note: str | None = None
+    title: str | None = None
+    stage: str | None = None
+    value: Decimal | None = None
+    currency: str | None = None
+    series: str | None = None
+    lines: tuple[Line, ...] = ()
+    pay_within: str | None = None
+    recipients: Chosen = Chosen()
 
 
 @dataclass(frozen=True, slots=True)

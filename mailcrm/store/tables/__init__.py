@@ -2,6 +2,8 @@
 
 from mailcrm.store.tables.base import metadata
 from mailcrm.store.tables.business import activity, deal, lead, note, pipeline, stage
+from mailcrm.store.tables.campaigns import campaign, campaign_member, recipient
+from mailcrm.store.tables.documents import document, document_series
 from mailcrm.store.tables.flows import consent, effect, enrollment, flow, flow_version, pulse, reaction, step
 from mailcrm.store.tables.happenings import event, plugin_delivery, setting
 from mailcrm.store.tables.mail import (
@@ -43,14 +45,20 @@ from mailcrm.store.tables.sending import (
     template,
     track,
 )
+from mailcrm.store.tables.statistics import answered, mail_day, stage_stay
 
 __all__ = [
     "activity",
+    "answered",
     "attachment",
+    "campaign",
+    "campaign_member",
     "choice",
     "choice_deal",
     "consent",
     "deal",
+    "document",
+    "document_series",
     "draft",
     "effect",
     "enrollment",
@@ -63,6 +71,7 @@ __all__ = [
     "lead",
     "link",
     "location",
+    "mail_day",
     "mailbox",
     "message",
     "metadata",
@@ -84,9 +93,11 @@ __all__ = [
     "pulse",
     "quarantine",
     "reaction",
+    "recipient",
     "sender_hold",
     "setting",
     "stage",
+    "stage_stay",
     "standing_choice",
     "step",
     "suppression",

@@ -34,7 +34,8 @@ flow = table(
     Column("changed_at", Utc, nullable=False),  # activated, edited, removed: compiled flows are read anew
     Column("removed_at", Utc),
 )
-_live_flow = flow.c.removed_at.is_(None)
+# Campaigns may be namesakes: each is done once.
+_live_flow = and_(flow.c.removed_at.is_(None), flow.c.kind != literal_column("'campaign'"))
 Index("uq_flow_name", flow.c.name, unique=True, sqlite_where=_live_flow, postgresql_where=_live_flow)
 flow_version = Table(
     "flow_version",
@@ -49,10 +50,11 @@ enrollment = table(
     "enrollment",
     to("flow_id", "flow", nullable=False),
     Column("version", Integer, nullable=False),
-    Column("subject", String(30), nullable=False),  # person:3, deal:7, lead:2
+    Column("subject", String(30), nullable=False),  # person:3, deal:7, lead:2, recipient:5
     to("person_id", "person"),
     to("deal_id", "deal"),
     to("lead_id", "lead"),
+    Column("recipient_id", Id),  # of a campaign
     Column("number", Integer, nullable=False),  # the subject's first, second … run
     Column("status", String(12), nullable=False),  # in_progress | completed | failed | removed
     Column("reason", Text, nullable=False, server_default=""),

@@ -81,6 +81,8 @@ Index(
     sqlite_where=_to_person,
     postgresql_where=_to_person,
 )
+_of_flow = outbox.c.flow_id.is_not(None)
+Index("ix_outbox_flow_id", outbox.c.flow_id, sqlite_where=_of_flow, postgresql_where=_of_flow)
 _looked_at = outbox.c.release_at.is_not(None)
 Index("ix_outbox_release_at", outbox.c.release_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
 _to_domain = outbox.c.domain.is_not(None)
