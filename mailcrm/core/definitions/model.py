@@ -204,7 +204,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Whom a campaign is for, by group: ``tag:vip``, ``owner:anna``, ``stage:Offer``, ``all``, an address, name or id."""
+    """Whom a campaign is for, by group: ``tag:vip``, ``owner:anna``, ``all``, an address, a name or an id."""
 
     persons: tuple[str, ...] = ()
     organizations: tuple[str, ...] = ()
