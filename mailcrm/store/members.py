@@ -1,0 +1,107 @@
+"""Who was chosen for a campaign: persons, organizations, leads; and the record that was made for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Column, Connection, delete, func, select, update
+
+from mailcrm.store.bulk import insert_new_rows
+from mailcrm.store.db import slices
+from mailcrm.store.tables import campaign_member, lead, organization, person
+
+Group = Literal["person", "organization", "lead"]
+GROUPS: tuple[Group, ...] = ("person", "organization", "lead")
+_NAMED = {"person": person.c.name, "organization": organization.c.name, "lead": lead.c.title}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One who was chosen.
+
+    Args:
+        record: his id in his group.
+        made: the record that was made for him: ``activity:4``, ``deal:9``, ``document:2``.
+    """
+
+    id: int
+    group: Group
+    record: int
+    name: str
+    added_at: datetime
+    added_by: str
+    made: str | None
+
+
+def made(connection: Connection, number: int) -> str | None:
+    """The record that was made for a member; None: none yet. Until the transaction ends nobody else makes one."""
+    query = select(campaign_member.c.made).where(campaign_member.c.id == number)
+    return connection.execute(query.with_for_update(key_share=True)).scalar()
+
+
+def note_made(connection: Connection, number: int, key: str) -> None:
+    """Note the record that was made for a member: ``deal:9``."""
+    connection.execute(update(campaign_member).where(campaign_member.c.id == number).values(made=key))
+
+
+def add(connection: Connection, flow: int, group: Group, records: Iterable[int], by: str, now: datetime) -> int:
+    """Choose records of a group; those chosen before stay as they are. Returns how many are new."""
+    before = count(connection, flow, group)
+    columns = ("flow_id", f"{group}_id", "key", "added_at", "added_by")
+    rows = [(flow, number, f"{group}:{number}", now, by) for number in dict.fromkeys(records)]
+    insert_new_rows(connection, campaign_member, columns, rows)
+    return count(connection, flow, group) - before
+
+
+def remove(connection: Connection, flow: int, group: Group, records: Iterable[int]) -> int:
+    """Choose records no more, in a campaign that was not launched. Returns how many were chosen."""
+    removed = 0
+    for piece in slices(records):
+        keys = [f"{group}:{number}" for number in piece]
+        mine = (campaign_member.c.flow_id == flow, campaign_member.c.key.in_(keys))
+        removed += connection.execute(delete(campaign_member).where(*mine)).rowcount
+    return removed
+
+
+def remove_all(connection: Connection, flow: int) -> None:
+    """Choose nobody any more, in a campaign that was not launched."""
+    connection.execute(delete(campaign_member).where(campaign_member.c.flow_id == flow))
+
+
+def count(connection: Connection, flow: int, group: Group | None = None) -> int:
+    """How many were chosen, in all or of one group."""
+    query = select(func.count()).where(campaign_member.c.flow_id == flow)
+    if group is not None:
+        query = query.where(_column(group).is_not(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def counts(connection: Connection, flow: int) -> Mapping[Group, int]:
+    """How many of each group were chosen."""
+    return {group: count(connection, flow, group) for group in GROUPS}
+
+
+def listed(connection: Connection, flow: int, group: Group) -> Iterator[Member]:
+    """Those chosen of a group, in the order in which they were; read in pieces."""
+    named = _NAMED[group]
+    columns = (campaign_member.c.id, _column(group), named)
+    more = (campaign_member.c.added_at, campaign_member.c.added_by, campaign_member.c.made)
+    query = (
+        select(*columns, *more)
+        .join(named.table, named.table.c.id == _column(group))
+        .where(campaign_member.c.flow_id == flow)
+        .order_by(campaign_member.c.id)
+        .limit(1000)
+    )
+    last = 0
+    while rows := connection.execute(query.where(campaign_member.c.id > last)).all():
+        for row in rows:
+            yield Member(row[0], group, *row[1:])
+        last = rows[-1][0]
+
+
+def _column(group: Group) -> Column[int]:
+    return campaign_member.c[f"{group}_id"]

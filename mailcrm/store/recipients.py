@@ -1,0 +1,84 @@
+"""Who gets what of a campaign: decided when it is planned, read whenever something is done for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, bindparam, select
+
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.db import Lookup, reserve
+from mailcrm.store.tables import recipient
+
+Part = Literal["contact", "company"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecipient:
+    """One for whom a campaign's action is done.
+
+    Args:
+        flow: the campaign's; ``member``: the one who was chosen, of whom there may be two recipients.
+        part: whether it goes to the contact or to his company.
+        address: None: nothing is mailed.
+        user: in whose name, or to whom it is assigned.
+        variant: of the campaign's subjects, from 0; None: it has none.
+        enrollment: None: he was left out, for this ``reason``.
+    """
+
+    id: int
+    flow: int
+    member: int
+    part: Part
+    person: int | None
+    organization: int | None
+    lead: int | None
+    address: str | None
+    user: int | None
+    variant: int | None
+    enrollment: int | None
+    reason: str
+
+
+def of(connection: Connection, ids: Iterable[int]) -> Mapping[int, StoredRecipient]:
+    """The recipients with these ids; one that is gone is left out."""
+    return {row[0]: StoredRecipient(*row) for row in _OF.rows(connection, ids)}
+
+
+def reserved(connection: Connection, count: int) -> Sequence[int]:
+    """Ids for new recipients."""
+    return reserve(connection, recipient, count)
+
+
+def add(connection: Connection, new: Sequence[StoredRecipient]) -> None:
+    """Store recipients; their ids were reserved."""
+    insert_rows(connection, recipient, _NAMES, [_row(each) for each in new])
+
+
+def taken(connection: Connection, flow: int, addresses: Iterable[str]) -> set[str]:
+    """Those of these addresses that somebody of the campaign gets its mail at already."""
+    return {row.address for row in _TAKEN.rows(connection, addresses, flow=flow)}
+
+
+_NAMES = (
+    *("id", "flow_id", "member_id", "part", "person_id", "organization_id", "lead_id"),
+    *("address", "user_id", "variant", "enrollment_id", "reason"),
+)
+_OF = Lookup(select(*(recipient.c[name] for name in _NAMES)), recipient.c.id)
+_TAKEN = Lookup(
+    select(recipient.c.address).where(
+        recipient.c.flow_id == bindparam("flow"),
+        recipient.c.enrollment_id.is_not(None),
+        recipient.c.address.is_not(None),
+    ),
+    recipient.c.address,
+)
+
+
+def _row(each: StoredRecipient) -> tuple[object, ...]:
+    return (
+        *(each.id, each.flow, each.member, each.part, each.person, each.organization, each.lead),
+        *(each.address, each.user, each.variant, each.enrollment, each.reason),
+    )
