@@ -29,3 +29,31 @@ next = "end"
 [nodes.end]
 end = "all"
 """
+CLICKED = """
+[nodes.clicked]
+on = "link.clicked"
+entry = false
+within = "5d"
+next = "by-region"
+otherwise = "end"
+[nodes.by-region]
+switch = {{ field = "region" }}
+cases = {{ north = "call", "!south" = "{elsewhere}" }}
+other = "end"
+[nodes.call]
+do = "activity.create"
+with = {{ activity = "call", note = "Clicked in campaign 1" }}
+after = "2h"
+next = "end"
+"""
+
+
+def with_clicks(elsewhere: str = "call", nodes: str = "") -> str:
+    """The same, where Anna calls who has clicked instead of buying.
+
+    Args:
+        elsewhere: the node for regions beside north and south.
+        nodes: the TOML of more nodes.
+    """
+    owned = OFFER.replace("[nodes.signed-up]", 'owner = "anna@firma.example"\n[nodes.signed-up]')
+    return owned.replace('no = "end"', 'no = "clicked"') + CLICKED.format(elsewhere=elsewhere) + nodes

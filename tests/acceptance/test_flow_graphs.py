@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands import EWA, Crm, settings
 from tests.servers import Sink
+from tests.worked_example import with_clicks
 
 
 @pytest.fixture
@@ -94,51 +95,6 @@ def test_commands_of_records_are_triggers_too(crm: Crm) -> None:  # WF-T1, WF-T2
     ]
 
 
-SAMPLE = """
-kind = "workflow"
-name = "Offer 1"
-owner = "anna@firma.example"
-[nodes.signed-up]
-on = "form.submitted"
-where = { form = "offer-1" }
-next = "welcome"
-[nodes.welcome]
-do = "workflow.join"
-with = { workflow = "Campaign 1" }
-next = "pause"
-[nodes.pause]
-wait = "3d"
-next = "bought"
-[nodes.bought]
-if = [[{ tag = "Client 1" }]]
-yes = "leave-1"
-no = "clicked"
-[nodes.leave-1]
-do = "workflow.leave"
-with = { workflow = "Campaign 1" }
-next = "join-2"
-[nodes.join-2]
-do = "workflow.join"
-with = { workflow = "Campaign 2" }
-next = "end"
-[nodes.clicked]
-on = "link.clicked"
-entry = false
-within = "5d"
-next = "by-region"
-otherwise = "end"
-[nodes.by-region]
-switch = { field = "region" }
-cases = { north = "call", "!south" = "call" }
-other = "end"
-[nodes.call]
-do = "activity.create"
-with = { activity = "call" }
-after = "2h"
-next = "end"
-[nodes.end]
-end = "all"
-"""
 CAMPAIGN = """
 kind = "workflow"
 name = "Campaign {number}"
@@ -157,7 +113,7 @@ end = "all"
 def test_the_sample_graph(crm: Crm) -> None:  # GRAPH-12, GRAPH-15, GRAPH-20, GRAPH-21, GRAPH-23, GRAPH-26, GRAPH-27
     for number in (1, 2):
         crm.workflow(CAMPAIGN.format(number=number))
-    crm.workflow(SAMPLE)
+    crm.workflow(with_clicks())
     north, east, south = (person(crm, name.title(), region=name) for name in ("north", "east", "south"))
     buyer, silent = person(crm, "Buyer", "Client 1"), person(crm, "Silent")
     click = {"message": "a@firma.example", "url": "https://firma.example"}

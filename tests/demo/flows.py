@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.demo.desk import Desk
 from tests.demo.story import HANNA, KRZYSZTOF
+from tests.worked_example import with_clicks
 
 SENT = 3
 """Mails that the campaigns send."""
@@ -33,54 +34,11 @@ LETTERS = {
     1: ("Jak dbać o drewno", "Dzień dobry {{ person.first_name }}, oto obiecany poradnik."),
     2: ("Dziękujemy za zakup", "Dzień dobry {{ person.first_name }}, oto karta stałego klienta."),
 }
-OFFER = """
-kind = "workflow"
-name = "Offer 1"
-owner = "anna@firma.example"
-[nodes.signed-up]
-on = "form.submitted"
-where = { form = "offer-1" }
-next = "welcome"
-[nodes.welcome]
-do = "workflow.join"
-with = { workflow = "Campaign 1" }
-next = "pause"
-[nodes.pause]
-wait = "3d"
-next = "bought"
-[nodes.bought]
-if = [[{ tag = "Client 1" }]]
-yes = "leave-1"
-no = "clicked"
-[nodes.leave-1]
-do = "workflow.leave"
-with = { workflow = "Campaign 1" }
-next = "join-2"
-[nodes.join-2]
-do = "workflow.join"
-with = { workflow = "Campaign 2" }
-next = "end"
-[nodes.clicked]
-on = "link.clicked"
-entry = false
-within = "5d"
-next = "by-region"
-otherwise = "end"
-[nodes.by-region]
-switch = { field = "region" }
-cases = { north = "call", "!south" = "letter" }
-other = "end"
+LETTER = """
 [nodes.letter]
 do = "notify"
 with = { text = "{{ person.name }} is interested" }
 next = "end"
-[nodes.call]
-do = "activity.create"
-with = { activity = "call", note = "Clicked in campaign 1" }
-after = "2h"
-next = "end"
-[nodes.end]
-end = "all"
 """
 BUYERS = """
 kind = "rule"
@@ -101,7 +59,7 @@ def play(desk: Desk) -> bool:
         desk.do("consent", "grant", "--flow", f"Campaign {number}", "--user", "anna")
     hanna, krzysztof = HANNA.partition("<")[2][:-1], KRZYSZTOF.partition("<")[2][:-1]
     desk.do("field", "set", "region", "north", "--person", hanna)
-    desk.apply("workflow", "offer-1", OFFER)
+    desk.apply("workflow", "offer-1", with_clicks("letter", LETTER))
     desk.do("workflow", "activate", "Offer 1", "--yes")
     desk.apply("workflow", "buyers", BUYERS)
     for person in (hanna, krzysztof):
