@@ -14,17 +14,17 @@ from mailcrm.core.model import FolderRole, Message
 from mailcrm.mail.counting import Counting
 from mailcrm.mail.imap_answers import Unclear, Value, expand
 from mailcrm.mail.imap_faults import Declined
-from mailcrm.mail.imap_folders import Folder, best, list_folders
+from mailcrm.mail.imap_folders import Folder, best
 from mailcrm.mail.imap_listing import Fetched, headers
+from mailcrm.mail.imap_own import OwnFolder
 from mailcrm.mail.imap_talk import Opened, Talk
-from mailcrm.mail.imap_writing import append, create, remove, select
+from mailcrm.mail.imap_writing import remove, select
 from mailcrm.mail.parse import Unparsable, parse
 
 MOST: Final = 300
 """Messages of a folder, the newest, that are looked at."""
 _LONGEST: Final = 5_000_000  # bytes; what has grown beyond that is no longer as it was placed
 _SIGNS: Final = b"HEADER.FIELDS (MESSAGE-ID REFERENCES IN-REPLY-TO FROM TO CC BCC SUBJECT DATE X-MAILCRM-DRAFT)"
-_NAME: Final = "Drafts"
 _LAST_UID: Final = (1 << 32) - 1
 _MOST_MARKED: Final = 20_000
 
@@ -48,8 +48,13 @@ class DraftsFolder:
     def __init__(self, talk: Talk, limits: Parsing) -> None:
         self._talk = talk
         self._limits = limits
-        self._folders = list_folders(talk)
-        self.folder = self._find() or self._make()
+        self._own = OwnFolder(talk, FolderRole.DRAFTS)
+        self._own.needed()
+
+    @property
+    def folder(self) -> Folder:
+        """The folder itself."""
+        return self._own.needed()
 
     def lying(self) -> tuple[int, list[Lying]]:
         """UIDVALIDITY, and what lies in Drafts; what is only waiting to be expunged does not."""
@@ -58,7 +63,7 @@ class DraftsFolder:
 
     def sent(self) -> list[Lying]:
         """What was sent lately; nothing where there is no Sent folder."""
-        folder = best(self._folders, FolderRole.SENT)
+        folder = best(self._own.all, FolderRole.SENT)
         if folder is None:
             return []
         try:
@@ -89,13 +94,7 @@ class DraftsFolder:
         Returns:
             Folder, UIDVALIDITY and UID; None where the server does not tell.
         """
-        try:
-            told = append(self._talk, self.folder, content, b"\\Draft \\Seen")
-        except Declined as refusal:
-            if refusal.code != "TRYCREATE":
-                raise
-            self.folder = self._make()
-            told = append(self._talk, self.folder, content, b"\\Draft \\Seen")
+        told = self._own.put(content, b"\\Draft \\Seen")
         return (self.folder.name, *told) if told else None
 
     def digest(self, uid: int) -> str | None:
@@ -136,24 +135,6 @@ class DraftsFolder:
         found = headers(self._talk, uids, _SIGNS)
         read = ((uid, _read(found[uid].raw, self._limits), found[uid].received_at) for uid in _live(found))
         return [Lying(uid, core.found(message, message.date or at)) for uid, message, at in read if message]
-
-    def _find(self) -> Folder | None:
-        return best(self._folders, FolderRole.DRAFTS)
-
-    def _make(self) -> Folder:
-        """Make the folder: by the name that the server keeps for it, else by the usual one. Raises Declined."""
-        talk = self._talk
-        delimiter = next((folder.delimiter for folder in self._folders if folder.delimiter), "/")
-        reserved = [folder.name for folder in self._folders if folder.role is FolderRole.DRAFTS]
-        # Some servers keep all personal folders below the INBOX.
-        for name in (*reserved, _NAME, f"INBOX{delimiter}{_NAME}"):
-            if create(talk, name, b"\\Drafts"):
-                break
-        self._folders = list_folders(talk)
-        made = self._find()
-        if made is None:
-            raise Declined(f"{talk.where}: there is no Drafts folder, and the server makes none; make it by hand")
-        return made
 
 
 def batched(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:

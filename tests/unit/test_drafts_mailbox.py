@@ -17,7 +17,7 @@ from mailcrm.config import Mailbox
 from mailcrm.core.enrollment import Status
 from mailcrm.errors import LoginFailed
 from mailcrm.mail import drafts as keeping
-from mailcrm.mail import drafts_folder, imap_writing
+from mailcrm.mail import drafts_folder, imap_own, imap_writing
 from mailcrm.mail.drafts import DraftKeeper
 from mailcrm.mail.imap_faults import Declined
 from mailcrm.mail.imap_folders import Folder
@@ -241,7 +241,7 @@ def test_without_appenduid_it_is_found_by_its_token(desk: Office, monkeypatch: p
     def append(*arguments: object) -> None:
         imap_writing.append(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(drafts_folder, "append", append)
+    monkeypatch.setattr(imap_own, "append", append)
     desk.asked()
     [uid] = desk.drafts()
     assert (desk.states, desk.rows()[0].uid) == (["placed"], uid)
@@ -383,7 +383,7 @@ def test_one_that_the_server_refuses_holds_up_no_other(desk: Office, monkeypatch
             raise Declined("APPEND: too large", "TOOBIG")
         return imap_writing.append(talk, folder, raw, flags)
 
-    monkeypatch.setattr(drafts_folder, "append", append)
+    monkeypatch.setattr(imap_own, "append", append)
     desk.home.apply(DRAFT)
     desk.home.enroll(*(desk.home.deal(title) for title in ("A", "B")))
     desk.tend()
