@@ -31,6 +31,8 @@ _LONGEST_HELD = 2_000  # bytes of answers
 _PLAIN = re.compile(r"<([\w!#$%&'*+/=?^`{|}~.-]{1,64}@[\w.-]{1,255})>(?: (.*))?", re.ASCII)
 _LONGEST_LINE = 12_288  # bytes of an answer in AUTH (RFC 4954 section 4)
 _END = b"\r\n.\r\n"
+_BARE = re.compile(rb"(500|501|502|503|530|552) (?!\d\.)")
+_CODES = {b"500": b"5.5.2", b"501": b"5.5.4", b"502": b"5.5.1", b"503": b"5.5.1", b"530": b"5.7.0", b"552": b"5.3.4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class RelaySession(SMTP):
         What was asked together is answered together (RFC 2920): an assent waits while the next command is there.
         """
         answer = status.encode() if isinstance(status, str) else bytes(status)
+        if bare := _BARE.match(answer):  # aiosmtpd gives most refusals no enhanced code (RFC 3463)
+            answer = b"%s %s %s" % (bare[1], _CODES[bare[1]], answer[bare.end() :])
         self._held += answer + b"\r\n"
         if answer[:1] in (b"4", b"5") and not answer.startswith(b"452"):  # that one is to send the rest later
             self._errors += 1
