@@ -40,6 +40,7 @@ class User(Struct, frozen=True):
     Args:
         language: what he is written in; None goes by his time zone.
         tracking: false: openings and clicks of his mail are never told, whatever ``[tracking]`` says.
+        track_by_hand: true: also those of mail that he hands in at the relay himself, where ``[tracking]`` allows it.
     """
 
     email: str
@@ -51,6 +52,7 @@ class User(Struct, frozen=True):
     permissions: tuple[str, ...] = ()
     working_hours: Hours | None = None
     tracking: bool = True
+    track_by_hand: bool = False
 
     @property
     def zone(self) -> ZoneInfo:

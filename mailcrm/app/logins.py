@@ -21,12 +21,18 @@ _LONGEST = 1_000  # characters of a password that anybody looks at
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user of ours who proved who he is. ``addresses`` are his own, normalised."""
+    """A user of ours who proved who he is.
+
+    Args:
+        addresses: his own, normalised.
+        track_by_hand: he wants to know of openings and clicks of what he writes himself.
+    """
 
     id: int
     key: str
     email: str
     addresses: frozenset[str]
+    track_by_hand: bool = False
 
 
 class Logins:
@@ -76,7 +82,7 @@ class Logins:
         if stored is None or configured is None:
             return None
         own = frozenset(filter(None, map(normalise, (configured.email, *configured.aliases))))
-        return Login(found.id, found.key, found.email, own), stored
+        return Login(found.id, found.key, found.email, own, configured.track_by_hand), stored
 
     def _digest(self, password: str) -> bytes:
         return hmac.new(self._key, password.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

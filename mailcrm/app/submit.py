@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,10 +15,12 @@ from sqlalchemy import Connection
 from mailcrm.app.context import Context
 from mailcrm.app.logins import Login
 from mailcrm.app.whose import persons
+from mailcrm.builtin.tracking_rule import allowed
 from mailcrm.core.addresses import normalise
 from mailcrm.core.letter_ids import bounce_address
 from mailcrm.core.text import clean
-from mailcrm.store import consents, flows, handed_in, outbox
+from mailcrm.core.tracked_mail import with_tracks
+from mailcrm.store import consents, flows, handed_in, outbox, tracks
 from mailcrm.store.outbox import NewMail
 
 
@@ -33,6 +35,7 @@ class Handed:
         original: as it came; what it is linked by.
         message_id: without ``<>``.
         flow: the flow that a program writes it for; None: it is written by hand.
+        tracked: its writer wants to know of openings and clicks, it goes to one, and it may be changed for that.
     """
 
     login: Login
@@ -43,6 +46,7 @@ class Handed:
     message_id: str
     subject: str
     flow: str | None = None
+    tracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,12 @@ def submit(context: Context, mails: Sequence[Handed]) -> list[Refusal | None]:
         passing = [mail for mail, fate in zip(mails, fates, strict=True) if fate is None]
         addresses = {normalise(each) for mail in passing for each in mail.recipients}
         whose = persons(connection, context, addresses, now)  # limits, permissions and rest are theirs
-        handed_in.put(
-            connection, [row for mail in passing for row in _rows(connection, context, mail, whose, now)], now
-        )
+        rows = [row for mail in passing if not mail.tracked for row in _rows(connection, context, mail, whose, now)]
+        handed_in.put(connection, rows, now)
+        for mail in passing:
+            if mail.tracked:
+                (row,) = _rows(connection, context, mail, whose, now)
+                _put_tracked(connection, context, mail.login, row, now)
     if passing:
         context.db.settle()
         context.changed()
@@ -86,6 +93,17 @@ def _refusal(connection: Connection, mail: Handed) -> Refusal | None:
     if not consents.is_live(connection, flow.id, mail.login.id):
         return Refusal(f"no consent of {mail.login.key} for {flow.name}; `mailcrm consent grant` gives it")
     return None
+
+
+def _put_tracked(connection: Connection, context: Context, writer: Login, row: NewMail, now: datetime) -> None:
+    """Store a mail to one that tells of its opening and of clicks, where that is allowed and its form admits it."""
+    config, found = context.config, None
+    if allowed(connection, config, writer.key, row.person_id, {}):
+        found = with_tracks(row.content, config.web.base_url, tracks.tokens(), hidden=config.tracking.hidden_link)
+    content, told = found or (row.content, ())
+    number = outbox.put(connection, replace(row, content=content), now)
+    if number is not None:
+        tracks.put(connection, number, told)
 
 
 def _rows(

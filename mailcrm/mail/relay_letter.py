@@ -1,8 +1,9 @@
 """What is handed in at the relay is looked at before it is taken: its form, in whose name it is, who wrote it.
 
 Nothing in it is changed but this: Bcc and our own marks (X-Mailcrm-…) are taken out, and plain mail to one recipient
-gets the Message-ID or Date that it lacks (RFC 6409, section 8). What is signed, encrypted, an invitation or goes to
-several is otherwise passed on byte for byte. No Received field is added: it would tell the world where a rep sits.
+gets the Message-ID or Date that it lacks (RFC 6409, section 8), and, if its writer wants that, what tells of openings
+(``app.submit``). What is signed, encrypted, an invitation or goes to several is otherwise passed on byte for byte. No
+Received field is added: it would tell the world where a rep sits.
 """
 
 from __future__ import annotations
@@ -72,10 +73,13 @@ def examine(content: bytes, login: Login, sender: str, recipients: Sequence[str]
     message_id = ids[0] if ids else f"{secrets.token_hex(16)}@{domain_of(sender)}"
     added = b"" if head.fields["message-id"] else f"Message-ID: <{message_id}>\r\n".encode()
     added += b"" if head.fields["date"] else f"Date: {format_datetime(now)}\r\n".encode()
-    if added and len(recipients) == 1 and not is_opaque(content, head.fields):
+    watched = login.track_by_hand and flow is None
+    free = len(recipients) == 1 and (added or watched) and not is_opaque(content, head.fields)
+    if added and free:
         going, content = added + going, added + content
     subject = headers.text(head.fields["subject"][0]) if head.fields["subject"] else ""
-    return Handed(login, sender, tuple(dict.fromkeys(recipients)), going, content, message_id, subject, flow)
+    tracked = bool(watched and free)
+    return Handed(login, sender, tuple(dict.fromkeys(recipients)), going, content, message_id, subject, flow, tracked)
 
 
 def is_opaque(content: bytes, fields: dict[str, list[bytes]]) -> bool:

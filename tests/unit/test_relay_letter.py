@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,24 @@ def test_a_whole_mail_is_passed_on_byte_for_byte(body: bytes, recipients: tuple[
 @pytest.mark.parametrize("body", [SIGNED, ENCRYPTED, PGP, INVITATION, DKIM])
 def test_what_must_not_be_touched_gets_nothing_added(body: bytes) -> None:
     assert seen(FROM + body).content == FROM + body
+
+
+@pytest.mark.parametrize(
+    ("body", "recipients", "tracked"),
+    [(PLAIN, (EWA,), True), (PLAIN, (EWA, "jan@klient.example"), False)]
+    + [(body, (EWA,), False) for body in (SIGNED, ENCRYPTED, PGP, INVITATION, DKIM)],
+)
+def test_only_what_may_be_changed_is_tracked_for_who_wants_that(
+    body: bytes, recipients: tuple[str, ...], tracked: bool
+) -> None:
+    content = FROM + REST + body
+    assert not seen(content, *recipients).tracked
+    who = replace(ANNA, track_by_hand=True)
+    handed = examine(content, who, ANNA.email, recipients, NOW)
+    assert handed.tracked is tracked
+    assert handed.content == content
+    automatic = b"X-Mailcrm-Flow: Offer\r\n" + content
+    assert not examine(automatic, who, ANNA.email, recipients, NOW).tracked
 
 
 def test_mail_to_several_gets_nothing_added() -> None:

@@ -24,7 +24,7 @@ from mailcrm.core.model import Arrival, FolderRole, Message, Reading, Unreadable
 from mailcrm.mail.content import Content
 from mailcrm.mail.counting import Counting
 from mailcrm.mail.read import read
-from mailcrm.store import clearance, consents, flows, tables
+from mailcrm.store import clearance, consents, flows, people, permissions, tables
 from mailcrm.store.db import Database
 from mailcrm.store.flows import NewFlow
 from tests.house import NOW, batch, build, mail
@@ -108,6 +108,45 @@ def test_nothing_is_told_before_the_log_is_on_disk(
         assert synced == [f"{file}-wal"]  # once for all of them
     finally:
         database.close()
+
+
+# --- what a rep writes, tracked ---
+
+WITH_HTML = RAW.replace(b"\r\n\r\n", b"\r\nContent-Type: text/html\r\n\r\n")
+
+
+def tracked(context: Context, name: str, *, raw: bytes = WITH_HTML) -> Handed:
+    raw %= name.encode()
+    return dataclasses.replace(handed(context, name), content=raw, original=raw, tracked=True)
+
+
+def test_what_a_rep_writes_tells_of_its_opening_where_the_recipient_allows_it(house: Context) -> None:
+    submit(house, [tracked(house, "1")])  # nobody knows the recipient
+    with house.db.write() as connection:
+        ewa = people.add(connection, people.NewPerson("Ewa", "user:anna", emails=(EWA,)), NOW)
+        permissions.grant(connection, ewa, "consent", "form", "x", tracking=True, by="user:anna", now=NOW)
+    submit(house, [tracked(house, "2"), tracked(house, "3", raw=RAW), handed(house, "4")])
+    stored = {row.message_id: row for row in rows(house, tables.outbox)}
+    assert bytes(stored["1@firma.example"].content) == WITH_HTML % b"1"
+    assert bytes(stored["3@firma.example"].content) == RAW % b"3"
+    (opening,) = rows(house, tables.track)
+    assert (opening.outbox_id, opening.kind) == (stored["2@firma.example"].id, "open")
+    assert f"https://crm.firma.example/o/{opening.token}.gif".encode() in bytes(stored["2@firma.example"].content)
+    assert {(row.kind, row.state) for row in stored.values()} == {("relay", "pending")}
+
+
+def test_what_a_rep_writes_is_tracked_for_nobody_where_he_or_the_operator_says_so(
+    database: Database, tmp_path: Path
+) -> None:
+    house = build(database, tmp_path, tracking={"when": "never"})
+    submit(house, [tracked(house, "1")])
+    users = {"anna": {"email": ANNA.email, "tracking": False}}
+    house = build(database, tmp_path, tracking={"when": "always"}, users=users, mailboxes={})
+    submit(house, [tracked(house, "2")])
+    assert rows(house, tables.track) == []
+    house = build(database, tmp_path, tracking={"when": "always"})
+    submit(house, [tracked(house, "3")])
+    assert len(rows(house, tables.track)) == 1
 
 
 # --- automatic mail (SEQ-20, SEQ-22, SEQ-23) ---
