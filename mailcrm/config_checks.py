@@ -5,17 +5,22 @@ from __future__ import annotations
 import difflib
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from mailcrm.core import spans
 from mailcrm.core.addresses import domain_of, normalise
+from mailcrm.core.nearest import nearest
 from mailcrm.errors import ConfigError
 
 if TYPE_CHECKING:
     from mailcrm.config import Config
+
+PERMISSIONS: Final = ("bulk", "admin")
+"""What ``users.NAME.permissions`` may hold."""
 
 
 def check(config: Config, source: str) -> None:
@@ -23,6 +28,10 @@ def check(config: Config, source: str) -> None:
     for key, user in config.users.items():
         if not user.email.rpartition("@")[0]:
             raise ConfigError(f"{source}: users.{key}.email: {user.email!r} is no e-mail address")
+        for name in user.permissions:
+            if name not in PERMISSIONS:
+                hint = nearest(name, PERMISSIONS)
+                raise ConfigError(f"{source}: users.{key}.permissions: there is no permission {name!r}; {hint}")
         try:
             ZoneInfo(user.time_zone)
         except (ZoneInfoNotFoundError, ValueError):
@@ -77,8 +86,35 @@ def check(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: returns.bounces: {returns.bounces!r} is no e-mail address")
     _sending(config, source)
     _relay(config, source)
-    if config.lmtp and not config.lmtp.drop_box and not config.domains:
+    _drop_box(config, source)
+    if not _is_page(base_url := config.web.base_url):
+        meant = f"http://{base_url.rpartition('//')[2]}"
+        hint = f"did you mean {meant}?" if _is_page(meant) else "write https://crm.firma.example"
+        raise ConfigError(f"{source}: web.base_url: {base_url!r} is no http:// or https:// address; {hint}")
+
+
+def _drop_box(config: Config, source: str) -> None:
+    if config.lmtp is None:
+        return
+    address = config.lmtp.drop_box
+    if address is None and not config.domains:
         raise ConfigError(f"{source}: lmtp.drop_box is missing; it is the address that mail to the CRM is sent to")
+    if address is not None and not normalise(address):
+        domain = next(iter(config.domains), "firma.example")
+        near = f"{address.strip().strip('@')}@{domain}"
+        hint = f"did you mean {near}?" if normalise(near) and "@" not in address[:-1] else f"write crm@{domain}"
+        raise ConfigError(f"{source}: lmtp.drop_box: {address!r} is no e-mail address; {hint}")
+
+
+def _is_page(address: str) -> bool:
+    """Whether links can be made of it: http or https, a host, perhaps a port and a path, and nothing else."""
+    try:
+        split = urlsplit(address)
+        _ = split.port
+    except ValueError:
+        return False
+    plain = address.isprintable() and " " not in address and not {"?", "#", "@"} & set(address)
+    return split.scheme in ("http", "https") and bool(split.hostname) and plain
 
 
 def _sending(config: Config, source: str) -> None:

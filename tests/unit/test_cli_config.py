@@ -165,6 +165,22 @@ def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
         ("users = 1", "users: Expected `object`, got `int`"),
         ("[users.b]\nname = 'B'", "users.b: Object missing required field `email`"),
         ("[retention]\nquarantine = 'long'", "retention.quarantine"),
+        (
+            "[users.a]\nemail = 'a@b.example'\npermissions = ['bulk', 'admn']",
+            "users.a.permissions: there is no permission 'admn'; write admin",
+        ),
+        ("[users.a]\nemail = 'a@b.example'\npermissions = ['x']", "'x'; known here: admin, bulk"),
+        ("[web]\nbase_url = 'crm.b.example:80'", "web.base_url: 'crm.b.example:80' is no http:// or https:// address;"),
+        ("[web]\nbase_url = 'htps://crm.b.example'", "did you mean http://crm.b.example?"),
+        ("[web]\nbase_url = 'https://crm.b.example:x'", "write https://crm.firma.example"),
+        ("[web]\nbase_url = 'https://'", "write https://crm.firma.example"),
+        ("[web]\nbase_url = 'https://crm.b.example/?q=1'", "write https://crm.firma.example"),
+        (
+            "domains = ['b.example']\n[lmtp]\ndrop_box = 'crm'",
+            "'crm' is no e-mail address; did you mean crm@b.example?",
+        ),
+        ("[lmtp]\ndrop_box = 'crm@b@'", "lmtp.drop_box: 'crm@b@' is no e-mail address; write crm@firma.example"),
+        ("domains = ['b.example']\n[lmtp]\ndrop_box = ''", "'' is no e-mail address; write crm@b.example"),
         ("[mailboxes.a]\nuser = 'jan'", "names the user 'jan', who is not configured; add [users.jan]"),
     ],
 )
