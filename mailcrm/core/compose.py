@@ -17,6 +17,7 @@ from email.parser import BytesParser
 from email.utils import format_datetime, parseaddr, parsedate_to_datetime
 from functools import lru_cache
 
+from mailcrm.core import attached
 from mailcrm.core.letters import Image, Letter, is_shown
 from mailcrm.errors import Refused
 
@@ -70,19 +71,25 @@ class Envelope:
 def compose(letter: Letter, envelope: Envelope) -> bytes:
     """The message as it goes out: ASCII alone, lines of at most 76 bytes in its body, each ending in CRLF.
 
-    Text alone is one part; text and HTML are alternatives (RFC 2046, 5.1.4), pictures related to the HTML (RFC 2387).
+    Text alone is one part; text and HTML are alternatives (RFC 2046, 5.1.4), pictures related to the HTML (RFC 2387),
+    and files that are attached come after all of that (RFC 2183).
     The same letter in the same envelope gives the same bytes. It is read again as a receiver reads it: what would come
     out as another header, subject, address or text than was meant (RFC 2047 words that hide a line break among them)
     is not sent.
 
     Raises:
-        Refused: it can't be written so that it is read as it is meant.
+        Refused: it can't be written so that it is read as it is meant, or what is attached is too large.
     """
+    attached.checked(letter.attachments)
     headers = _headers(letter, envelope)
     if not is_shown(letter.subject) or not all(value.isascii() for value in headers.values()):
         raise _unsafe(envelope)
-    # Pictures can't be read as anything else: the beginning of each is enough to see how the mail is read.
-    probe = replace(letter, images=tuple(replace(each, content=each.content[:_LINE]) for each in letter.images))
+    # Pictures and files can't be read as anything else: the beginning of each shows how the mail is read.
+    probe = replace(
+        letter,
+        images=tuple(replace(each, content=each.content[:_LINE]) for each in letter.images),
+        attachments=tuple(replace(each, content=each.content[:_LINE]) for each in letter.attachments),
+    )
     content = _written(probe, headers, envelope.message_id)
     if not _is_as_meant(content, headers, probe, envelope):
         raise _unsafe(envelope)
@@ -146,6 +153,8 @@ def _written(letter: Letter, headers: Mapping[str, str], message_id: str) -> byt
             kind = 'related; type="text/html"'  # RFC 2387, 3.1
             page = _multipart(kind, f"related:{message_id}", [page, *map(_picture, letter.images)])
         part = _multipart("alternative", f"alternative:{message_id}", [part, page])
+    if letter.attachments:
+        part = _multipart("mixed", f"mixed:{message_id}", [part, *map(attached.part, letter.attachments)])
     top = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "MIME-Version": "1.0"}.items())
     return top.encode("ascii") + part
 
@@ -218,21 +227,23 @@ def _is_as_meant(content: bytes, headers: Mapping[str, str], letter: Letter, env
 def _names(headers: Mapping[str, str], letter: Letter) -> Iterator[list[str]]:
     """The headers of the whole and of its parts, as they are to be found."""
     text = ["Content-Transfer-Encoding", "Content-Type"]
+    parts = [["Content-Type"]] if letter.attachments else []
     if letter.html is None:
-        yield sorted([*headers, "MIME-Version", *text])
-        return
-    yield sorted([*headers, "MIME-Version", "Content-Type"])
-    yield text
-    if letter.images:
-        yield ["Content-Type"]
-    yield text
-    yield from (["Content-Disposition", "Content-ID", *text] for _ in letter.images)
+        parts.append(text)
+    else:
+        parts += [["Content-Type"], text, *([["Content-Type"]] if letter.images else []), text]
+        parts += [["Content-Disposition", "Content-ID", *text] for _ in letter.images]
+    parts += [["Content-Disposition", *text] for _ in letter.attachments]
+    yield sorted([*headers, "MIME-Version", *parts[0]])
+    yield from parts[1:]
 
 
 def _seen(part: Message) -> tuple[str, str, bytes]:
-    """Type, Content-ID and content of a part as a receiver finds them."""
+    """Type, Content-ID or the name of a file, and content of a part as a receiver finds them."""
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes), "it is no multipart"
+    if part.get_content_disposition() == "attachment":
+        return part.get_content_type(), str(part.get_filename()), content
     is_text = part.get_content_maintype() == "text"
     return (
         part.get_content_type(),
@@ -246,6 +257,7 @@ def _meant(letter: Letter) -> Iterator[tuple[str, str, bytes]]:
     if letter.html is not None:
         yield "text/html", "", document(letter.html).encode()
         yield from ((image.type, f"<{image.cid}>", image.content) for image in letter.images)
+    yield from ((each.type, attached.file_name(each), each.content) for each in letter.attachments)
 
 
 _UTF8 = Charset("utf-8")

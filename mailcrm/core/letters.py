@@ -51,6 +51,20 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a letter.
+
+    Args:
+        name: as its author calls it; what no file may be called is taken out (``core.attached``).
+        type: ``application/pdf`` and the like.
+    """
+
+    name: str
+    type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A mail as its reader will see it: one line of subject, plain text with ``\n``, perhaps the same in HTML.
 
@@ -63,6 +77,7 @@ class Letter:
     text: str
     html: str | None = None
     images: tuple[Image, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 def render(
