@@ -113,8 +113,9 @@ class Flows:
         return [found[number] for number in sorted(found)]
 
     def named(self, name: str) -> StoredFlow | None:
-        """The flow of exactly this name."""
-        return next((stored for stored in self.stored.values() if stored.name == name), None)
+        """The flow of exactly this name; no campaign, for several may have one name, and nobody joins one."""
+        flows = (stored for stored in self.stored.values() if stored.kind is not FlowKind.CAMPAIGN)
+        return next((stored for stored in flows if stored.name == name), None)
 
     def rep(self, owner: int | None) -> SubjectCalendar:
         """The calendar of a flow's owner."""

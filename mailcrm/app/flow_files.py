@@ -14,6 +14,7 @@ from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.builtin import variables
 from mailcrm.core.definitions import (
+    CampaignDefinition,
     Definition,
     DefinitionError,
     Faults,
@@ -125,13 +126,18 @@ def kind_of(definition: Definition) -> FlowKind:
             return FlowKind.WORKFLOW
         case RuleDefinition():
             return FlowKind.RULE
+        case CampaignDefinition():
+            return FlowKind.CAMPAIGN
     assert_never(definition)
 
 
 def item_of(definition: Definition) -> str:
-    """Who walks through it: ``person``, ``deal`` or ``lead``."""
-    if isinstance(definition, SequenceDefinition):
-        return definition.items.removesuffix("s")
+    """Who walks through it: ``person``, ``deal``, ``lead`` or ``recipient``."""
+    match definition:
+        case SequenceDefinition():
+            return definition.items.removesuffix("s")
+        case CampaignDefinition():
+            return "recipient"
     return "person"
 
 
@@ -150,4 +156,6 @@ def _size(definition: Definition) -> str:
             return counted(len(definition.nodes), "node")
         case RuleDefinition():
             return f"{definition.action.name} on {definition.trigger}"
+        case CampaignDefinition():
+            return f"{definition.type}, {definition.state}"
     assert_never(definition)

@@ -21,7 +21,7 @@ class StoredFlow:
     """A flow.
 
     Args:
-        item: who walks through it: ``person``, ``deal`` or ``lead``; ``locked``: that can't be changed any more.
+        item: who walks through it: ``person``, ``deal``, ``lead`` or ``recipient``; ``locked``: that can't be changed any more.
         version: the current one.
         active_since: None: it lets nobody in.
         paused: why the program itself deactivated it.
@@ -85,8 +85,8 @@ def removed(connection: Connection, given: str, kinds: Sequence[FlowKind]) -> St
 
 
 def named(connection: Connection, name: str) -> StoredFlow | None:
-    """The flow with exactly this name, of whatever kind."""
-    return _one(connection, flow.c.name == name, tuple(FlowKind))
+    """The flow with exactly this name, of whatever kind but campaigns, of which several may have one (CAMP-3)."""
+    return _one(connection, flow.c.name == name, [kind for kind in FlowKind if kind is not FlowKind.CAMPAIGN])
 
 
 def get(connection: Connection, number: int) -> StoredFlow:

@@ -254,7 +254,7 @@ def test_a_template_is_in_use_while_somebody_walks_an_older_version(home: House)
         ("}},", "}", "template.toml:6: html: the template is no template"),
         ("<p>", "{% include x %}", "template.toml:6: html: the template is no template in line 1: unexpected tag"),
         ('language = "pl"', 'language = "Polish"', "template.toml:4: language: is no language's code; write"),
-        ('"email"', '"mail"', 'template.toml:3: for: "mail" is not known; write one of email, call'),
+        ('"email"', '"mail"', 'template.toml:3: for: "mail" is not known; write email'),
         ("subject =", "subjct =", "template.toml:1: subject is missing"),
         ('"template"', '"sequence"', "template.toml:1: kind: this defines no template; write"),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from decimal import Decimal
 
 from mailcrm.core.definitions.model import (
     ActivityStep,
+    CampaignDefinition,
+    CampaignType,
     Definition,
     DraftStep,
     EmailStep,
+    Line,
     RuleDefinition,
     SequenceDefinition,
     Step,
@@ -24,7 +28,8 @@ from mailcrm.errors import Refused
 def to_flow(definition: Definition, registry: Registry, *, id: int, version: int) -> Flow:  # noqa: A002
     """Compile a definition that ``parse`` has accepted.
 
-    A sequence's steps become ``step-1``, ``step-2``, …, then an ``end``; a rule becomes ``on``, ``do``, ``end``.
+    A sequence's steps become ``step-1``, ``step-2``, …, then an ``end``; a rule becomes ``on``, ``do``, ``end``;
+    a campaign ``campaign``, ``end``.
 
     Args:
         id: of the flow; its versions share it.
@@ -41,6 +46,9 @@ def to_flow(definition: Definition, registry: Registry, *, id: int, version: int
             nodes = {"on": on, "do": Do((definition.action,), next=("end",)), "end": End()}
             triggers = _triggers(nodes.values(), registry)
             return Flow(id, FlowKind.RULE, definition.name, version, nodes, triggers, ("on",))
+        case CampaignDefinition():
+            nodes = {"campaign": Do(tuple(_done_for_each(definition)), ("end",)), "end": End()}
+            return Flow(id, FlowKind.CAMPAIGN, definition.name, version, nodes, {}, ("campaign",))
     return _workflow(definition, registry, id, version)
 
 
@@ -72,6 +80,41 @@ def _action(step: Step) -> Action:
     if isinstance(step, ActivityStep):
         return Action("activity.create", args)
     return Action("draft.create" if isinstance(step, DraftStep) else "mail.send", args)
+
+
+def _done_for_each(campaign: CampaignDefinition) -> Iterator[Action]:
+    """What is done for each recipient; amounts are told as text, for actions are stored as JSON."""
+    match campaign.type:
+        case CampaignType.CALLS | CampaignType.ACTIVITIES:
+            kind = "call" if campaign.type is CampaignType.CALLS else campaign.activity
+            told = {"due": campaign.due, "priority": campaign.priority, "note": campaign.note}
+            yield _told("activity.create", activity=kind, template=campaign.template, **told, assignee="sender")
+        case CampaignType.DEALS:
+            told = {"title": campaign.title, "stage": campaign.stage, "value": _plain(campaign.value)}
+            yield _told("deal.create", **told, currency=campaign.currency, owner="sender")
+        case CampaignType.INVOICES | CampaignType.OFFERS:
+            kind = "invoice" if campaign.type is CampaignType.INVOICES else "offer"
+            told = {"series": campaign.series, "currency": campaign.currency, "pay_within": campaign.pay_within}
+            yield _told("document.create", kind=kind, lines=[_line(line) for line in campaign.lines], **told)
+            yield Action("document.file")
+    if campaign.mails:
+        attach = True if campaign.type in (CampaignType.INVOICES, CampaignType.OFFERS) else None
+        yield _told("mail.send", template=campaign.template, subjects=list(campaign.subjects) or None, attach=attach)
+
+
+def _told(name: str, **args: object) -> Action:
+    return Action(name, {key: value for key, value in args.items() if value is not None})
+
+
+def _line(line: Line) -> dict[str, str]:
+    told = {"price": _plain(line.price), "quantity": _plain(line.quantity), "unit": line.unit or None}
+    tax = line.tax if isinstance(line.tax, str) else _plain(line.tax)
+    found = {"description": line.description, **told, "tax": tax}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _plain(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:f}"
 
 
 def _triggers(nodes: Iterable[Node], registry: Registry) -> dict[str, Trigger]:

@@ -1,4 +1,4 @@
-"""What an author writes: a workflow, a sequence or a rule, before it is compiled to a flow; a template."""
+"""What an author writes: a workflow, a sequence, a rule or a campaign, before it is compiled to a flow; a template."""
 
 from __future__ import annotations
 
@@ -192,14 +192,15 @@ class Line:
 
     Args:
         price: of one, net.
-        tax: a rate in percent; None: exempt.
+        unit: what is counted: ``h``, ``pcs``.
+        tax: a rate in percent, or ``exempt``; None: the rate of config.toml.
     """
 
     description: str
     price: Decimal
     quantity: Decimal = Decimal(1)
     unit: str = ""
-    tax: Decimal | None = Decimal(23)
+    tax: Decimal | Literal["exempt"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class CampaignDefinition:
         template: a mail, a call's script, or the mail that brings a document; by its kind.
         subjects: in place of the template's: each recipient gets one of them, the same number each (A/B).
         send_mails: of deals and invoices alone: whether the recipients are written to; None for other kinds (CAMP-11).
-        activity, due, priority, note: of calls and activities; ``due`` a span.
+        activity: of activities alone, their type; due, priority, note: of calls and activities; ``due`` a span.
         title, stage, value, currency: of deals; ``title`` is Liquid, ``currency`` of documents too.
         series, lines, pay_within: of invoices and offers; ``pay_within`` a span: until when it is to be paid, or holds.
         recipients: put in beside those there are, whenever the file is applied.
@@ -250,6 +251,11 @@ class CampaignDefinition:
     pay_within: str | None = None
     recipients: Chosen = Chosen()
 
+    @property
+    def mails(self) -> bool:
+        """Whether its recipients are written to (CAMP-11)."""
+        return self.type in (CampaignType.MAILING, CampaignType.OFFERS) or self.send_mails is True
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateDefinition:
@@ -270,5 +276,5 @@ class TemplateDefinition:
     language: str | None = None
 
 
-Definition: TypeAlias = WorkflowDefinition | SequenceDefinition | RuleDefinition
+Definition: TypeAlias = WorkflowDefinition | SequenceDefinition | RuleDefinition | CampaignDefinition
 """Of a flow."""

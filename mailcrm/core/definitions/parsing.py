@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from mailcrm.core.definitions.campaigns import read_campaign
 from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults, not_toml
 from mailcrm.core.definitions.model import (
     Definition,
@@ -23,7 +24,7 @@ from mailcrm.core.nearest import nearest
 from mailcrm.core.registry import Registry
 from mailcrm.core.validation import MAX_NODES, edge_problems, shape_problems
 
-KINDS = ("sequence", "workflow", "rule")
+KINDS = ("sequence", "workflow", "rule", "campaign")
 MAX_STEPS = 10
 MAX_SIZE = 500_000
 """Of a file, in characters."""
@@ -92,6 +93,8 @@ def _definition(table: Table, registry: Registry, faults: Faults, max_steps: int
             )
         case "workflow":
             definition = _workflow(name, owner, description, table, registry, faults)
+        case "campaign":
+            definition = read_campaign(name, owner, description, table, faults)
         case _:
             trigger, where = read_trigger(table, registry, faults)
             definition = RuleDefinition(name, trigger, read_action(table, registry, faults), where, owner, description)

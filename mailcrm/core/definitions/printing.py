@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, time
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from mailcrm.core.definitions.model import (
     ActivityStep,
+    CampaignDefinition,
     Definition,
     DraftStep,
+    Line,
     OnEdit,
     RuleDefinition,
     SequenceDefinition,
@@ -29,9 +33,10 @@ _WIDE = 100  # characters: a longer list is written an item a line
 
 
 def to_toml(definition: Definition | TemplateDefinition) -> str:
-    """The definition as a file, with its nodes or steps in the author's order."""
+    """The definition as a file, with its nodes, steps or lines in the author's order."""
     data = to_data(definition)
-    nodes, steps = data.pop("nodes", {}), data.pop("step", [])
+    nodes, recipients = data.pop("nodes", {}), data.pop("recipients", {})
+    rows = [(key, row) for key in ("step", "line") for row in data.pop(key, [])]
     lines = list(_pairs(data))
     for name, node in nodes.items():
         # Text of several lines is not for an inline table.
@@ -39,8 +44,10 @@ def to_toml(definition: Definition | TemplateDefinition) -> str:
         lines += ["", f"[nodes.{_key(name)}]", *_pairs({k: v for k, v in node.items() if k not in tables})]
         for key, table in tables.items():
             lines += [f"[nodes.{_key(name)}.{_key(key)}]", *_pairs(table)]
-    for step in steps:
-        lines += ["", "[[step]]", *_pairs(step)]
+    for key, row in rows:
+        lines += ["", f"[[{key}]]", *_pairs(row)]
+    if recipients:
+        lines += ["", "[recipients]", *_pairs(recipients)]
     return "\n".join(lines) + "\n"
 
 
@@ -67,6 +74,8 @@ def to_data(definition: Definition | TemplateDefinition) -> dict[str, Any]:
         case RuleDefinition():
             on = {"on": definition.trigger, "where": dict(definition.where) or None}
             data = {"kind": "rule", "name": definition.name, **about, **on, **_action(definition.action)}
+        case CampaignDefinition():
+            data = _campaign(definition)
     return _given(data)
 
 
@@ -74,6 +83,37 @@ def _template(definition: TemplateDefinition) -> dict[str, Any]:
     head = {"kind": "template", "name": definition.name, "for": str(definition.purpose)}
     said = {"language": definition.language, "subject": definition.subject or None}
     return {**head, **said, "body": definition.body or None, "html": definition.html}
+
+
+def _campaign(campaign: CampaignDefinition) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": "campaign", "type": str(campaign.type)}
+    for each in fields(campaign):
+        value = getattr(campaign, each.name)
+        match each.name, value:
+            case "lines", _:
+                data["line"] = [_line(line) for line in value] or None
+            case "recipients", _:
+                chosen = {group.name: list(getattr(value, group.name)) or None for group in fields(value)}
+                data["recipients"] = _given(chosen) or None
+            case (("goal" | "description" | "subjects"), ("" | ())):
+                continue
+            case _, tuple():
+                data[each.name] = list(value)
+            case _, (StrEnum() | Decimal()):
+                data[each.name] = _plain(value)
+            case _:
+                data[each.name] = value
+    return data
+
+
+def _line(line: Line) -> dict[str, Any]:
+    told = {each.name: _plain(getattr(line, each.name)) for each in fields(line)}
+    return _given(told | {"unit": line.unit or None, "quantity": None if line.quantity == 1 else told["quantity"]})
+
+
+def _plain(value: object) -> str | None:
+    """As text: an amount without an exponent."""
+    return None if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _unless(value: str, default: str) -> str | None:

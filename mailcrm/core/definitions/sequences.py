@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mailcrm.core.definitions.faults import Faults
 from mailcrm.core.definitions.model import ActivityStep, DraftStep, EmailStep, Step, StopOnReply
 from mailcrm.core.definitions.table import Table, type_of
@@ -15,12 +13,7 @@ PRIORITIES = ("low", "normal", "high")
 
 def read_steps(table: Table, faults: Faults, max_steps: int) -> tuple[Step, ...]:
     """All steps, in their order; more than ``max_steps`` are refused (SEQ-7)."""
-    value = table.take("step")
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        table.fault("step", f"is {type_of(value)}", "write each step as a table: [[step]]")
-        return ()
+    value = table.rows("step")
     if len(value) > max_steps:
         what = f"a sequence has at most {max_steps} steps, this is the {_ordinal(max_steps + 1)}"
         faults.add(("step", max_steps), what, "leave it out, or make a second sequence")

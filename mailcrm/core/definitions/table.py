@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from math import isfinite
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -16,6 +17,8 @@ from mailcrm.core.validation import Path
 
 SPAN = re.compile(r"[0-9]{1,6} ?(?:m|h|d|w|mo|y)")
 _SPAN_MEND = "write a number and one of m, h, d, w, mo, y, such as 3d"
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_DIGIT = re.compile(r"[0-9]")
 _TYPES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
 Kind = TypeVar("Kind", bound=str)
 
@@ -31,6 +34,13 @@ class Table:
         """The value as it stands, or None."""
         self._known.add(key)
         return self.data.get(key)
+
+    def without(self, keys: Collection[str]) -> Table:
+        """The same table as if these keys were not in it; what is taken from it counts as taken from this one."""
+        rest = Table({key: value for key, value in self.data.items() if key not in keys}, self.path, self.faults)
+        self._known.update(keys)
+        rest._known = self._known
+        return rest
 
     def fault(self, key: str | None, what: str, mend: str) -> None:
         """Note what is wrong with a key, or (None) with the whole table."""
@@ -80,8 +90,54 @@ class Table:
         for option in options:
             if isinstance(value, str) and value == str(option):
                 return option
-        self.fault(key, f"{_shown(value)} is not known", f"write one of {', '.join(options)}")
+        near = nearest(value, options) if isinstance(value, str) else ""
+        mend = near if near.startswith("write") else f"write one of {', '.join(options)}"
+        self.fault(key, f"{_shown(value)} is not known", mend)
         return default
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, none of them blank; empty if it is not there."""
+        value = self.take(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.fault(key, f"is {type_of(value)}", 'write a list of texts: ["…", "…"]')
+            return ()
+        for index, each in enumerate(value):
+            if not isinstance(each, str) or not each.strip():
+                what = "is empty" if isinstance(each, str) else f"is {type_of(each)}"
+                self.faults.add((*self.path, key, index), what, "write text in quotes")
+        return tuple(each for each in value if isinstance(each, str))
+
+    def amount(self, key: str, decimals: int, most: Decimal) -> Decimal | None:
+        """A number from zero to ``most``, as a number or in quotes, exactly as it is written; or None."""
+        value = self.take(key)
+        if value is None:
+            return None
+        # A float's own digits are those of the file as long as there are no more than fifteen.
+        written = repr(value) if isinstance(value, float) and len(_DIGIT.findall(repr(value))) <= 15 else value
+        written = str(value) if isinstance(value, int) and not isinstance(value, bool) else written
+        if isinstance(written, str) and _AMOUNT.fullmatch(written):
+            amount = Decimal(written)
+            if amount <= most and len(written.partition(".")[2]) <= decimals:
+                return amount
+        shown = f"{value:.60}" if isinstance(value, str) else str(value)[:60]
+        example = "1200.50" if most > 1000 else "23"
+        mend = f'write one from 0 to {most:,f} with at most {decimals} decimals, such as "{example}"'
+        self.fault(
+            key, f"{shown} is no amount" if isinstance(value, (str, int, float)) else f"is {type_of(value)}", mend
+        )
+        return None
+
+    def rows(self, key: str) -> list[Mapping[str, Any]]:
+        """Tables that are written one after the other: ``[[step]]``; empty if there are none."""
+        value = self.take(key)
+        if value is None:
+            return []
+        if isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+            return value
+        self.fault(key, f"is {type_of(value)}", f"write each {key} as a table: [[{key}]]")
+        return []
 
     def names(self, key: str) -> Names:
         """The nodes that an edge leads to: a name or a list of names."""

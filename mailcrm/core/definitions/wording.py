@@ -8,6 +8,8 @@ from typing import TypeAlias
 from mailcrm.core.definitions.faults import element
 from mailcrm.core.definitions.model import (
     ActivityStep,
+    CampaignDefinition,
+    CampaignType,
     Definition,
     RuleDefinition,
     SequenceDefinition,
@@ -36,7 +38,10 @@ def is_template(template: str, _item: str) -> None:
 
 def letter_problems(definition: Definition, check: CheckLetter) -> Iterator[Problem]:
     """What is wrong with the letters of a definition."""
-    item = definition.items.removesuffix("s") if isinstance(definition, SequenceDefinition) else "person"
+    if isinstance(definition, CampaignDefinition):
+        yield from _campaign_problems(definition, check)
+        return
+    item = item_of(definition)
     for path, values in _letters(definition):
         yield from _content(path, values)
         for part in _OWN:
@@ -47,9 +52,32 @@ def letter_problems(definition: Definition, check: CheckLetter) -> Iterator[Prob
 
 def templates_named(definition: Definition) -> Iterator[tuple[Path, str]]:
     """The templates that a definition uses, by name."""
+    if isinstance(definition, CampaignDefinition) and definition.template:
+        yield ("template",), definition.template
     for path, values in _letters(definition):
         if values.get("template"):
             yield (*path, "template"), str(values["template"])
+
+
+def item_of(definition: Definition) -> str:
+    """Whom its letters are about, for ``CheckLetter``; a campaign's also about the deal or document made before."""
+    match definition:
+        case SequenceDefinition():
+            return definition.items.removesuffix("s")
+        case CampaignDefinition(type=CampaignType.DEALS):
+            return "deal"
+        case CampaignDefinition(type=CampaignType.INVOICES | CampaignType.OFFERS):
+            return "document"
+        case CampaignDefinition():
+            return "lead"
+    return "person"
+
+
+def _campaign_problems(campaign: CampaignDefinition, check: CheckLetter) -> Iterator[Problem]:
+    for index, subject in enumerate(campaign.subjects):
+        yield from _wrong(("subjects", index), subject, item_of(campaign), check)
+    if campaign.title is not None:
+        yield from _wrong(("title",), campaign.title, "lead", check)  # there is no deal yet
 
 
 def left_out(definition: Definition) -> Iterator[str]:
@@ -67,7 +95,7 @@ def left_out(definition: Definition) -> Iterator[str]:
 def templates_in(data: Mapping[str, object]) -> set[str]:
     """The templates that a flow's file uses, as ``tomllib`` reads it: also one whose plugins have gone."""
     steps = data.get("step")
-    tables = [*(steps if isinstance(steps, list) else ())]
+    tables = [*(steps if isinstance(steps, list) else ()), *([data] if data.get("kind") == "campaign" else ())]
     tables += [
         table.get("with") for table in _tables(data) if isinstance(table.get("do"), str) and table["do"] in LETTERS
     ]
