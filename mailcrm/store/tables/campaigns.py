@@ -49,9 +49,16 @@ recipient = table(
     Column("variant", Integer),  # of the subject
     Column("enrollment_id", Id),  # null: left out
     Column("reason", Text, nullable=False, server_default=""),  # why it was left out
+    # What he did with his mail, when first: kept here, for hits and letters are not kept for ever.
+    Column("opened_at", Utc),
+    Column("clicked_at", Utc),
+    Column("replied_at", Utc),
+    Column("unsubscribed_at", Utc),
     UniqueConstraint("member_id", "part", name="uq_recipient_member_part"),
     Index("ix_recipient_flow_id", "flow_id", "id"),
 )
+_enrolled = recipient.c.enrollment_id.is_not(None)
+Index("ix_recipient_enrollment_id", recipient.c.enrollment_id, sqlite_where=_enrolled, postgresql_where=_enrolled)
 _taken = recipient.c.address.is_not(None) & recipient.c.enrollment_id.is_not(None)
 Index(
     "uq_recipient_address",  # one mail to one address

@@ -62,6 +62,7 @@ outbox = table(
     Column("person_id", Id),  # the recipient
     Column("flow_id", Id),
     Column("node", Text),
+    Column("recipient_id", Id),  # of a campaign
     Column("envelope_from", String(320)),  # null: the sender
     Column("copy", String(10)),  # into the sender's Sent folder: wanted | done | failed; null: not ours to do
     Column("held_for", String(10)),  # why it is held: hand | all | sender | mailbox | written; pending: released
@@ -82,7 +83,15 @@ Index(
     postgresql_where=_to_person,
 )
 _of_flow = outbox.c.flow_id.is_not(None)
-Index("ix_outbox_flow_id", outbox.c.flow_id, sqlite_where=_of_flow, postgresql_where=_of_flow)
+Index(
+    "ix_outbox_flow_id",  # with all that sums are made of: the mails themselves are large
+    outbox.c.flow_id,
+    outbox.c.recipient_id,
+    outbox.c.sent_at,
+    outbox.c.returned,
+    sqlite_where=_of_flow,
+    postgresql_where=_of_flow,
+)
 _looked_at = outbox.c.release_at.is_not(None)
 Index("ix_outbox_release_at", outbox.c.release_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
 _to_domain = outbox.c.domain.is_not(None)
@@ -97,6 +106,8 @@ _copy_wanted = outbox.c.copy == literal_column("'wanted'")
 Index("ix_outbox_copy", outbox.c.sent_at, sqlite_where=_copy_wanted, postgresql_where=_copy_wanted)
 _back = outbox.c.returned.is_not(None)
 Index("ix_outbox_returned", outbox.c.recipient, outbox.c.sent_at, sqlite_where=_back, postgresql_where=_back)
+# A campaign stops itself if too much of it comes back; so it is counted again and again.
+Index("ix_outbox_flow_id_returned", outbox.c.flow_id, outbox.c.returned, sqlite_where=_back, postgresql_where=_back)
 outbox_body = table(
     "outbox_body",
     Column("content", LargeBinary, nullable=False),

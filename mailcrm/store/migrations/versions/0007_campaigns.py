@@ -160,6 +160,10 @@ def upgrade() -> None:
         sa.Column("variant", sa.Integer(), nullable=True),
         sa.Column("enrollment_id", ID, nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("opened_at", Utc(), nullable=True),
+        sa.Column("clicked_at", Utc(), nullable=True),
+        sa.Column("replied_at", Utc(), nullable=True),
+        sa.Column("unsubscribed_at", Utc(), nullable=True),
         sa.ForeignKeyConstraint(["flow_id"], ["flow.id"], name="fk_recipient_flow_id"),
         sa.ForeignKeyConstraint(["lead_id"], ["lead.id"], name="fk_recipient_lead_id"),
         sa.ForeignKeyConstraint(["member_id"], ["campaign_member.id"], name="fk_recipient_member_id"),
@@ -171,6 +175,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_recipient_flow_id", "recipient", ["flow_id", "id"], unique=False)
+    op.create_index(
+        "ix_recipient_enrollment_id",
+        "recipient",
+        ["enrollment_id"],
+        unique=False,
+        sqlite_where=sa.text("enrollment_id IS NOT NULL"),
+        postgresql_where=sa.text("enrollment_id IS NOT NULL"),
+    )
     op.create_index("ix_recipient_organization_id", "recipient", ["organization_id"], unique=False)
     op.create_index("ix_recipient_person_id", "recipient", ["person_id"], unique=False)
     op.create_index(
@@ -182,10 +194,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("address IS NOT NULL AND enrollment_id IS NOT NULL"),
     )
     op.add_column("enrollment", sa.Column("recipient_id", ID, nullable=True))
+    op.add_column("outbox", sa.Column("recipient_id", ID, nullable=True))
     op.create_index(
         "ix_outbox_flow_id",
         "outbox",
-        ["flow_id"],
+        ["flow_id", "recipient_id", "sent_at", "returned"],
         unique=False,
         sqlite_where=sa.text("flow_id IS NOT NULL"),
         postgresql_where=sa.text("flow_id IS NOT NULL"),
