@@ -98,8 +98,10 @@ def _done_for_each(campaign: CampaignDefinition) -> Iterator[Action]:
             yield _told("document.create", kind=kind, lines=[_line(line) for line in campaign.lines], **told)
             yield Action("document.file")
     if campaign.mails:
+        mailing = campaign.type is CampaignType.MAILING
         attach = True if campaign.type in (CampaignType.INVOICES, CampaignType.OFFERS) else None
-        yield _told("mail.send", template=campaign.template, subjects=list(campaign.subjects) or None, attach=attach)
+        told = {"subjects": list(campaign.subjects) or None, "attach": attach, "unsubscribe": mailing or None}
+        yield _told("mail.send", template=campaign.template, **told)
 
 
 def _told(name: str, **args: object) -> Action:
