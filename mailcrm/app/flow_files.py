@@ -29,7 +29,7 @@ from mailcrm.core.flow import FlowKind
 from mailcrm.core.flow_diff import difference
 from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
-from mailcrm.store import flows, users
+from mailcrm.store import campaigns, flows, users
 from mailcrm.store.flows import NewFlow, StoredFlow
 
 
@@ -98,7 +98,7 @@ def store(connection: Connection, context: Context, plan: Plan, actor: Actor) ->
     for problem in naming.unknown(connection, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
     stored = _named(connection, definition.name, kind_of(definition))
-    if (stored and stored.version) != (plan.stored and plan.stored.version):
+    if (stored and (stored.id, stored.version)) != (plan.stored and (plan.stored.id, plan.stored.version)):
         raise Refused(
             f"{definition.name!r} was changed by somebody else meanwhile; look at it and apply the file again"
         )
@@ -142,6 +142,8 @@ def item_of(definition: Definition) -> str:
 
 
 def _named(connection: Connection, name: str, kind: FlowKind) -> StoredFlow | None:
+    if kind is FlowKind.CAMPAIGN:
+        return campaigns.editable(connection, name)
     found = flows.named(connection, name)
     if found is not None and found.kind != kind:
         raise Refused(f"{name!r} is a {found.kind}, and the file defines a {kind}; give it another name")

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 
 from mailcrm.core.enrollment import Status
 from mailcrm.core.flow import FlowKind
-from mailcrm.errors import NotFound
+from mailcrm.errors import NotFound, Refused
 from mailcrm.store.tables import enrollment, flow, flow_version
 
 
@@ -21,7 +21,8 @@ class StoredFlow:
     """A flow.
 
     Args:
-        item: who walks through it: ``person``, ``deal``, ``lead`` or ``recipient``; ``locked``: that can't be changed any more.
+        item: who walks through it: ``person``, ``deal``, ``lead`` or ``recipient``; ``locked``: it can't be changed
+            any more.
         version: the current one.
         active_since: None: it lets nobody in.
         paused: why the program itself deactivated it.
@@ -51,7 +52,12 @@ class NewFlow:
 
 
 def find(connection: Connection, given: str, kinds: Sequence[FlowKind]) -> StoredFlow:
-    """The flow of one of these kinds with this name or id. Raises NotFound; the text names a near one."""
+    """The flow of one of these kinds with this name or id.
+
+    Raises:
+        NotFound: there is none; the text names a near one.
+        Refused: it may be several, as campaigns may be namesakes (CAMP-3).
+    """
     named = search(connection, given, kinds)
     if named is not None:
         return named
@@ -62,7 +68,7 @@ def find(connection: Connection, given: str, kinds: Sequence[FlowKind]) -> Store
 
 
 def search(connection: Connection, given: str, kinds: Sequence[FlowKind] = tuple(FlowKind)) -> StoredFlow | None:
-    """As ``find``; None where there is none."""
+    """As ``find``; None where there is none. Raises Refused if it may be several, as campaigns may be namesakes."""
     given = given.strip()
     found = _one(connection, flow.c.name == given, kinds)
     if found is None and given.isascii() and given.isdigit() and len(given) < 19:
@@ -207,12 +213,17 @@ _COLUMNS = (
     flow.c.paused,
     flow.c.changed_at,
 )
+_SHOWN = 8
 
 
 def _one(connection: Connection, condition: ColumnElement[bool], kinds: Sequence[FlowKind]) -> StoredFlow | None:
-    query = select(*_COLUMNS).where(condition, flow.c.kind.in_(kinds), flow.c.removed_at.is_(None))
-    row = connection.execute(query).first()
-    return _stored(row) if row else None
+    query = select(*_COLUMNS, flow.c.created_at).where(condition, flow.c.kind.in_(kinds), flow.c.removed_at.is_(None))
+    rows = connection.execute(query.order_by(flow.c.id).limit(_SHOWN + 1)).all()
+    if len(rows) > 1:
+        found = ", ".join(f"{row.kind} {row.id} of {row.created_at:%Y-%m-%d}" for row in rows[:_SHOWN])
+        more = ", …" if len(rows) > _SHOWN else ""
+        raise Refused(f"{rows[0].name!r} may be several; say the number of one: {found}{more}")
+    return _stored(rows[0]) if rows else None
 
 
 def _stored(row: Any) -> StoredFlow:
