@@ -100,8 +100,10 @@ def _done_for_each(campaign: CampaignDefinition) -> Iterator[Action]:
     if campaign.mails:
         mailing = campaign.type is CampaignType.MAILING
         attach = True if campaign.type in (CampaignType.INVOICES, CampaignType.OFFERS) else None
-        told = {"subjects": list(campaign.subjects) or None, "attach": attach, "unsubscribe": mailing or None}
-        yield _told("mail.send", template=campaign.template, **told)
+        subjects = list(campaign.subjects) or None
+        yield _told(
+            "mail.send", template=campaign.template, subjects=subjects, attach=attach, unsubscribe=mailing or None
+        )
 
 
 def _told(name: str, **args: object) -> Action:
