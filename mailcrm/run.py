@@ -19,7 +19,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.intake import StoreIntake
 from mailcrm.app.receive import receive
 from mailcrm.app.start import start
-from mailcrm.errors import ConfigError
+from mailcrm.errors import ConfigError, Temporary
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
 from mailcrm.mail.imap_intake import Content
@@ -37,6 +37,7 @@ from mailcrm.web import app as web
 from mailcrm.web import pixel_protocol
 
 ROLES = ("watch", "worker", "relay", "web")
+_CHECKPOINT = 0.5  # seconds between two looks at SQLite's log
 _GRACE = 5.0  # seconds that clients have to say goodbye
 log = logging.getLogger("mailcrm")
 
@@ -151,6 +152,8 @@ class Program:
             found += [self._thread("watch", self._watcher.run), self._thread("mailboxes", supervise)]
         if "worker" in self._roles:
             found.append(self._thread("worker", self._work))
+        if self._context.db.is_sqlite:
+            found.append(self._thread("log", self._empty_log))
         return found
 
     def _thread(self, part: str, body: Callable[[], None]) -> threading.Thread:
@@ -175,6 +178,15 @@ class Program:
         first_look(self._context, key, mailbox, dialer, self._readers, stopping=self._stopping.is_set)
 
     # --- work ---
+
+    def _empty_log(self) -> None:
+        done = 0
+        while not self._stopping.wait(_CHECKPOINT):
+            changed = self._context.db.log_changed_at()
+            if changed != done:
+                with suppress(Temporary):
+                    self._context.db.checkpoint()
+                done = changed
 
     def _work(self) -> None:
         from mailcrm.engine.worker import Worker  # here, for a process without this role does without DBOS

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from mailcrm.errors import Temporary
@@ -101,6 +101,37 @@ def test_reserved_ids_are_handed_out_once(database: Database) -> None:
     assert len({*first, made, *second}) == 6
     assert sorted(first) == first
     assert max(first) < made < min(second)
+
+
+def test_the_log_is_brought_into_the_file_beside_one_who_writes(tmp_path: Path) -> None:
+    file = tmp_path / "test.db"
+    upgrade(database := Database(f"sqlite:///{file}"))
+    try:
+        with database.write() as connection:
+            connection.execute(text("CREATE TABLE heavy (content BLOB)"))
+            connection.execute(text("INSERT INTO heavy VALUES (zeroblob(2000000))"))
+        before, size = database.log_changed_at(), file.stat().st_size
+        with database.write() as connection:
+            connection.execute(text("INSERT INTO heavy VALUES ('1')"))
+            database.checkpoint()  # he holds nobody up, and is not held up
+        assert file.stat().st_size > size + 2_000_000
+        assert database.log_changed_at() > before
+    finally:
+        database.close()
+
+
+def test_a_database_that_can_t_be_read_is_not_emptied_into(tmp_path: Path) -> None:
+    (tmp_path / "test.db").mkdir()
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    with pytest.raises(Temporary):
+        database.checkpoint()
+    assert database.log_changed_at() == 0
+
+
+def test_nothing_is_to_be_brought_anywhere_on_postgresql(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    database.checkpoint()
+    assert database.log_changed_at() == 0
 
 
 def test_a_large_file_is_mapped_and_a_small_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
