@@ -45,11 +45,10 @@ from mailcrm.store.tables.sending import (
     template,
     track,
 )
-from mailcrm.store.tables.statistics import answered, mail_day, stage_stay
+from mailcrm.store.tables.statistics import mail_sum, stage_stay, step_sum, thread_count, uncounted
 
 __all__ = [
     "activity",
-    "answered",
     "attachment",
     "campaign",
     "campaign_member",
@@ -71,7 +70,7 @@ __all__ = [
     "lead",
     "link",
     "location",
-    "mail_day",
+    "mail_sum",
     "mailbox",
     "message",
     "metadata",
@@ -100,13 +99,16 @@ __all__ = [
     "stage_stay",
     "standing_choice",
     "step",
+    "step_sum",
     "suppression",
     "tag",
     "template",
     "thread",
     "thread_apart",
+    "thread_count",
     "thread_reference",
     "track",
+    "uncounted",
     "unwanted_address",
     "user",
 ]

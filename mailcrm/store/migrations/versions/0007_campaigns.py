@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from mailcrm.store.db import Utc
+from mailcrm.store.migrations import past_stays
 
 revision = "0007"
 down_revision = "0006"
@@ -16,17 +17,6 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Apply."""
     op.create_table(
-        "answered",
-        sa.Column("message_id", ID, nullable=False),
-        sa.Column("thread_id", ID, nullable=False),
-        sa.Column("user_id", ID, nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("seconds", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("message_id", name="pk_answered"),
-    )
-    op.create_index("ix_answered_day", "answered", ["day", "user_id"], unique=False)
-    op.create_index("ix_answered_thread_id", "answered", ["thread_id"], unique=False)
-    op.create_table(
         "document_series",
         sa.Column("name", sa.String(length=50), nullable=False),
         sa.Column("period", sa.String(length=10), nullable=False),
@@ -34,14 +24,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "period", name="pk_document_series"),
     )
     op.create_table(
-        "mail_day",
-        sa.Column("day", sa.Date(), nullable=False),
+        "mail_sum",
+        sa.Column("span", sa.String(length=5), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("user_id", ID, nullable=False),
-        sa.Column("received", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("sent", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("answered", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("seconds", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.PrimaryKeyConstraint("day", "user_id", name="pk_mail_day"),
+        sa.Column("received", sa.Integer(), nullable=False),
+        sa.Column("replied", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("answered", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("span", "first_day", "user_id", name="pk_mail_sum"),
+    )
+    op.create_table(
+        "step_sum",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("flow_id", ID, nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("what", sa.String(length=10), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_step_sum"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_step_sum_flow_id", "step_sum", ["flow_id"], unique=False)
+    op.create_table(
+        "thread_count",
+        sa.Column("thread_id", ID, nullable=False),
+        sa.Column("counted", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("thread_id", name="pk_thread_count"),
+    )
+    op.create_table(
+        "uncounted",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("thread_id", ID, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_uncounted"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "campaign",
@@ -107,9 +125,9 @@ def upgrade() -> None:
         sa.Column("buyer", sa.JSON(), nullable=False),
         sa.Column("lines", sa.JSON(), nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
-        sa.Column("net", sa.Numeric(precision=18, scale=2), nullable=False),
-        sa.Column("tax", sa.Numeric(precision=18, scale=2), nullable=False),
-        sa.Column("gross", sa.Numeric(precision=18, scale=2), nullable=False),
+        sa.Column("net", sa.Numeric(precision=18, scale=4), nullable=False),
+        sa.Column("tax", sa.Numeric(precision=18, scale=4), nullable=False),
+        sa.Column("gross", sa.Numeric(precision=18, scale=4), nullable=False),
         sa.Column("person_id", ID, nullable=True),
         sa.Column("organization_id", ID, nullable=True),
         sa.Column("deal_id", ID, nullable=True),
@@ -139,6 +157,7 @@ def upgrade() -> None:
         sa.Column("stage_id", ID, nullable=False),
         sa.Column("entered_at", Utc(), nullable=False),
         sa.Column("left_at", Utc(), nullable=True),
+        sa.Column("seconds", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["deal_id"], ["deal.id"], name="fk_stage_stay_deal_id"),
         sa.ForeignKeyConstraint(["stage_id"], ["stage.id"], name="fk_stage_stay_stage_id"),
         sa.PrimaryKeyConstraint("id", name="pk_stage_stay"),
@@ -203,6 +222,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("flow_id IS NOT NULL"),
         postgresql_where=sa.text("flow_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_outbox_flow_id_returned",
+        "outbox",
+        ["flow_id", "returned"],
+        unique=False,
+        sqlite_where=sa.text("returned IS NOT NULL"),
+        postgresql_where=sa.text("returned IS NOT NULL"),
+    )
     op.drop_index("uq_flow_name", "flow")
     op.create_index(
         "uq_flow_name",
@@ -212,3 +239,5 @@ def upgrade() -> None:
         sqlite_where=sa.text("removed_at IS NULL AND kind != 'campaign'"),
         postgresql_where=sa.text("removed_at IS NULL AND kind != 'campaign'"),
     )
+    op.execute("INSERT INTO uncounted (thread_id) SELECT id FROM thread WHERE merged_into IS NULL")
+    past_stays.fill(op.get_bind())
