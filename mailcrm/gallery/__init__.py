@@ -1,4 +1,4 @@
-"""Sequences and workflows to begin with, in English and Polish: ``SLUG.LANGUAGE.toml`` beside this file."""
+"""Sequences, workflows and campaigns to begin with, in English and Polish: ``SLUG.LANGUAGE.toml`` beside this file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Template:
     Args:
         slug: the same in every language: ``first-contact``.
         language: ``en`` or ``pl``.
-        kind: ``sequence`` or ``workflow``.
+        kind: ``sequence``, ``workflow`` or ``campaign``.
         text: the whole file.
     """
 
@@ -27,7 +27,7 @@ class Template:
 
 
 def gallery(language: str | None = None) -> list[Template]:
-    """All templates, or those in one language; sequences first, then by slug and language."""
+    """All templates, or those in one language; by kind, slug and language."""
     found = []
     for file in files(__name__).iterdir():
         slug, _, rest = file.name.partition(".")
