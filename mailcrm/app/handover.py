@@ -45,8 +45,8 @@ class Unsigned(Temporary):
     """The mail can't be signed until somebody mends the key of its domain. Mail of other domains leaves."""
 
 
-class RecipientRefused(Permanent):
-    """The server takes no mail for this recipient.
+class _Answered(Permanent):
+    """A server said no.
 
     Args:
         status: the enhanced status code (RFC 3463), "" where the server gave none.
@@ -55,6 +55,10 @@ class RecipientRefused(Permanent):
     def __init__(self, text: str, status: str = "") -> None:
         super().__init__(text)
         self.status = status
+
+
+class RecipientRefused(_Answered):
+    """The server takes no mail for this recipient."""
 
     @property
     def unknown(self) -> bool:
@@ -62,16 +66,8 @@ class RecipientRefused(Permanent):
         return self.status in _NO_SUCH_ADDRESS
 
 
-class SenderRefused(Permanent):
-    """The server takes nothing from this sender now: quota, policy, login. His mail waits; no mail is at fault.
-
-    Args:
-        status: the enhanced status code (RFC 3463), "" where the server gave none.
-    """
-
-    def __init__(self, text: str, status: str = "") -> None:
-        super().__init__(text)
-        self.status = status
+class SenderRefused(_Answered):
+    """The server takes nothing from this sender now: quota, policy, login. His mail waits; no mail is at fault."""
 
 
 Report = Callable[[Parcel, "str | MailcrmError"], None]

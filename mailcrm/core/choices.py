@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailcrm.core.model import Message
@@ -96,16 +96,24 @@ def read_page_token(secret: bytes, token: str) -> tuple[int, str] | None:
 
 
 def is_question(message: Message, secret: bytes) -> bool:
-    """True for our own questions, digests and notices, whichever folder they are found in.
+    """True for our own questions, digests and notices, whichever folder they are found in."""
+    return is_own(message, lambda each: _reference(each, secret) is not None)
+
+
+def is_own(message: Message, signed: Callable[[str], bool]) -> bool:
+    """True for a mail of ours that asks a rep something.
 
     Where a relay replaced the Message-ID, the token still stands in References, and our header says what it is;
     a header alone proves nothing.
+
+    Args:
+        signed: whether an id bears a token of ours.
     """
-    if message.message_id and _reference(message.message_id, secret):
+    if message.message_id and signed(message.message_id):
         return True
     if message.header("x-mailcrm-choice") is None or message.in_reply_to:
         return False
-    return any(_reference(each, secret) for each in message.references)
+    return any(map(signed, message.references))
 
 
 def answer_reference(message: Message, secret: bytes) -> AnswerReference | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from mailcrm.core.choices import REPLY_ABOVE, own_lines
+from mailcrm.core.choices import REPLY_ABOVE, is_own, own_lines
 from mailcrm.core.model import Message
 from mailcrm.core.questions import Language, Letter, one_line
 
@@ -49,12 +49,8 @@ def mail_key(reason: Reason, reference: ConsentReference) -> str:
 
 
 def is_consent_mail(message: Message, secret: bytes) -> bool:
-    """True for our own mails on the matter, whichever folder they are found in; see ``choices.is_question``."""
-    if message.message_id and _reference(message.message_id, secret):
-        return True
-    if message.header("x-mailcrm-choice") is None or message.in_reply_to:
-        return False
-    return any(_reference(each, secret) for each in message.references)
+    """True for our own mails on the matter, whichever folder they are found in."""
+    return is_own(message, lambda each: _reference(each, secret) is not None)
 
 
 def consent_reference(message: Message, secret: bytes) -> ConsentReference | None:
