@@ -230,7 +230,9 @@ def test_random_bytes_are_read_or_refused(raw: bytes) -> None:
 
 @given(st.text(st.sampled_from("<>/&;#x!-='\"ap brdivtuquoe \n"), max_size=300))
 def test_html_never_raises(source: str) -> None:
-    text_of(source)
+    found = text_of(source)
+    found.encode("utf-8")
+    assert "\0" not in found
 
 
 def _whole(raw: bytes) -> None:
