@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,17 @@ def definition_faults() -> Iterator[None]:
             say(str(each))
         say(f"mailcrm: nothing was changed: {counted(len(error.faults), 'fault')} in the definition")
         raise typer.Exit(1) from None
+
+
+def show_definition(row: Mapping[str, Any], text: str, *, toml: bool, as_json: bool) -> None:
+    """Print what is stored: its file alone (``toml``), or what is known of it and below it the file."""
+    if toml:
+        typer.echo(text, nl=False)
+    elif as_json:
+        emit_one({**row, "definition": text}, as_json=True)
+    else:
+        emit_one(row, as_json=False)
+        typer.echo(f"\n{text}", nl=False)
 
 
 def announce(plan: Plan, effect: str, remarks: Sequence[str], as_json: bool) -> None:

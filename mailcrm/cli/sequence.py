@@ -15,7 +15,7 @@ from mailcrm.app import enrolling, flow_shapes, sequences
 from mailcrm.app import overview as views
 from mailcrm.app.enrolling import Item
 from mailcrm.cli.desk import Desk, desk
-from mailcrm.cli.flow_file import File, announce, applied, definition_faults
+from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
 from mailcrm.cli.options import DryRun, Json, Owner, Toml, Yes
 from mailcrm.cli.output import clean, confirm, emit, emit_one, say
 from mailcrm.core.enrollment import Status
@@ -52,13 +52,7 @@ def show(ctx: typer.Context, name: Name, toml: Toml = False, as_json: Json = Fal
     with desk(ctx).context.db.read() as connection:
         row = flow_shapes.flow_(connection, name, sequences.KINDS)
         text = flows.text(connection, row["id"], row["version"])
-    if toml:
-        typer.echo(text, nl=False)
-    elif as_json:
-        emit_one({**row, "definition": text}, as_json=True)
-    else:
-        emit_one(row, as_json=False)
-        typer.echo(f"\n{text}", nl=False)
+    show_definition(row, text, toml=toml, as_json=as_json)
 
 
 @app.command()

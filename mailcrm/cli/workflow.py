@@ -9,7 +9,7 @@ import typer
 from mailcrm.app import flow_shapes, replaying, tracing
 from mailcrm.app import workflows as verbs
 from mailcrm.cli.desk import desk
-from mailcrm.cli.flow_file import File, announce, applied, definition_faults
+from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
 from mailcrm.cli.options import DryRun, Json, Toml, Yes
 from mailcrm.cli.output import clean, confirm, emit, emit_one, emit_section, say
 from mailcrm.core.definitions import OnEdit
@@ -49,15 +49,8 @@ def show(ctx: typer.Context, name: Name, toml: Toml = False, as_json: Json = Fal
     """Show a workflow or rule; --toml prints its definition back."""
     with desk(ctx).context.db.read() as connection:
         text = verbs.definition(connection, name)
-        if toml:
-            typer.echo(text, nl=False)
-            return
         row = flow_shapes.flow_(connection, name, verbs.KINDS)
-    if as_json:
-        emit_one({**row, "definition": text}, as_json=True)
-        return
-    emit_one(row, as_json=False)
-    typer.echo(f"\n{text}", nl=False)
+    show_definition(row, text, toml=toml, as_json=as_json)
 
 
 @app.command()
