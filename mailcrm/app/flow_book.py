@@ -68,11 +68,15 @@ class Flows:
         self._registry = registry
         self._calendars = calendars
         self._versions: dict[tuple[int, int], Compiled | None] = {}
+        self._campaigns: dict[int, str] = {}  # compiled when asked for: they let nobody in, and there may be many
         self.stored: dict[int, StoredFlow] = {}
         self._by_kind: defaultdict[str, _Index] = defaultdict(_Index)
         self.ended_by_reply: dict[int, StopOnReply] = {}
         for stored, text in current:
             self.stored[stored.id] = stored
+            if stored.kind is FlowKind.CAMPAIGN:
+                self._campaigns[stored.id] = text
+                continue
             compiled = self._compile(stored, stored.version, text)
             if compiled is not None and compiled.stop_on_reply is not StopOnReply.NO:
                 self.ended_by_reply[stored.id] = compiled.stop_on_reply
@@ -82,7 +86,11 @@ class Flows:
     def current(self, number: int) -> Compiled | None:
         """The flow's current version; None if it is removed, or can't be compiled any more."""
         stored = self.stored.get(number)
-        return self._versions.get((number, stored.version)) if stored else None
+        if stored is None:
+            return None
+        if (number, stored.version) not in self._versions:
+            return self._compile(stored, stored.version, self._campaigns[number])
+        return self._versions[number, stored.version]
 
     def version(self, connection: Connection, number: int, version: int) -> Compiled | None:
         """The version that an enrollment walks. A sequence's positions always go on in the current one."""

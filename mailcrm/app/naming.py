@@ -7,16 +7,25 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from mailcrm.builtin import variables, writing
-from mailcrm.core.definitions import ActivityStep, Definition, SequenceDefinition, templates_named
+from mailcrm.core.definitions import (
+    PURPOSES,
+    ActivityStep,
+    CampaignDefinition,
+    Definition,
+    SequenceDefinition,
+    item_of,
+    templates_named,
+)
 from mailcrm.core.validation import Path, Problem
 from mailcrm.errors import NotFound, Refused
-from mailcrm.store import users
+from mailcrm.store import templates, users
+from mailcrm.store.templates import NewTemplate
 
 OWNER, CONTACT_OWNER = "owner", "contact-owner"
 
 
 def unknown(connection: Connection, definition: Definition) -> Iterator[Problem]:
-    """The owner, a sequence's users and any templates that there are none of."""
+    """The owner, a sequence's users and any templates that there are none of, or that are for something else."""
     for path, name in _users(definition):
         try:
             users.find(connection, name)
@@ -38,15 +47,26 @@ def _users(definition: Definition) -> Iterator[tuple[Path, str]]:
 
 
 def _templates(connection: Connection, definition: Definition) -> Iterator[Problem]:
-    """Those that there are none of, and those that speak of what such a flow's letters can't know."""
-    item = definition.items.removesuffix("s") if isinstance(definition, SequenceDefinition) else "person"
+    """Those that there are none of, that are for something else, or speak of what such a flow can't know."""
+    item = item_of(definition)
     for path, name in templates_named(definition):
         try:
-            new = writing.mail_template(connection, name).new
+            new = _template(connection, definition, name)
             for part in (new.subject, new.text, new.html or ""):
                 variables.check(part, item)
         except (Refused, NotFound) as error:
             yield _problem(path, error)
+
+
+def _template(connection: Connection, definition: Definition, name: str) -> NewTemplate:
+    """Raises NotFound: there is none of that name. Refused: it is for something else."""
+    if not isinstance(definition, CampaignDefinition):
+        return writing.mail_template(connection, name).new
+    new, wanted = templates.get(connection, name).new, PURPOSES[definition.type]
+    if new.purpose not in wanted:
+        words = " or ".join(f'for = "{each}"' for each in wanted)
+        raise Refused(f'the template {name!r} has for = "{new.purpose}"; name one that has {words}')
+    return new
 
 
 def _problem(path: Path, error: Refused | NotFound) -> Problem:

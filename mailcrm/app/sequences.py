@@ -31,7 +31,8 @@ def read(context: Context, path: Path) -> Plan:
     """
     plan = flow_files.read(context, path)
     if not isinstance(plan.definition, SequenceDefinition):
-        raise Refused(f"{path} defines no sequence; `mailcrm workflow apply {path}` applies it")
+        noun = "campaign" if flow_files.kind_of(plan.definition) is FlowKind.CAMPAIGN else "workflow"
+        raise Refused(f"{path} defines no sequence; `mailcrm {noun} apply {path}` applies it")
     if plan.stored is not None:
         _same_item(plan.stored, plan.definition)
     return plan

@@ -13,22 +13,20 @@ from sqlalchemy import Connection
 from mailcrm.app import template_files
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.app.template_uses import Use, used_by
 from mailcrm.builtin import variables
 from mailcrm.core.definitions import (
     DefinitionError,
     Faults,
     Purpose,
     TemplateDefinition,
-    templates_in,
     to_data,
     to_toml,
 )
-from mailcrm.core.flow import FlowKind
 from mailcrm.core.flow_diff import difference
 from mailcrm.core.rich import left_out
 from mailcrm.errors import Refused
-from mailcrm.store import flows, templates
-from mailcrm.store.flows import StoredFlow
+from mailcrm.store import templates
 from mailcrm.store.templates import NewTemplate, Picture, StoredTemplate
 
 
@@ -47,7 +45,7 @@ class Plan:
     stored: StoredTemplate | None
     pictures: tuple[tuple[Picture, bytes | None], ...]
     changes: tuple[str, ...]
-    uses: tuple[StoredFlow, ...]
+    uses: tuple[Use, ...]
 
 
 def read(context: Context, path: Path) -> Plan:
@@ -114,20 +112,6 @@ def remove(context: Context, actor: Actor, name: str) -> None:
         templates.remove(connection, stored.id, actor.source, now)
 
 
-def used_by(connection: Connection, name: str) -> list[StoredFlow]:
-    """The flows that use a template: in their current version, or in an older one that somebody still walks.
-
-    A sequence is always walked in its current one.
-    """
-    current = {stored.id: (stored, text) for stored, text in flows.current(connection, tuple(FlowKind))}
-    texts = list(current.values())
-    for number, version in flows.walked(connection):
-        stored, _ = current.get(number, (None, ""))
-        if stored is not None and stored.version != version and stored.kind is not FlowKind.SEQUENCE:
-            texts.append((stored, flows.text(connection, number, version)))
-    return list({stored.id: stored for stored, text in texts if name in templates_in(tomllib.loads(text))}.values())
-
-
 def new(definition: TemplateDefinition, pictures: Sequence[Picture] = ()) -> NewTemplate:
     """A definition as it is stored."""
     purpose, text, html = definition.purpose.value, definition.body, definition.html
@@ -149,24 +133,26 @@ def shape(connection: Connection, stored: StoredTemplate) -> dict[str, Any]:
         "id": stored.id,
         **{key: told.get(key) for key in keys},
         "images": images,
-        "used_by": [each.name for each in used_by(connection, stored.new.name)],
+        "used_by": [each.flow.name for each in used_by(connection, stored.new.name)],
         "changed_at": stored.changed_at,
         "changed_by": stored.changed_by,
     }
 
 
-def _still_fits(definition: TemplateDefinition, uses: Sequence[StoredFlow], faults: Faults) -> None:
+def _still_fits(definition: TemplateDefinition, uses: Sequence[Use], faults: Faults) -> None:
     """Raises DefinitionError: a flow that uses it could not write its letters."""
     parts = {"subject": definition.subject, "body": definition.body, "html": definition.html or ""}
-    for flow in uses:
-        if definition.purpose is Purpose.CALL:
-            faults.add(("for",), f"the {flow.kind} {flow.name!r} sends it", 'write for = "email"')
+    for use in uses:
+        flow = f"the {use.flow.kind} {use.flow.name!r}"
+        if definition.purpose not in use.purposes:
+            uses_it = "sends it" if definition.purpose is Purpose.CALL else "uses it"
+            faults.add(("for",), f"{flow} {uses_it}", f'write for = "{use.purposes[0]}"')
         for part, template in parts.items():
             try:
-                variables.check(template, flow.item)
+                variables.check(template, use.item)
             except Refused as error:
                 what, _, mend = str(error).partition("; ")
-                faults.add((part,), f"the {flow.kind} {flow.name!r} uses it for {flow.item}s: {what}", mend)
+                faults.add((part,), f"{flow} uses it for {use.item}s: {what}", mend)
     if faults.found:
         raise DefinitionError(faults.found)
 
@@ -190,5 +176,5 @@ def _stored(stored: StoredTemplate) -> TemplateDefinition:
     return definition(stored.new)
 
 
-def _listed(uses: Sequence[StoredFlow]) -> str:
-    return ", ".join(f"the {each.kind} {each.name!r}" for each in uses)
+def _listed(uses: Sequence[Use]) -> str:
+    return ", ".join(f"the {each.flow.kind} {each.flow.name!r}" for each in uses)

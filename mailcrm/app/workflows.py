@@ -14,7 +14,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.flow_book import Flows
 from mailcrm.app.flow_files import Plan, kind_of
 from mailcrm.app.flow_remarks import missing, unconsented, untracked
-from mailcrm.core.definitions import OnEdit, SequenceDefinition, WorkflowDefinition, left_out, notes, to_flow
+from mailcrm.core.definitions import OnEdit, WorkflowDefinition, left_out, notes, to_flow
 from mailcrm.core.enrollment import Status, Stop
 from mailcrm.core.flow import Flow, FlowKind
 from mailcrm.core.flow_diff import difference
@@ -35,8 +35,9 @@ def read(context: Context, path: Path) -> Plan:
         DefinitionError: with every fault.
     """
     plan = flow_files.read(context, path)
-    if isinstance(plan.definition, SequenceDefinition):
-        raise Refused(f"{path} defines a sequence; `mailcrm sequence apply {path}` applies it")
+    kind = kind_of(plan.definition)
+    if kind not in KINDS:
+        raise Refused(f"{path} defines a {kind}; `mailcrm {kind} apply {path}` applies it")
     return plan
 
 

@@ -64,7 +64,7 @@ def apply(ctx: typer.Context, file: File, dry_run: DryRun = False, yes: Yes = Fa
         verbs.apply(at.context, at.actor, plan)
     if as_json:
         about = {"kind": "template", "name": name, "applied": doing, "changes": plan.changes, "effect": effect}
-        emit_one({**about, "used_by": [each.name for each in plan.uses]}, as_json=True)
+        emit_one({**about, "used_by": [each.flow.name for each in plan.uses]}, as_json=True)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, or_, select
 
 from mailcrm.core.enrollment import Happened
+from mailcrm.core.flow import FlowKind
 from mailcrm.core.past_card import Stay
 from mailcrm.store import reactions
 from mailcrm.store.db import slices
@@ -43,6 +44,7 @@ def stays(connection: Connection, people: Iterable[int]) -> Mapping[int, list[St
     query = (
         select(enrollment.c.person_id, flow.c.kind, flow.c.name, enrollment.c.began_at, enrollment.c.ended_at)
         .join(flow, flow.c.id == enrollment.c.flow_id)
+        .where(flow.c.kind != FlowKind.CAMPAIGN)
         .order_by(enrollment.c.id)
     )
     found: dict[int, list[Stay]] = defaultdict(list)

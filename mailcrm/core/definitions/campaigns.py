@@ -14,6 +14,7 @@ from mailcrm.core.definitions.model import (
     CampaignType,
     Chosen,
     Line,
+    Purpose,
     SenderPolicy,
     Strategy,
 )
@@ -37,6 +38,23 @@ _OF: Mapping[str, tuple[CampaignType, ...]] = {
     **dict.fromkeys(("series", "line", "pay_within"), _DOCUMENTS),
 }
 """The keys that not every type has, and the types that have them."""
+
+PURPOSES: Mapping[CampaignType, tuple[Purpose, ...]] = {
+    CampaignType.MAILING: (Purpose.EMAIL,),
+    CampaignType.CALLS: (Purpose.CALL,),
+    CampaignType.ACTIVITIES: (Purpose.CALL,),
+    CampaignType.INVOICES: (Purpose.INVOICE, Purpose.EMAIL),
+    CampaignType.DEALS: (Purpose.EMAIL,),
+    CampaignType.OFFERS: (Purpose.OFFER, Purpose.EMAIL),
+}
+"""What a campaign's template may be for (CAMP-10)."""
+
+ITEMS: Mapping[CampaignType, str] = {
+    **dict.fromkeys(CampaignType, "lead"),
+    CampaignType.DEALS: "deal",
+    **dict.fromkeys(_DOCUMENTS, "document"),
+}
+"""What its letters are about, besides the contact and his company: what was made for him before, or a lead."""
 
 
 def read_campaign(name: str, owner: str | None, description: str, table: Table, faults: Faults) -> CampaignDefinition:

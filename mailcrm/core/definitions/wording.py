@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from mailcrm.core.definitions.campaigns import ITEMS
 from mailcrm.core.definitions.faults import element
 from mailcrm.core.definitions.model import (
     ActivityStep,
     CampaignDefinition,
-    CampaignType,
     Definition,
     RuleDefinition,
     SequenceDefinition,
@@ -60,16 +60,12 @@ def templates_named(definition: Definition) -> Iterator[tuple[Path, str]]:
 
 
 def item_of(definition: Definition) -> str:
-    """Whom its letters are about, for ``CheckLetter``; a campaign's also about the deal or document made before."""
+    """Whom its letters are about, for ``CheckLetter``."""
     match definition:
         case SequenceDefinition():
             return definition.items.removesuffix("s")
-        case CampaignDefinition(type=CampaignType.DEALS):
-            return "deal"
-        case CampaignDefinition(type=CampaignType.INVOICES | CampaignType.OFFERS):
-            return "document"
         case CampaignDefinition():
-            return "lead"
+            return ITEMS[definition.type]
     return "person"
 
 
