@@ -7,7 +7,7 @@ import secrets
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
-from mailcrm.builtin import variables, writing
+from mailcrm.builtin import variables, whom, writing
 from mailcrm.config import User
 from mailcrm.core.addresses import domain_of
 from mailcrm.core.compose import Envelope, compose
@@ -75,7 +75,7 @@ def _letter(context: Context, connection: Connection, writer: StoredUser, name: 
     new = templates.find(connection, name).new
     found = writing.stored_template(context.blobs, new)
     rep, parts = _rep(context, writer), (found.subject, found.body, found.html or "")
-    values = variables.of(connection, about or Subject(None), rep, rep.signature, *parts)
+    values = variables.of(connection, whom.records(connection, about or Subject(None)), rep, rep.signature, *parts)
     values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
     if about is None:
         values = variables.samples(*parts) | values

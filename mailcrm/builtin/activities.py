@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from mailcrm.builtin import who
+from mailcrm.builtin import who, whom
 from mailcrm.builtin.hands import Hands, Outcome, Writer
+from mailcrm.builtin.scripts import script
 from mailcrm.core import spans
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.given import text
@@ -81,19 +82,33 @@ def priority_(given: str | None) -> str | None:
 
 
 def activity_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
-    """``activity.create {activity, due, assignee, priority, note}``; ``due``: a span from the step on, else at once."""
+    """``activity.create {activity, due, assignee, priority, note}``; ``due``: a span from the step on, else at once.
+
+    Of a campaign one for each member, with the telephone numbers and what ``template`` says is to be said (CAMP-10).
+    """
+    whom.once(hands, subject, lambda: f"activity:{_create(hands, effect, subject)}")
+    return Outcome.DONE
+
+
+def _create(hands: Hands, effect: Effect, subject: Subject) -> int:
     assignee = who.user(hands, effect, subject, who.optional(effect, "assignee"))
-    create(
+    found = whom.recipient(hands.connection, subject)
+    if found is None:
+        about = About(person_id=subject.person, deal_id=subject.deal, lead_id=subject.lead)
+        note = who.optional(effect, "note")
+    else:
+        about = About(found.person, found.organization, lead_id=found.lead)
+        note = script(hands, effect, subject, assignee)
+    return create(
         hands,
         effect.args["activity"],
-        About(person_id=subject.person, deal_id=subject.deal, lead_id=subject.lead),
+        about,
         created_by=who.run(effect),
         due=_due(hands, effect, assignee),
         assignee=assignee,
         priority=who.optional(effect, "priority"),
-        note=who.optional(effect, "note"),
+        note=note,
     )
-    return Outcome.DONE
 
 
 def activity_complete(hands: Hands, effect: Effect, subject: Subject) -> Outcome:

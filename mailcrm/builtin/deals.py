@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailcrm.builtin import who
+from mailcrm.builtin import who, whom, words
 from mailcrm.builtin.hands import Hands, Outcome, Writer
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.given import money, text
@@ -72,18 +72,31 @@ def tell(writer: Writer, kind: str, number: int) -> None:
 
 
 def deal_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
-    """``deal.create {title, stage, value, currency, owner}`` with the person; it is the person's owner's."""
-    create(
+    """``deal.create {title, stage, value, currency, owner}`` with the person; it is the person's owner's.
+
+    Of a campaign with the contact, the company or both, one for each member; its title may name them (CAMP-21).
+    """
+    whom.once(hands, subject, lambda: f"deal:{_create(hands, effect, subject)}")
+    return Outcome.DONE
+
+
+def _create(hands: Hands, effect: Effect, subject: Subject) -> int:
+    title = effect.args["title"]
+    owner = who.user(hands, effect, subject, who.optional(effect, "owner") or "contact-owner")
+    found = whom.recipient(hands.connection, subject)
+    if found is not None:
+        title = words.filled(hands.connection, hands.config, title, subject, owner)
+    return create(
         hands,
-        effect.args["title"],
+        title,
         created_by=who.run(effect),
-        person=who.person(subject),
+        person=who.person(subject) if found is None else found.person,
+        organization=found.organization if found is not None else None,
         stage=who.optional(effect, "stage"),
-        owner=who.user(hands, effect, subject, who.optional(effect, "owner") or "contact-owner"),
+        owner=owner,
         value=who.optional(effect, "value"),
         currency=who.optional(effect, "currency"),
     )
-    return Outcome.DONE
 
 
 def deal_move(hands: Hands, effect: Effect, subject: Subject) -> Outcome:

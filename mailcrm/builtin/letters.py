@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from mailcrm.builtin import placing, who
+from mailcrm.builtin import placing, who, whom
+from mailcrm.builtin.documents import document_of
 from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.builtin.tracking_rule import allowed
 from mailcrm.builtin.writing import Draft, draft_of, template_of
@@ -13,19 +14,24 @@ from mailcrm.config import User
 from mailcrm.core import spans
 from mailcrm.core.addresses import normalise
 from mailcrm.core.calendar import subject_calendar
-from mailcrm.core.compose import Envelope, compose
+from mailcrm.core.compose import Envelope, ListUnsubscribe, compose
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.letter_ids import bounce_address, letter_id
+from mailcrm.core.letters import Attachment
 from mailcrm.core.rich import from_text
 from mailcrm.core.tracked import tracked
 from mailcrm.errors import Refused
 from mailcrm.store import absences, fields, flows, outbox, pulse, tracks, written
+from mailcrm.store.documents import StoredDocument
 from mailcrm.store.outbox import NewMail
 
 
 def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     """``mail.send``, told ``template``, or ``subject`` with ``body`` or ``html``, and ``sender``, ``recipient``,
-    ``in_thread``, ``track``, ``after``: it waits in the outbox until it is due.
+    ``in_thread``, ``track``, ``after``, ``attach`` (the document made before): it waits in the outbox until it is due.
+
+    A campaign's recipient has his own address, sender and subject of ``subjects`` (CAMP-6), and is told how to get no
+    more where ``unsubscribe`` says so (RFC 8058).
 
     From then on its text stays as it is (SEQ-18). Whether the sender consents is asked when it leaves (SEQ-25).
     """
@@ -46,6 +52,7 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
         person_id=draft.person,
         flow_id=effect.chain[-1][0] if effect.chain else None,
         node=effect.chain[-1][1] if effect.chain else None,
+        recipient_id=subject.recipient,
         envelope_from=bounce_address(
             hands.secret, effect.key, draft.sender.email, normalise(hands.config.returns.bounces or "")
         ),
@@ -53,7 +60,8 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     number = outbox.put(hands.connection, mail, hands.now)
     if number is not None:
         tracks.put(hands.connection, number, draft.tracks)
-    _announce(hands, effect, draft, "auto", due)
+    if subject.recipient is None:  # of a campaign's many its results tell
+        _announce(hands, effect, draft, "auto", due)
     return Outcome.WAITS
 
 
@@ -75,20 +83,35 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
 
 def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
     owner = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
-    number = who.meant(hands.connection, subject, who.optional(effect, "sender"), owner)
+    found = whom.recipient(hands.connection, subject)
+    number = found.user if found else who.meant(hands.connection, subject, who.optional(effect, "sender"), owner)
     if number is None:
         raise Refused("nobody to write in whose name; give the flow an owner, or the step a sender")
     run = int(effect.key.partition(".")[0])
-    return draft_of(
+    template = template_of(hands.connection, hands.blobs, effect.args, found.variant if found else None)
+    attach = bool(effect.args.get("attach"))
+    wanted = attach or any("document" in part for part in (template.subject, template.body, template.html or ""))
+    document = document_of(hands, subject, who.run(effect)) if wanted else None
+    draft = draft_of(
         hands.connection,
         hands.config,
-        template_of(hands.connection, hands.blobs, effect.args),
+        template,
         subject,
         sender=number,
-        owner=owner,
+        owner=number if found else owner,
         recipient=who.optional(effect, "recipient"),
         before=written.by_run(hands.connection, run) if effect.args.get("in_thread") else (),
+        document=document,
+        unsubscribe=bool(effect.args.get("unsubscribe")),
     )
+    return replace(draft, letter=replace(draft.letter, attachments=_files(hands, document))) if attach else draft
+
+
+def _files(hands: Hands, document: StoredDocument | None) -> tuple[Attachment, ...]:
+    """The PDF of the document that the mail brings. Raises Refused: there is none."""
+    if document is None or document.sha256 is None:
+        raise Refused("there is no document to attach" if document is None else f"{document.name} has no PDF yet")
+    return (Attachment(f"{document.name}.pdf", "application/pdf", hands.blobs.read(document.sha256)),)
 
 
 def _tracked(hands: Hands, effect: Effect, draft: Draft) -> Draft:
@@ -113,7 +136,13 @@ def _envelope(hands: Hands, effect: Effect, draft: Draft, at: datetime) -> Envel
         message_id=letter_id(hands.secret, effect.key, draft.sender.email),
         date=at.astimezone(draft.rep.zone),
         references=draft.references,
+        list_unsubscribe=ListUnsubscribe(draft.unsubscribe, _by_mail(draft)) if draft.unsubscribe else None,
     )
+
+
+def _by_mail(draft: Draft) -> str:
+    """Another way to get no more, for mail programs that know no better one: a mail that says so to who wrote."""
+    return f"{draft.sender.email}?subject=unsubscribe"
 
 
 def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | None) -> datetime:

@@ -1,4 +1,4 @@
-"""What a letter may speak of: the person, the deal or lead, the organization, the rep who writes."""
+"""What a letter may speak of: the person, the deal or lead, the organization, a document, the rep who writes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+from mailcrm.builtin.whom import Records
 from mailcrm.config import User
-from mailcrm.core.enrollment import Subject
 from mailcrm.core.letters import BadTemplate, first_name, is_address, variables_of
 from mailcrm.core.nearest import nearest
 from mailcrm.store import deals, fields, leads, organizations, people, tags
 from mailcrm.store.deals import AnyRow
+from mailcrm.store.documents import StoredDocument
 from mailcrm.store.fields import Record
 
 _Named: TypeAlias = frozenset[tuple[str, ...]]
@@ -23,22 +24,35 @@ KNOWN: Mapping[str, Collection[str]] = {
     "deal": ("id", "title", "stage", "pipeline", "status", *_MONEY, "fields"),
     "lead": ("id", "title", *_MONEY, "fields"),
     "organization": ("name", "industry", "domain", "fields"),
+    "document": ("name", "issued_on", "due_on", "net", "tax", "gross", "currency"),
     "rep": ("name", "first_name", "last_name", "email", "signature"),
     "unsubscribe": ("url",),
 }
 """Everything that a template may name; ``fields`` are the custom ones, each by its own name."""
+_ALWAYS = ("person", "organization", "rep", "unsubscribe")
+_BESIDE: Mapping[str, Collection[str]] = {
+    "any": KNOWN,
+    "deal": ("deal", "document"),
+    "lead": ("lead", "document"),
+    "person": ("document",),
+    # A campaign's recipient may be a lead, and what was made for him is told.
+    **dict.fromkeys(("mailing", "calls", "activities"), ("lead",)),
+    "deals": ("lead", "deal"),
+    **dict.fromkeys(("invoices", "offers"), ("lead", "document")),
+}
 
 
 def check(template: str, item: str) -> None:
     """See that a template names only what a letter to such a subject can have.
 
     Args:
-        item: ``person``, ``deal`` or ``lead``: who the flow is about; ``any``: it is not known yet.
+        item: ``person``, ``deal`` or ``lead``: who the flow is about; the type of a campaign; ``any``: it is not known
+            yet.
 
     Raises:
         BadTemplate: it names something else, or is no template at all.
     """
-    roots = [root for root in KNOWN if root not in ("deal", "lead") or item in (root, "any")]
+    roots = [root for root in KNOWN if root in _ALWAYS or root in _BESIDE[item]]
     for path in sorted(variables_of(template)):
         shown = ".".join(path)
         if path[0] not in roots:
@@ -49,7 +63,7 @@ def check(template: str, item: str) -> None:
             raise BadTemplate(f"{{{{ {shown} }}}} is not known; {nearest(path[1], KNOWN[path[0]])}")
 
 
-def of(connection: Connection, subject: Subject, rep: User, signature: str, *templates: str) -> dict[str, Any]:
+def of(connection: Connection, about: Records, rep: User, signature: str, *templates: str) -> dict[str, Any]:
     """The values of the variables that these templates name; what has none is left out.
 
     Args:
@@ -63,21 +77,24 @@ def of(connection: Connection, subject: Subject, rep: User, signature: str, *tem
     roots = {path[0] for path in named}
     found = {"rep": {"email": rep.email, "signature": signature, **_names(rep.name)}}
     organization: int | None = None
-    if subject.person is not None and not roots.isdisjoint(("person", "organization")):
-        row = people.rows(connection, [subject.person])[subject.person]
+    if about.person is not None and not roots.isdisjoint(("person", "organization")):
+        row = people.rows(connection, [about.person])[about.person]
         organization = row.organization_id
         found["person"] = _person(connection, row, named)
-    if subject.deal is not None and not roots.isdisjoint(("deal", "organization")):
-        row = deals.rows(connection, [subject.deal])[subject.deal]
+    if about.deal is not None and not roots.isdisjoint(("deal", "organization")):
+        row = deals.rows(connection, [about.deal])[about.deal]
         organization = row.organization_id or organization
         columns = ("id", "title", "stage", "pipeline", "status", "currency")
         found["deal"] = _item(connection, "deal", row, columns, named)
-    if subject.lead is not None and not roots.isdisjoint(("lead", "organization")):
-        row = leads.rows(connection, [subject.lead])[subject.lead]
+    if about.lead is not None and not roots.isdisjoint(("lead", "organization")):
+        row = leads.rows(connection, [about.lead])[about.lead]
         organization = row.organization_id or organization
         found["lead"] = _item(connection, "lead", row, ("id", "title", "currency"), named)
+    organization = about.organization or organization
     if organization is not None and "organization" in roots:
         found["organization"] = _organization(connection, organization, named)
+    if about.document is not None:
+        found["document"] = _document(about.document)
     return {root: _given(values) for root, values in found.items()}
 
 
@@ -128,6 +145,12 @@ def _organization(connection: Connection, number: int, named: _Named) -> dict[st
         "industry": row.industry,
         "domain": next(iter(domains), None),
     } | _fields(connection, "organization", number, named)
+
+
+def _document(issued: StoredDocument) -> dict[str, Any]:
+    amounts = {name: f"{getattr(issued, name):f}" for name in ("net", "tax", "gross")}
+    days = {name: day.isoformat() for name in ("issued_on", "due_on") if (day := getattr(issued, name)) is not None}
+    return {"name": issued.name, "currency": issued.currency, **amounts, **days}
 
 
 def _fields(connection: Connection, record: Record, number: int, named: _Named) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from mailcrm.builtin import whom
 from mailcrm.builtin.hands import Hands
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.errors import Refused
@@ -16,6 +17,8 @@ from mailcrm.store.scope import Scope
 
 def person(subject: Subject) -> int:
     """The subject's person. Raises Refused: there is none."""
+    if subject.person is None and subject.recipient is not None:
+        raise Refused("a company is meant, and no person")
     if subject.person is None:
         what = f"deal {subject.deal}" if subject.deal is not None else f"lead {subject.lead}"
         raise Refused(f"{what} is with no person; give it one (`mailcrm deal edit`, `lead edit`)")
@@ -59,7 +62,7 @@ def user(hands: Hands, effect: Effect, subject: Subject, given: str | None) -> i
 
     Args:
         given: a key, e-mail address or id; ``owner`` is the flow's, ``contact-owner`` that of the deal, lead or person.
-            Where there is no such owner the other one is taken.
+            Where there is no such owner the other one is taken. ``sender``: a campaign's for this recipient (CAMP-6).
 
     Raises:
         NotFound: no such user.
@@ -71,6 +74,9 @@ def user(hands: Hands, effect: Effect, subject: Subject, given: str | None) -> i
 def meant(connection: Connection, subject: Subject, given: str | None, of_flow: int | None) -> int | None:
     """As ``user``, in a flow whose owner is ``of_flow``."""
     given = given or "owner"
+    if given == "sender":
+        found = whom.recipient(connection, subject)
+        return found.user if found is not None else of_flow
     if given not in ("owner", "contact-owner"):
         return users.find(connection, given).id
     if given == "owner" and of_flow is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from mailcrm.builtin import variables
+from mailcrm.builtin import variables, whom
 from mailcrm.config import Config, User
 from mailcrm.core.enrollment import Subject
 from mailcrm.core.letters import fill
@@ -17,4 +17,4 @@ def filled(connection: Connection, config: Config, template: str, subject: Subje
         return template
     keys = {each.id: each.key for each in users.every(connection)}
     rep = config.users.get(keys.get(owner or 0, "")) or User(email="")
-    return fill(template, variables.of(connection, subject, rep, rep.signature, template))
+    return fill(template, variables.of(connection, whom.records(connection, subject), rep, rep.signature, template))

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mailcrm.builtin import variables, who
+from mailcrm.builtin import variables, who, whom
+from mailcrm.builtin.whom import Records
 from mailcrm.config import Config, User
 from mailcrm.core.addresses import normalise
 from mailcrm.core.enrollment import Subject
@@ -17,6 +18,7 @@ from mailcrm.core.tracked import Track, unsubscribing
 from mailcrm.errors import Refused
 from mailcrm.store import people, templates, tracks, users
 from mailcrm.store.blobs import Blobs
+from mailcrm.store.documents import StoredDocument
 from mailcrm.store.templates import NewTemplate, StoredTemplate
 from mailcrm.store.users import StoredUser
 from mailcrm.store.written import Written
@@ -50,6 +52,7 @@ class Draft:
         person: the recipient, where he is a person of ours.
         references: the Message-IDs of the thread that it goes on with.
         tracks: what its own addresses stand for, to be stored with it: that to unsubscribe.
+        unsubscribe: that address, where it is to be told to mail programs.
     """
 
     letter: Letter
@@ -60,10 +63,14 @@ class Draft:
     person: int | None = None
     references: tuple[str, ...] = ()
     tracks: tuple[Track, ...] = ()
+    unsubscribe: str | None = None
 
 
-def template_of(connection: Connection, blobs: Blobs, args: Mapping[str, Any]) -> Template:
+def template_of(connection: Connection, blobs: Blobs, args: Mapping[str, Any], variant: int | None = None) -> Template:
     """What a step is told to write: its own words, or those of the template that it names (SEQ-14).
+
+    Args:
+        variant: which of the ``subjects``, if it is told several, takes the place of the template's own.
 
     Raises:
         NotFound: there is no such template, or a picture of it is gone.
@@ -73,7 +80,9 @@ def template_of(connection: Connection, blobs: Blobs, args: Mapping[str, Any]) -
     if not name:
         html = args.get("html")
         return Template(str(args.get("subject") or ""), str(args.get("body") or ""), html and str(html))
-    return stored_template(blobs, mail_template(connection, str(name)).new)
+    found = stored_template(blobs, mail_template(connection, str(name)).new)
+    subjects = args.get("subjects")
+    return replace(found, subject=str(subjects[(variant or 0) % len(subjects)])) if subjects else found
 
 
 def mail_template(connection: Connection, name: str) -> StoredTemplate:
@@ -100,53 +109,71 @@ def draft_of(
     owner: int | None,
     recipient: str | None = None,
     before: Sequence[Written] = (),
+    document: StoredDocument | None = None,
+    unsubscribe: bool = False,
 ) -> Draft:
     """Fill a template in for a subject.
 
     Args:
         sender: in whose name it goes: a user's id.
         owner: the user whose signature is put under it (SEQ-15).
-        recipient: an address; None: the subject's person's primary one.
+        recipient: an address; None: the subject's person's primary one. A campaign's recipient has his own.
         before: the mail whose thread it goes on with, the oldest first; none: it begins one.
+        document: what it brings.
+        unsubscribe: an address to unsubscribe at is made, whether or not the template names it.
 
     Raises:
         Refused: a variable has no value, there is no address, the sender has left, or no mail came before.
     """
     known = {each.id: each for each in users.every(connection)}
     writer = known[sender]
-    rep = _configured(config, writer)
+    rep = configured(config, writer)
     if not template.subject and not before:
         raise Refused("the step is a reply to the mail before, and there is none; write a subject")
     signer = config.users.get(known[owner].key, rep) if owner in known else rep
     replying = bool(before) and (template.named or not template.subject)
     title = "Re:" if replying else template.subject
     parts = (title, template.body, template.html or "")
-    values = variables.of(connection, subject, rep, signer.signature, *parts)
-    values["unsubscribe"], own = _way_out(config, *parts)
+    about = whom.records(connection, subject, document)
+    values = variables.of(connection, about, rep, signer.signature, *parts)
+    url, own = _way_out(config, *parts) if not unsubscribe else _told_way_out(config)
+    values["unsubscribe"] = {"url": url} if url else {}
     letter = render(title, template.body, values, signer.signature, template.html, template.images)
     if replying:
         letter = replace(letter, subject=reply_to(before[-1].subject))
-    address, name, person = _recipient(connection, subject, recipient)
-    return Draft(letter, writer, rep, address, name, person, tuple(each.message_id for each in before), own)
+    address, name, person = _recipient(connection, subject, about, recipient)
+    references = tuple(each.message_id for each in before)
+    return Draft(letter, writer, rep, address, name, person, references, own, url if unsubscribe else None)
 
 
-def _way_out(config: Config, *templates: str) -> tuple[dict[str, str], tuple[Track, ...]]:
-    """The address to unsubscribe at, where a template names it, and what it stands for."""
-    if not any(("unsubscribe", "url") in variables_of(each) for each in templates if "unsubscribe" in each):
-        return {}, ()
-    url, track = unsubscribing(config.web.base_url, next(tracks.tokens()))
-    return {"url": url}, (track,)
-
-
-def _configured(config: Config, sender: StoredUser) -> User:
+def configured(config: Config, sender: StoredUser) -> User:
+    """A user who may write. Raises Refused: he has left."""
     if sender.disabled or sender.key not in config.users:
         raise Refused(f"{sender.key} writes no mail any more; give the step another sender")
     return config.users[sender.key]
 
 
-def _recipient(connection: Connection, subject: Subject, given: str | None) -> tuple[str, str, int | None]:
+def _way_out(config: Config, *templates: str) -> tuple[str | None, tuple[Track, ...]]:
+    """The address to unsubscribe at, where a template names it, and what it stands for."""
+    if not any(("unsubscribe", "url") in variables_of(each) for each in templates if "unsubscribe" in each):
+        return None, ()
+    return _told_way_out(config)
+
+
+def _told_way_out(config: Config) -> tuple[str, tuple[Track, ...]]:
+    url, track = unsubscribing(config.web.base_url, next(tracks.tokens()))
+    return url, (track,)
+
+
+def _recipient(
+    connection: Connection, subject: Subject, about: Records, given: str | None
+) -> tuple[str, str, int | None]:
     """Address, name, person's id. Raises Refused: none, or one that not every server takes."""
     person: int | None
+    if (found := whom.recipient(connection, subject)) is not None:
+        if found.address is None:
+            raise Refused("no address: nothing is mailed to this recipient")
+        return found.address, whom.called(connection, found), about.person
     if given is not None and given != "person":
         address, name = normalise(given), ""
         if not address:

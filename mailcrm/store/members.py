@@ -42,6 +42,14 @@ def made(connection: Connection, number: int) -> str | None:
     return connection.execute(query.with_for_update(key_share=True)).scalar()
 
 
+def behind(connection: Connection, number: int) -> tuple[int | None, str | None]:
+    """The person by whom a member was chosen (a lead's, for one), and the record that was made for him."""
+    query = select(func.coalesce(campaign_member.c.person_id, lead.c.person_id), campaign_member.c.made)
+    query = query.select_from(campaign_member).join(lead, lead.c.id == campaign_member.c.lead_id, isouter=True)
+    person_id, key = connection.execute(query.where(campaign_member.c.id == number)).one()
+    return person_id, key
+
+
 def note_made(connection: Connection, number: int, key: str) -> None:
     """Note the record that was made for a member: ``deal:9``."""
     connection.execute(update(campaign_member).where(campaign_member.c.id == number).values(made=key))

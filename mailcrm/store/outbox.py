@@ -41,6 +41,7 @@ class NewMail:
         due_at: when it is to leave; None: as soon as possible.
         person_id: the recipient, where he is a person of ours.
         flow_id, node: what sends it.
+        recipient_id: of a campaign.
         envelope_from: where bounces go; None: to ``sender``.
         copy: ``wanted`` where we are to put it into the sender's Sent folder.
         body_id: from ``put_body``, for one mail to many.
@@ -58,6 +59,7 @@ class NewMail:
     person_id: int | None = None
     flow_id: int | None = None
     node: str | None = None
+    recipient_id: int | None = None
     envelope_from: str | None = None
     copy: str | None = None
     body_id: int | None = None
@@ -103,6 +105,7 @@ def put(connection: Connection, mail: NewMail, now: datetime) -> int | None:
             person_id=mail.person_id,
             flow_id=mail.flow_id,
             node=mail.node,
+            recipient_id=mail.recipient_id,
             envelope_from=mail.envelope_from,
             copy=mail.copy,
             body_id=mail.body_id,
