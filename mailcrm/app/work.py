@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
+from mailcrm.app.counting import count_due
 from mailcrm.app.dispatch import dispatch
 from mailcrm.app.drafts import remind_overdue
 from mailcrm.app.handover import Filed, Transport
@@ -61,6 +62,8 @@ def work(context: Context, transport: Transport, filed: Filed | None = None) -> 
         acted = perform_due(context)
     mail = dispatch(context, transport, filed)
     delivered = deliver_due(context)
+    while count_due(context):
+        pass
     _keep_failures(context)
     return Worked(
         asked=asked,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from mailcrm.app import counting
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import dispatch
@@ -55,6 +56,7 @@ def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> 
         Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),
         Job("hits", lambda: _hits_due(context), lambda: judge_due(context) > 0, 1.0),
         Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 1.0),
+        Job("statistics", lambda: counting.is_due(context), lambda: counting.count_due(context) > 0, 2.0, rung=False),
         Job("questions", lambda: _questions_due(context), lambda: ask_due(context) > 0, 5.0),
         Job("sweep", lambda: True, lambda: _sweep(context), 600.0, rung=False),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import forgetting, runs, templates
+from mailcrm.store import counting, forgetting, runs, templates
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
     activity,
@@ -98,6 +98,7 @@ def delete_messages(connection: Connection, ids: Sequence[int]) -> set[str]:
             connection.execute(delete(table).where(table.c.message_id.in_(piece)))
         connection.execute(delete(message).where(message.c.id.in_(piece)))
         connection.execute(delete(thread_reference).where(thread_reference.c.reference.in_(names)))
+    counting.mark(connection, threads)
     _delete_empty_threads(connection, threads)
     return files
 

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, sele
 
 from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
-from mailcrm.core.model import Address, Attachment, Direction, Message, Reading, Unreadable
+from mailcrm.core.model import REPLIES, Address, Attachment, Direction, Message, Reading, Unreadable
 from mailcrm.core.text import clean
+from mailcrm.store import counting
 from mailcrm.store.bulk import insert_rows, update_rows
 from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.lookup import ThreadState
@@ -58,7 +59,7 @@ _COLUMNS: dict[Table, tuple[str, ...]] = {  # in the order in which they are wri
     link: ("message_id", "record", "record_id", "rule", "evidence"),
 }
 
-
+_THREAD, _KIND = (_COLUMNS[message].index(name) for name in ("thread_id", "kind"))
 _TAKEN = Lookup(select(location.c.uid).where(location.c.folder_id == bindparam("folder")), location.c.uid)
 
 
@@ -153,6 +154,9 @@ class Rows:
             vacate(connection, folder_id, uids, self.now)
         for table, rows in self.tables.items():
             insert_rows(connection, table, _COLUMNS[table], rows)
+        new = {row[0] for row in self.tables[message]}
+        counting.mark(connection, (row[_THREAD] for row in self.tables[message] if row[_KIND] in REPLIES))
+        counting.mark_of(connection, sorted({row[0] for row in self.tables[location]} - new))
 
 
 def canonical(email: str) -> str:
@@ -190,6 +194,7 @@ def join_threads(connection: Connection, gone: int, into: int, now: datetime) ->
         The ids of the choices that are withdrawn.
     """
     connection.execute(update(message).where(message.c.thread_id == gone).values(thread_id=into))
+    counting.mark(connection, (gone, into))
     connection.execute(update(thread_reference).where(thread_reference.c.thread_id == gone).values(thread_id=into))
     connection.execute(
         update(link)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from mailcrm.core.threads import key_of
 from mailcrm.errors import NotFound
+from mailcrm.store import counting
 from mailcrm.store.db import insert_new
 from mailcrm.store.tables import choice, link, message, thread, thread_apart, thread_reference
 
@@ -68,6 +69,7 @@ def split(connection: Connection, messages: Sequence[int], now: datetime) -> int
         .values(record_id=fresh, rule="split by hand", evidence=f"was thread {old}, {now:%Y-%m-%d %H:%M} UTC")
     )
     connection.execute(insert_new(connection, thread_apart).values(thread_id=min(old, fresh), other_id=max(old, fresh)))
+    counting.mark(connection, (old, fresh))
     for each in (old, fresh):
         settle(connection, each)
     return fresh
