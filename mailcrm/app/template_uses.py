@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mailcrm.core.definitions import ITEMS, PURPOSES, CampaignType, Purpose, templates_in
+from mailcrm.core.definitions import PURPOSES, CampaignType, Purpose, templates_in
 from mailcrm.core.flow import FlowKind
 from mailcrm.store import campaigns, flows
 from mailcrm.store.flows import StoredFlow
@@ -53,5 +53,5 @@ def used_by(connection: Connection, name: str) -> list[Use]:
 def _use(stored: StoredFlow, data: Mapping[str, Any]) -> Use:
     if stored.kind is FlowKind.CAMPAIGN:
         kind = CampaignType(data["type"])
-        return Use(stored, ITEMS[kind], PURPOSES[kind])
+        return Use(stored, kind.value, PURPOSES[kind])
     return Use(stored, stored.item, MAIL)

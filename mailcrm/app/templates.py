@@ -152,7 +152,7 @@ def _still_fits(definition: TemplateDefinition, uses: Sequence[Use], faults: Fau
                 variables.check(template, use.item)
             except Refused as error:
                 what, _, mend = str(error).partition("; ")
-                faults.add((part,), f"{flow} uses it for {use.item}s: {what}", mend)
+                faults.add((part,), f"{flow} uses it for {use.item.removesuffix('s')}s: {what}", mend)
     if faults.found:
         raise DefinitionError(faults.found)
 

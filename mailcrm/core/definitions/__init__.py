@@ -1,6 +1,6 @@
 """Definition files of flows and templates: TOML to definition, definition to flow, and back to TOML."""
 
-from mailcrm.core.definitions.campaigns import ITEMS, PURPOSES
+from mailcrm.core.definitions.campaigns import PURPOSES
 from mailcrm.core.definitions.compiling import to_flow
 from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults
 from mailcrm.core.definitions.model import (
@@ -30,7 +30,6 @@ from mailcrm.core.definitions.templates import parse_template
 from mailcrm.core.definitions.wording import LETTERS, actions_of, item_of, left_out, templates_in, templates_named
 
 __all__ = [
-    "ITEMS",
     "LETTERS",
     "MAX_STEPS",
     "PURPOSES",

@@ -49,13 +49,6 @@ PURPOSES: Mapping[CampaignType, tuple[Purpose, ...]] = {
 }
 """What a campaign's template may be for (CAMP-10)."""
 
-ITEMS: Mapping[CampaignType, str] = {
-    **dict.fromkeys(CampaignType, "lead"),
-    CampaignType.DEALS: "deal",
-    **dict.fromkeys(_DOCUMENTS, "document"),
-}
-"""What its letters are about, besides the contact and his company: what was made for him before, or a lead."""
-
 
 def read_campaign(name: str, owner: str | None, description: str, table: Table, faults: Faults) -> CampaignDefinition:
     """All keys of a campaign but those that every definition has.

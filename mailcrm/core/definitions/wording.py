@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from mailcrm.core.definitions.campaigns import ITEMS
 from mailcrm.core.definitions.faults import element
 from mailcrm.core.definitions.model import (
     ActivityStep,
     CampaignDefinition,
+    CampaignType,
     Definition,
     RuleDefinition,
     SequenceDefinition,
@@ -20,7 +20,7 @@ from mailcrm.core.validation import Path, Problem
 from mailcrm.errors import Refused
 
 CheckLetter: TypeAlias = Callable[[str, str], None]
-"""Told a template and whom it is about (``person``, ``deal``, ``lead``); raises Refused for one that is none."""
+"""Told a template and what it is about (``item_of``); raises Refused for one that is none."""
 
 LETTERS = ("mail.send", "draft.create")
 """The actions that write one."""
@@ -60,12 +60,12 @@ def templates_named(definition: Definition) -> Iterator[tuple[Path, str]]:
 
 
 def item_of(definition: Definition) -> str:
-    """Whom its letters are about, for ``CheckLetter``."""
+    """What its letters are about: ``person``, ``deal`` or ``lead``; a campaign's: its type."""
     match definition:
         case SequenceDefinition():
             return definition.items.removesuffix("s")
         case CampaignDefinition():
-            return ITEMS[definition.type]
+            return definition.type.value
     return "person"
 
 
@@ -73,7 +73,7 @@ def _campaign_problems(campaign: CampaignDefinition, check: CheckLetter) -> Iter
     for index, subject in enumerate(campaign.subjects):
         yield from _wrong(("subjects", index), subject, item_of(campaign), check)
     if campaign.title is not None:
-        yield from _wrong(("title",), campaign.title, "lead", check)  # there is no deal yet
+        yield from _wrong(("title",), campaign.title, CampaignType.MAILING.value, check)  # there is no deal yet
 
 
 def left_out(definition: Definition) -> Iterator[str]:
