@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
 
 from mailcrm.core.definitions import (
     ActivityStep,
+    CampaignDefinition,
+    CampaignState,
+    CampaignType,
+    Chosen,
     Definition,
     DraftStep,
     EmailStep,
+    Line,
     OnEdit,
     RuleDefinition,
+    SenderPolicy,
     SequenceDefinition,
     StopOnReply,
+    Strategy,
     WorkflowDefinition,
 )
 from mailcrm.core.flow import Action, Again, Condition, Do, End, If, Node, On, Switch, Wait
@@ -102,6 +110,65 @@ RULES = st.builds(
     lambda on, **rest: RuleDefinition(trigger=on[0], where=on[1], **rest), WHERES, **ABOUT, action=ACTIONS
 )
 
+SAID = TEXT.filter(str.strip)
+LISTS = st.lists(SAID, max_size=3).map(tuple)
+PRIORITIES = st.sampled_from([None, "low", "normal", "high"])
+
+
+def amounts(most: int, places: int) -> st.SearchStrategy[Decimal]:
+    return st.decimals(0, most, places=places)
+
+
+LINES = st.builds(
+    Line,
+    description=NAMES,
+    price=amounts(10**9, 2) | amounts(10**6, 4),
+    quantity=amounts(1000, 4).filter(bool) | st.just(Decimal(1)),
+    unit=st.just("") | NAMES,
+    tax=st.none() | st.just("exempt") | amounts(100, 2),
+)
+DOCUMENTS: dict[str, Any] = {
+    "series": NAMES,
+    "lines": st.lists(LINES, min_size=1, max_size=3).map(tuple),
+    "pay_within": MAYBE_SPAN,
+    "currency": st.none() | st.sampled_from(["PLN", "EUR"]),
+}
+PLANNED: dict[str, Any] = {"due": MAYBE_SPAN, "priority": PRIORITIES, "note": TEXT}
+OF_TYPE: dict[CampaignType, dict[str, Any]] = {
+    CampaignType.MAILING: {"subjects": st.lists(SAID, max_size=10, unique=True).map(tuple)},
+    CampaignType.CALLS: PLANNED,
+    CampaignType.ACTIVITIES: {"activity": NAMES, **PLANNED},
+    CampaignType.INVOICES: {"send_mails": st.booleans(), **DOCUMENTS},
+    CampaignType.DEALS: {
+        "send_mails": st.booleans(),
+        "title": NAMES,
+        "stage": st.none() | NAMES,
+        "value": st.none() | amounts(10**9, 2),
+        "currency": DOCUMENTS["currency"],
+    },
+    CampaignType.OFFERS: DOCUMENTS,
+}
+"""What campaigns of each type have besides what all have, complete enough to be ready."""
+
+
+def campaigns_of(kind: CampaignType) -> st.SearchStrategy[CampaignDefinition]:
+    """Any campaign of a type."""
+    return st.builds(
+        CampaignDefinition,
+        type=st.just(kind),
+        **ABOUT,
+        goal=TEXT,
+        sender=st.sampled_from(SenderPolicy),
+        strategy=st.sampled_from(Strategy),
+        state=st.sampled_from(CampaignState),
+        template=NAMES,
+        recipients=st.builds(Chosen, LISTS, LISTS, LISTS),
+        **OF_TYPE[kind],
+    )
+
+
+CAMPAIGNS = st.one_of(*map(campaigns_of, CampaignType))
+
 
 @st.composite
 def workflows(draw: st.DrawFn) -> WorkflowDefinition:
@@ -166,4 +233,4 @@ def _node(draw: st.DrawFn, later: list[str], anywhere: list[str]) -> Node:
 
 def definitions() -> st.SearchStrategy[Definition]:
     """Any definition that ``parse`` accepts."""
-    return st.one_of(SEQUENCES, RULES, workflows())
+    return st.one_of(SEQUENCES, RULES, CAMPAIGNS, workflows())

@@ -60,7 +60,7 @@ end = "branch"
 
 
 KEYS = """kind name for step type on if switch do wait end next yes cases tag with field is after workflow email
-tag.add form.submitted all 3d template a"""
+tag.add form.submitted all 3d template a mailing deals offers ready state line price value tax recipients subjects"""
 WORDS = st.sampled_from(KEYS.split())
 VALUES = st.recursive(
     WORDS | st.integers(-3, 3) | st.booleans() | st.dates() | st.floats() | st.text(max_size=3),
@@ -72,11 +72,15 @@ VALUES = st.recursive(
 TABLES = st.dictionaries(WORDS, VALUES, max_size=4)
 
 
-@given(st.sampled_from(["workflow", "sequence", "rule"]), TABLES, st.dictionaries(WORDS, TABLES, max_size=4))
+@given(
+    st.sampled_from(["workflow", "sequence", "rule", "campaign"]), TABLES, st.dictionaries(WORDS, TABLES, max_size=4)
+)
 def test_whatever_a_file_holds_it_is_read_or_refused(
     kind: str, rest: dict[str, object], nodes: dict[str, dict[str, object]]
 ) -> None:
-    inner = {"nodes": nodes} if kind == "workflow" else {"step": list(nodes.values())}
+    inner = {"nodes": nodes, "step": list(nodes.values()), "line": list(nodes.values())}
+    of = {"workflow": "nodes", "campaign": "line"}.get(kind, "step")
+    inner = {of: inner[of]}
     text = tomli_w.dumps({"name": "N", "for": "deals", **rest, "kind": kind, **inner})
     faults: Sequence[Fault] = ()
     try:

@@ -18,6 +18,7 @@ from mailcrm.core.validation import Path
 SPAN = re.compile(r"[0-9]{1,6} ?(?:m|h|d|w|mo|y)")
 _SPAN_MEND = "write a number and one of m, h, d, w, mo, y, such as 3d"
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_HUGE = 10**20  # a number may have thousands of digits
 _DIGIT = re.compile(r"[0-9]")
 _TYPES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
 Kind = TypeVar("Kind", bound=str)
@@ -114,19 +115,12 @@ class Table:
         value = self.take(key)
         if value is None:
             return None
-        # A float's own digits are those of the file as long as there are no more than fifteen.
-        written = repr(value) if isinstance(value, float) and len(_DIGIT.findall(repr(value))) <= 15 else value
-        written = str(value) if isinstance(value, int) and not isinstance(value, bool) else written
-        if isinstance(written, str) and _AMOUNT.fullmatch(written):
-            amount = Decimal(written)
-            if amount <= most and len(written.partition(".")[2]) <= decimals:
-                return amount
-        shown = f"{value:.60}" if isinstance(value, str) else str(value)[:60]
+        written = _written(value)
+        if _AMOUNT.fullmatch(written) and len(written.partition(".")[2]) <= decimals and Decimal(written) <= most:
+            return Decimal(written)
         example = "1200.50" if most > 1000 else "23"
         mend = f'write one from 0 to {most:,f} with at most {decimals} decimals, such as "{example}"'
-        self.fault(
-            key, f"{shown} is no amount" if isinstance(value, (str, int, float)) else f"is {type_of(value)}", mend
-        )
+        self.fault(key, f"{written} is no amount" if written else f"is {type_of(value)}", mend)
         return None
 
     def rows(self, key: str) -> list[Mapping[str, Any]]:
@@ -156,6 +150,21 @@ class Table:
         for key in self.data:
             if key not in self._known:
                 self.fault(key, "unknown key", nearest(key, self._known))
+
+
+def _written(value: object) -> str:
+    """A number as its author wrote it; "" for what is none."""
+    match value:
+        case bool():
+            return ""
+        case str():
+            return value[:60]
+        case int():
+            return str(value) if abs(value) < _HUGE else "such a number"
+        case float():  # its own digits are those of the file as long as there are no more than fifteen
+            written = repr(value)
+            return written if len(_DIGIT.findall(written)) <= 15 else f"{written} outside of quotes"
+    return ""
 
 
 def names_in(value: Any, path: Path, faults: Faults) -> Names:
