@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from mailcrm.app import absence, answers, drafts, returned, wishes
+from mailcrm.app import absence, answers, drafts, responses, returned, wishes
 from mailcrm.app import answered as answered_runs
 from mailcrm.app.context import Context
 from mailcrm.app.items import Item, Setting, item_of
@@ -186,6 +186,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     wishes.take(connection, context, linker.linked, now)
     wishes.warn(connection, context, linker.linked, now)
     answered_runs.stop(connection, context, linker.linked)
+    responses.take(connection, linker.linked)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(

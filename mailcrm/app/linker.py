@@ -33,7 +33,7 @@ class Linked:
 
     Args:
         answers: it answers a mail of ours.
-        runs: the flows' runs whose letters it names.
+        runs: the flows' runs that go on and whose letters it names; ``named``: those that are over, too.
         forged: our own server has found that From is not who wrote it, and nothing else shows who did.
         counts: it is told to flows and plugins: not an old one, save it answers a run that goes on.
     """
@@ -47,6 +47,7 @@ class Linked:
     counts: bool
     runs: tuple[int, ...] = ()
     forged: bool = False
+    named: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,7 +117,9 @@ class Linker:
         self._write(message_id, item, state)
         counts = not item.historic or bool(live)
         runs = tuple(run.id for run in live)
-        self.linked.append(Linked(message_id, item, state.id, persons, deal, answers, counts, runs, forged))
+        self.linked.append(
+            Linked(message_id, item, state.id, persons, deal, answers, counts, runs, forged, tuple(answered))
+        )
 
     def _runs_answered(self, item: Item) -> list[int]:
         """The flows' runs whose letters it names; no copy of those need ever have been seen."""

@@ -22,7 +22,7 @@ from mailcrm.core.letter_ids import returned_key, run_of
 from mailcrm.core.model import Arrival, Bounce, Kind, Message, Reading
 from mailcrm.core.returns import Fault, complained_ids, envelope_recipients, fault
 from mailcrm.core.text import clean
-from mailcrm.store import effects, outbox, pulse, returns, suppressions
+from mailcrm.store import effects, outbox, pulse, responses, returns, suppressions
 from mailcrm.store.returns import Letter
 
 log = logging.getLogger(__name__)
@@ -156,6 +156,9 @@ def _complained(connection: Connection, context: Context, report: _Report, lette
     source = _source(report)
     if suppressions.add(connection, context.secret, normalise(letter.recipient), "complaint", what, source, now):
         log.warning("%s %s: %s", letter.recipient, what, letter.message_id)
+        if letter.run is not None:
+            whose = responses.of_runs(connection, [letter.run])
+            responses.note(connection, "unsubscribed", dict.fromkeys(whose.values(), report.at))
         _tell(connection, letter, what, now)
 
 

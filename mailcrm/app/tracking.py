@@ -10,8 +10,9 @@ from datetime import datetime
 from mailcrm.app.context import Context
 from mailcrm.core.hits import LONGEST_AGENT, Hit, Verdict, judge, signs
 from mailcrm.core.tracked import TrackKind, destination
-from mailcrm.store import events, tracks
+from mailcrm.store import events, responses, tracks
 from mailcrm.store.events import NewEvent
+from mailcrm.store.responses import What
 from mailcrm.store.tracks import Mail, NewHit
 
 _TOKEN = re.compile("[0-9a-f]{32}")
@@ -92,6 +93,7 @@ def judge_due(context: Context, limit: int = 500) -> int:
     plugins = context.plugins.implementers("on_event")
     verdicts: dict[int, Verdict] = {}
     told: list[NewEvent] = []
+    did: dict[What, dict[int, datetime]] = {"opened": {}, "clicked": {}}
     with context.db.write() as connection:
         claimed = tracks.claim(connection, now, limit)
         mails = tracks.mails(connection, claimed.keys() - {0})
@@ -105,7 +107,12 @@ def judge_due(context: Context, limit: int = 500) -> int:
                 verdicts[each] = judge(hits[each], mail.hits, mail.links, mail.sent_at)
                 if not hits[each].hidden:
                     told.append(_event(mail, hits[each], verdicts[each]))
+                if mail.recipient is not None and verdicts[each].grade == "human":
+                    first = did["opened" if hits[each].kind == "open" else "clicked"]
+                    first[mail.recipient] = min(hits[each].at, first.get(mail.recipient, hits[each].at))
         tracks.judged(connection, verdicts)
+        for what, when in did.items():
+            responses.note(connection, what, when)
         events.record_many(connection, sorted(told, key=lambda row: row.at), plugins, now)
     if told:
         context.changed()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from mailcrm.app.context import Context
 from mailcrm.app.tracking import is_token
 from mailcrm.core.addresses import normalise
-from mailcrm.store import events, suppressions, tracks
+from mailcrm.store import events, responses, suppressions, tracks
 from mailcrm.store.events import NewEvent
 from mailcrm.store.tracks import Addressee
 
@@ -56,6 +56,8 @@ def unsubscribe(context: Context, token: str) -> Subscription | None:
             return None
         address = normalise(found.address)
         detail = f"unsubscribed from {found.message_id}"
+        if found.recipient is not None:
+            responses.note(connection, "unsubscribed", {found.recipient: now})
         new = suppressions.add(connection, context.secret, address, "unsubscribe", detail, "page", now)
         if new:
             row = NewEvent(

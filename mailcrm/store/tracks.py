@@ -59,6 +59,7 @@ class Mail:
         flow: the name of the flow that sent it.
         links: how many links lead over us, the hidden one apart.
         hits: all that are stored, with the token and the URL of each.
+        recipient: of a campaign.
     """
 
     message_id: str
@@ -70,16 +71,19 @@ class Mail:
     hits: tuple[Hit, ...]
     tokens: Mapping[int, str]
     urls: Mapping[int, str | None]
+    recipient: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Who got a mail: his address, normalised, and, where known, his person's id. ``sender`` is the user's key."""
+    """Who got a mail: his address, normalised, and, where known, his person's id. ``sender`` is the user's key,
+    ``recipient`` a campaign's."""
 
     address: str
     person: int | None
     message_id: str
     sender: str | None
+    recipient: int | None = None
 
 
 def tokens() -> Iterator[str]:
@@ -117,7 +121,7 @@ def target(connection: Connection, token: str) -> str | None:
 def addressee(connection: Connection, token: str) -> Addressee | None:
     """Who got the mail with this token for unsubscribing; None if there is none."""
     query = (
-        select(outbox.c.recipient, outbox.c.person_id, outbox.c.message_id, user.c.key)
+        select(outbox.c.recipient, outbox.c.person_id, outbox.c.message_id, user.c.key, outbox.c.recipient_id)
         .select_from(track)
         .join(outbox, outbox.c.id == track.c.outbox_id)
         .join(user, user.c.id == outbox.c.user_id, isouter=True)
@@ -197,6 +201,7 @@ def mails(connection: Connection, ids: Iterable[int]) -> dict[int, Mail]:
                 tuple(_hit(each) for each in mine),
                 {each.id: each.token for each in mine},
                 {each.id: each.url for each in mine},
+                row.recipient_id,
             )
     return found
 
@@ -221,7 +226,7 @@ _links = (
     .group_by(track.c.outbox_id)
 )
 _mails = select(
-    outbox.c.id, outbox.c.message_id, outbox.c.person_id, outbox.c.node, outbox.c.sent_at, flow.c.name
+    *(outbox.c[name] for name in ("id", "message_id", "person_id", "node", "sent_at", "recipient_id")), flow.c.name
 ).join(flow, flow.c.id == outbox.c.flow_id, isouter=True)
 
 
