@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from sqlalchemy import Column, Connection, delete, func, select, update
+from sqlalchemy import Column, Connection, Select, Text, bindparam, cast, delete, func, literal, select, true, update
 
-from mailcrm.store.bulk import insert_new_rows
-from mailcrm.store.db import slices
+from mailcrm.core.campaigns import Group
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.db import Lookup, Utc, insert_new, slices
 from mailcrm.store.tables import campaign_member, lead, organization, person
 
-Group = Literal["person", "organization", "lead"]
 GROUPS: tuple[Group, ...] = ("person", "organization", "lead")
 _NAMED = {"person": person.c.name, "organization": organization.c.name, "lead": lead.c.title}
 
@@ -55,23 +54,35 @@ def note_made(connection: Connection, number: int, key: str) -> None:
     connection.execute(update(campaign_member).where(campaign_member.c.id == number).values(made=key))
 
 
-def add(connection: Connection, flow: int, group: Group, records: Iterable[int], by: str, now: datetime) -> int:
-    """Choose records of a group; those chosen before stay as they are. Returns how many are new."""
-    before = count(connection, flow, group)
+def add(
+    connection: Connection, flow: int, group: Group, chosen: Select[int] | Sequence[int], by: str, now: datetime
+) -> int:
+    """Choose records of a group, by id or by a query for ids, in a campaign that the transaction holds.
+
+    Returns:
+        How many are new: who was chosen before stays so.
+    """
     columns = ("flow_id", f"{group}_id", "key", "added_at", "added_by")
-    rows = [(flow, number, f"{group}:{number}", now, by) for number in dict.fromkeys(records)]
-    insert_new_rows(connection, campaign_member, columns, rows)
-    return count(connection, flow, group) - before
+    if isinstance(chosen, Select):
+        ids = chosen.subquery().c[0]
+        key = literal(f"{group}:").concat(cast(ids, Text))
+        values = select(literal(flow), ids, key, literal(now, Utc), literal(by)).where(true()).order_by(ids)
+        return connection.execute(insert_new(connection, campaign_member).from_select(columns, values)).rowcount
+    keys = {f"{group}:{number}": number for number in chosen}
+    there = {row.key for row in _KEYS.rows(connection, keys, flow=flow)}
+    rows = [(flow, number, key, now, by) for key, number in keys.items() if key not in there]
+    insert_rows(connection, campaign_member, columns, rows)
+    return len(rows)
 
 
-def remove(connection: Connection, flow: int, group: Group, records: Iterable[int]) -> int:
+def remove(connection: Connection, flow: int, group: Group, chosen: Select[int] | Sequence[int]) -> int:
     """Choose records no more, in a campaign that was not launched. Returns how many were chosen."""
-    removed = 0
-    for piece in slices(records):
-        keys = [f"{group}:{number}" for number in piece]
-        mine = (campaign_member.c.flow_id == flow, campaign_member.c.key.in_(keys))
-        removed += connection.execute(delete(campaign_member).where(*mine)).rowcount
-    return removed
+    mine, column = campaign_member.c.flow_id == flow, _column(group)
+    if isinstance(chosen, Select):
+        return connection.execute(delete(campaign_member).where(mine, column.in_(chosen))).rowcount
+    return sum(
+        connection.execute(delete(campaign_member).where(mine, column.in_(piece))).rowcount for piece in slices(chosen)
+    )
 
 
 def remove_all(connection: Connection, flow: int) -> None:
@@ -109,6 +120,11 @@ def listed(connection: Connection, flow: int, group: Group) -> Iterator[Member]:
         for row in rows:
             yield Member(row[0], group, *row[1:])
         last = rows[-1][0]
+
+
+_KEYS = Lookup(
+    select(campaign_member.c.key).where(campaign_member.c.flow_id == bindparam("flow")), campaign_member.c.key
+)
 
 
 def _column(group: Group) -> Column[int]:

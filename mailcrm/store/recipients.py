@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
+from mailcrm.core.campaigns import Part
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Lookup, reserve
 from mailcrm.store.tables import recipient
-
-Part = Literal["contact", "company"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +55,11 @@ def add(connection: Connection, new: Sequence[StoredRecipient]) -> None:
     insert_rows(connection, recipient, _NAMES, [_row(each) for each in new])
 
 
-def taken(connection: Connection, flow: int, addresses: Iterable[str]) -> set[str]:
-    """Those of these addresses that somebody of the campaign gets its mail at already."""
-    return {row.address for row in _TAKEN.rows(connection, addresses, flow=flow)}
-
-
 _NAMES = (
     *("id", "flow_id", "member_id", "part", "person_id", "organization_id", "lead_id"),
     *("address", "user_id", "variant", "enrollment_id", "reason"),
 )
 _OF = Lookup(select(*(recipient.c[name] for name in _NAMES)), recipient.c.id)
-_TAKEN = Lookup(
-    select(recipient.c.address).where(
-        recipient.c.flow_id == bindparam("flow"),
-        recipient.c.enrollment_id.is_not(None),
-        recipient.c.address.is_not(None),
-    ),
-    recipient.c.address,
-)
 
 
 def _row(each: StoredRecipient) -> tuple[object, ...]:
