@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailcrm import config_checks
+from mailcrm.config_documents import Documents as Documents
 from mailcrm.config_sending import Dkim as Dkim
 from mailcrm.config_sending import Limits as Limits
 from mailcrm.config_sending import OAuth as OAuth
@@ -220,6 +221,7 @@ class Config(Struct, frozen=True):
     returns: Returns = Returns()
     tracking: Tracking = Tracking()
     sequences: Sequences = Sequences()
+    documents: Documents = Documents()
     outside: Outside = Outside()
     retention: Retention = Retention()
     plugins: Plugins = Plugins()

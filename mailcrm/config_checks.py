@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from mailcrm import config_documents
 from mailcrm.core import spans
 from mailcrm.core.addresses import domain_of, normalise
 from mailcrm.core.nearest import nearest
@@ -52,6 +53,8 @@ def check(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: tracking.scanners: {error}; write 192.0.2.7 or 192.0.2.0/24") from None
     if not 0 < config.outside.seconds <= 60:
         raise ConfigError(f"{source}: outside.seconds must be more than 0 and at most 60")
+    if fault := config_documents.faults(config.documents):
+        raise ConfigError(f"{source}: documents.{fault}")
     for key, span in msgspec.structs.asdict(config.retention).items():
         if span is not None:
             _span(span, f"retention.{key}", source)

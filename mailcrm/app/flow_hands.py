@@ -67,6 +67,10 @@ class FlowHands:
         """Where the pictures of templates lie."""
         return self._stepper.context.blobs
 
+    def clock(self) -> datetime:
+        """The time by the clock."""
+        return self._stepper.context.clock()
+
     def emit(self, kind: str, data: dict[str, Any], person: int | None) -> None:
         """Store an event, caused by this effect."""
         key, self._emitted = f"effect:{self._effect.key}:{self._emitted}", self._emitted + 1

@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from mailcrm.app import documents
 from mailcrm.app.context import Context
 from mailcrm.app.start import plugin_folder
-from mailcrm.builtin import words
+from mailcrm.builtin import who, words
+from mailcrm.builtin.documents import of_subject
 from mailcrm.builtin.fields import put
 from mailcrm.builtin.outside import outside
 from mailcrm.core.card import Card
@@ -106,6 +108,14 @@ class FlowReach:
         with self._context.db.write() as connection:
             put(connection, self._subject.person, name, value)
         self._context.changed()
+
+    def file_document(self) -> None:
+        """See ``builtin.documents.Filing``."""
+        with self._context.db.read() as connection:
+            found = of_subject(connection, self._subject, who.run(self._effect))
+        if found is None:
+            raise Refused("there is no document; put document.create before")
+        documents.file(self._context, found.id)
 
     def _first(self, of: Callable[[Connection, list[int]], dict[int, list[str]]]) -> str | None:
         person = self._subject.person

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mailcrm.builtin import webhook
+from mailcrm.builtin import documents, webhook
 from mailcrm.core.registry import ActionType, Params, Span
 
 _TEXT = str | None
@@ -18,8 +18,17 @@ _LETTER: Params = {
     "recipient": _TEXT,
     "in_thread": bool | None,
 }
+_BY_ITSELF: Params = {"after": Span | None, "track": bool | None, "attach": bool | None}
 _ACTIVITY: Params = {"activity": str, "due": Span | None, "assignee": _TEXT, "priority": _TEXT, "note": _TEXT}
 _DEAL: Params = {"title": str, "stage": _TEXT, "value": _AMOUNT, "currency": _TEXT, "owner": _TEXT}
+_DOCUMENT: Params = {
+    "kind": str,
+    "lines": list[dict],  # type: ignore[type-arg]
+    "series": _TEXT,
+    "currency": _TEXT,
+    "pay_within": Span | None,
+    "note": _TEXT,
+}
 
 ACTIONS: Mapping[str, ActionType] = {
     action.name: action
@@ -33,11 +42,13 @@ ACTIONS: Mapping[str, ActionType] = {
         ActionType("activity.complete", {"activity": _TEXT}, label="Mark activities done"),
         ActionType("deal.create", _DEAL, label="Open a deal"),
         ActionType("deal.move", {"stage": str}, label="Move the deal to another stage"),
+        ActionType("document.create", _DOCUMENT, label="Issue an invoice or an offer"),
+        ActionType("document.file", {}, run=documents.document_file, label="Make its PDF, and hand it over"),
         ActionType("sequence.enroll", {"sequence": str}, label="Enroll in a sequence"),
         ActionType("sequence.leave", {"sequence": str}, label="Take out of a sequence"),
         ActionType("workflow.join", {"workflow": str}, label="Put into another workflow"),
         ActionType("workflow.leave", {"workflow": str}, label="Take out of another workflow"),
-        ActionType("mail.send", {**_LETTER, "after": Span | None, "track": bool | None}, label="Send a mail"),
+        ActionType("mail.send", {**_LETTER, **_BY_ITSELF}, label="Send a mail"),
         ActionType("draft.create", {**_LETTER, "remind": Span | None}, label="Put a mail into the rep's drafts"),
         ActionType("notify", {"user": _TEXT, "text": str}, label="Tell a user"),
         ActionType(

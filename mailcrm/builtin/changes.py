@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mailcrm.builtin import activities, deals, fields, flows, letters, notices, tags
+from mailcrm.builtin import activities, deals, documents, fields, flows, letters, notices, tags
 from mailcrm.builtin.hands import Change
 
 CHANGES: Mapping[str, Change] = {
@@ -15,6 +15,7 @@ CHANGES: Mapping[str, Change] = {
     "activity.complete": activities.activity_complete,
     "deal.create": deals.deal_create,
     "deal.move": deals.deal_move,
+    "document.create": documents.document_create,
     "sequence.enroll": flows.sequence_enroll,
     "sequence.leave": flows.sequence_leave,
     "workflow.join": flows.workflow_join,

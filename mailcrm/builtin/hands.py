@@ -53,6 +53,9 @@ class Hands(Writer, Protocol):
     def blobs(self) -> Blobs:
         """Where the pictures of templates lie."""
 
+    def clock(self) -> datetime:
+        """The time by the clock: later than ``now`` where a step was due before it could be done."""
+
     def enroll(self, flow: str, subject: Subject, by: str) -> bool:
         """Put a subject into a flow, by its name.
 

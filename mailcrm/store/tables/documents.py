@@ -30,9 +30,9 @@ document = table(
     Column("buyer", JSON, nullable=False),
     Column("lines", JSON, nullable=False),  # amounts as text: Decimal
     Column("note", Text, nullable=False, server_default=""),
-    Column("net", Numeric(18, 2), nullable=False),
-    Column("tax", Numeric(18, 2), nullable=False),
-    Column("gross", Numeric(18, 2), nullable=False),
+    Column("net", Numeric(18, 4), nullable=False),  # of some currencies three decimals count
+    Column("tax", Numeric(18, 4), nullable=False),
+    Column("gross", Numeric(18, 4), nullable=False),
     to("person_id", "person", index=True),
     to("organization_id", "organization", index=True),
     to("deal_id", "deal", index=True),
