@@ -89,27 +89,21 @@ def read_campaign(name: str, owner: str | None, description: str, table: Table, 
         recipients=_recipients(table, faults),
     )
     if kind is not None and campaign.state is CampaignState.READY:
-        for key, written in _needs(campaign):
-            if key not in table.data or table.data[key] == []:
+        for key, written in needed(campaign):
+            if not table.data.get(key):
                 mend = f'write {written}, or state = "preparing"'
                 table.fault("state", f"is ready, but {key} is missing", mend)
     return campaign
 
 
-def _type(table: Table) -> CampaignType | None:
-    value = table.take("type")
-    if value in tuple(CampaignType):
-        return CampaignType(value)
-    near = nearest(value, CampaignType) if isinstance(value, str) else ""
-    mend = near if near.startswith("write") else f"write one of {', '.join(CampaignType)}"
-    if value is None:
-        table.fault(None, "type is missing", f"write type = one of {', '.join(CampaignType)}")
-    else:
-        table.fault("type", f"there is no campaign of type {value}", mend)
-    return None
+def lacking(campaign: CampaignDefinition) -> list[str]:
+    """The keys that it still needs before it can be launched."""
+    given = {"template": campaign.template, "activity": campaign.activity, "title": campaign.title}
+    given |= {"series": campaign.series, "line": "some" if campaign.lines else None}
+    return [key for key, _ in needed(campaign) if given[key] is None]
 
 
-def _needs(campaign: CampaignDefinition) -> Iterator[tuple[str, str]]:
+def needed(campaign: CampaignDefinition) -> Iterator[tuple[str, str]]:
     """What such a campaign can't be launched without: a key, and how it is written."""
     match campaign.type:
         case CampaignType.CALLS if campaign.note is None:
@@ -123,6 +117,19 @@ def _needs(campaign: CampaignDefinition) -> Iterator[tuple[str, str]]:
             yield "line", "[[line]]"
     if campaign.mails:
         yield "template", 'template = "…"'
+
+
+def _type(table: Table) -> CampaignType | None:
+    value = table.take("type")
+    if value in tuple(CampaignType):
+        return CampaignType(value)
+    near = nearest(value, CampaignType) if isinstance(value, str) else ""
+    mend = near if near.startswith("write") else f"write one of {', '.join(CampaignType)}"
+    if value is None:
+        table.fault(None, "type is missing", f"write type = one of {', '.join(CampaignType)}")
+    else:
+        table.fault("type", f"there is no campaign of type {value}", mend)
+    return None
 
 
 def _word(table: Table, key: str, most: int = 200) -> str | None:

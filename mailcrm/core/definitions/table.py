@@ -158,7 +158,7 @@ def _written(value: object) -> str:
         case bool():
             return ""
         case str():
-            return value[:60]
+            return value[:60] or '""'
         case int():
             return str(value) if abs(value) < _HUGE else "such a number"
         case float():  # its own digits are those of the file as long as there are no more than fifteen
