@@ -13,6 +13,7 @@ import msgspec
 
 from mailcrm import config_checks
 from mailcrm.config_documents import Documents as Documents
+from mailcrm.config_documents import Series as Series
 from mailcrm.config_sending import Dkim as Dkim
 from mailcrm.config_sending import Limits as Limits
 from mailcrm.config_sending import OAuth as OAuth

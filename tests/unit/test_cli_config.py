@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import tomllib
@@ -36,6 +37,8 @@ SECTIONS = {
     "returns.": config.Returns,
     "tracking.": config.Tracking,
     "sequences.": config.Sequences,
+    "documents.": config.Documents,
+    "documents.series.NAME.": config.Series,
     "outside.": config.Outside,
     "retention.": config.Retention,
     "plugins.": config.Plugins,
@@ -54,6 +57,8 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
             return "none"
         case ():
             return "`[]`"
+        case tuple():
+            return f"`{json.dumps(field.default)}`"
         case bool():
             return f"`{str(field.default).lower()}`"
         case str():
