@@ -114,6 +114,14 @@ def preview(context: Context, name: str) -> Preview:
     return Preview(chosen, senders.total(), dict(left_out.most_common()), by_key, stand_in, tuple(lacking))
 
 
+def check(context: Context, actor: Actor, name: str) -> None:
+    """See that a campaign may be launched. Raises as ``launch`` would."""
+    with context.db.read() as connection:
+        stored = book.his(connection, context, actor, name)
+        if campaigns.get(connection, stored.id).launched_at is None:
+            _ready(connection, context, actor, stored, members.count(connection, stored.id))
+
+
 def launch(context: Context, actor: Actor, name: str) -> Launched:
     """Launch a campaign, or let a paused one go on. Of one that was launched before nothing is done anew (CAMP-22).
 

@@ -50,6 +50,7 @@ COMMANDS = {
     "consent": ("consent", "A user's consent that a flow sends mail in his name: grant, revoke, list."),
     "pulse": ("pulse", "What a rep is to know or do: drafts to send, mail that goes by itself."),
     "workflow": ("workflow", "Workflows and rules: what becomes of persons when something happens."),
+    "campaign": ("campaign", "Campaigns: one action done for many at once, with what came of it."),
     "template": ("template", "Templates of letters: list, show, apply, remove, preview, send-to-me."),
     "outbox": ("outbox", "Outgoing mail: list, show, retry, hold, release."),
     "suppression": ("suppression", "Addresses that get no automatic mail: list, add, remove."),

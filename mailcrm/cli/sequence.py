@@ -18,6 +18,7 @@ from mailcrm.cli.desk import Desk, desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
 from mailcrm.cli.options import DryRun, Json, Owner, Toml, Yes
 from mailcrm.cli.output import clean, confirm, emit, emit_one, say
+from mailcrm.cli.templates import show_templates
 from mailcrm.core.enrollment import Status
 from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
@@ -194,15 +195,7 @@ def templates(
     as_json: Json = False,
 ) -> None:
     """List the templates to begin with; NAME prints one, to be saved, changed and applied."""
-    found = gallery(language)
-    if name is None:
-        columns = ["slug", "language", "kind", "name", "description"]
-        emit([{column: getattr(each, column) for column in columns} for each in found], as_json, columns)
-        return
-    wanted = [each for each in found if name in (each.slug, each.name, f"{each.slug}.{each.language}")]
-    if not wanted:
-        raise Refused(f"there is no template {name!r}; there are {', '.join(dict.fromkeys(t.slug for t in found))}")
-    typer.echo(wanted[0].text, nl=False)
+    show_templates([each for each in gallery(language) if each.kind != "campaign"], name, as_json)
 
 
 def _items(

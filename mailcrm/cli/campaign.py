@@ -1,0 +1,280 @@
+"""``mailcrm campaign``: list, show, apply, remove, recipients, launch, pause, resume, stop, results, templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mailcrm.app import campaign_ends, campaign_shapes, launching, members, results
+from mailcrm.app import campaigns as verbs
+from mailcrm.app.launching import Planned
+from mailcrm.app.members import Changed
+from mailcrm.cli.desk import Desk, desk
+from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
+from mailcrm.cli.options import DryRun, Json, Toml, Yes
+from mailcrm.cli.output import confirm, emit, emit_one, emit_section, say
+from mailcrm.cli.progress import progress
+from mailcrm.cli.templates import show_templates
+from mailcrm.core.campaigns import Group
+from mailcrm.core.definitions import Chosen
+from mailcrm.core.plural import counted
+from mailcrm.errors import Refused
+from mailcrm.gallery import gallery
+from mailcrm.store.results import State
+
+app = typer.Typer(no_args_is_help=True, help="Campaigns: one action done for many at once.")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
+Groups = Literal["persons", "organizations", "leads"]
+_GROUPS: dict[Groups, Group] = {"persons": "person", "organizations": "organization", "leads": "lead"}
+_LISTED = ["id", "name", "type", "state", "status", "owner", "members", "launched_at", "why"]
+_MEMBERS = ["group", "id", "name", "added_at", "added_by", "made"]
+_RESULTS = ["recipient", "name", "state", "reason", "sender", "sent"]
+_READ = ["bounced", "opened", "clicked", "replied", "unsubscribed"]
+_SHOWN_BAD = 50  # of those who name nobody
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the campaigns, each with how far it is and how many were chosen."""
+    emit(map(campaign_shapes.line, verbs.listed(desk(ctx).context)), as_json, _LISTED)
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name, toml: Toml = False, as_json: Json = False) -> None:
+    """Show a campaign; --toml prints its definition back."""
+    shown = verbs.shown(desk(ctx).context, name)
+    show_definition(campaign_shapes.page(shown), shown.text, toml=toml, as_json=as_json)
+
+
+@app.command()
+def apply(ctx: typer.Context, file: File, dry_run: DryRun = False, yes: Yes = False, as_json: Json = False) -> None:
+    """Store a campaign from a file; shows first what it changes. One that was launched is not changed any more."""
+    at = desk(ctx)
+    with definition_faults():
+        plan = verbs.read(at.context, file)
+    effect = verbs.effect(plan)
+    announce(plan, effect, verbs.remarks(at.context, at.actor, plan), as_json)
+    doing = bool(plan.changes) and not dry_run
+    if doing:
+        confirm(f"Apply {file.name}", yes)
+        verbs.apply(at.context, at.actor, plan)
+    applied(plan, effect, as_json, stored=doing)
+
+
+@app.command()
+def remove(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
+    """Take a campaign out of every list; what it did stays."""
+    at = desk(ctx)
+    count = verbs.shown(at.context, name).total
+    confirm(f"Remove the campaign {name}, with {counted(count, 'recipient')}", yes, final=count > 0)
+    verbs.remove(at.context, at.actor, name, confirmed=True)
+
+
+@app.command()
+def recipients(
+    ctx: typer.Context,
+    name: Name,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[WHO]…", help="Further ones to add or remove.")] = None,
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="WHO", help="An address, name or id; or all, tag:T, owner:U, organization:O, …"),
+    ] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", metavar="WHO", help="The same, taken out.")] = None,
+    group: Annotated[Groups | None, typer.Option("--group", help="Which are shown (all), or meant (persons).")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Add those of a list, one a line, or of a sheet.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the file; default: detected.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List who was chosen, by group, or choose more or fewer. What names nobody is told; the others are in."""
+    at = desk(ctx)
+    if add is None and remove is None and file is None:
+        if more:
+            raise typer.BadParameter("say --add or --remove before them", param_hint="WHO")
+        _list_members(at, name, group, as_json)
+        return
+    if remove is not None and (add is not None or file is not None):
+        raise typer.BadParameter("add or remove, one at a time", param_hint="--add, --remove, --from")
+    which = group or "persons"
+    if remove is not None:
+        _tell(members.remove(at.context, at.actor, name, _chosen(which, remove, more)), "removed", as_json)
+        return
+    with progress(f"{file}", "row") as advance:
+        changed = members.add(
+            at.context,
+            at.actor,
+            name,
+            _chosen(which, add, more),
+            {_GROUPS[which]: file} if file else None,
+            encoding=encoding,
+            progress=lambda rows: advance(rows, 0),
+        )
+    _tell(changed, "added", as_json)
+
+
+@app.command()
+def launch(ctx: typer.Context, name: Name, dry_run: DryRun = False, yes: Yes = False, as_json: Json = False) -> None:
+    """Do a campaign's action for everybody who was chosen: once, however often it is launched. Or let it go on."""
+    at = desk(ctx)
+    shown = verbs.shown(at.context, name)
+    name, number = shown.stored.name, str(shown.stored.id)
+    if shown.course.launched_at is None:
+        launching.check(at.context, at.actor, number)
+        found = launching.preview(at.context, number)
+        row = campaign_shapes.preview(name, found)
+        if dry_run:
+            emit_one(row, as_json)
+        _warn(number, found.lacking)
+        if not dry_run:
+            left = f", {counted(sum(found.left_out.values()), 'is', 'are')} left out" if found.left_out else ""
+            confirm(f"Launch {name} ({shown.definition.type}) for {counted(found.recipients, 'recipient')}{left}", yes)
+    if dry_run:
+        return
+    launched = launching.launch(at.context, at.actor, number)
+    if not launched.new:
+        ago = f"{name} was launched {launched.at:%Y-%m-%d %H:%M}Z by {launched.by}"
+        say(f"{ago}; {'it goes on' if launched.resumed else 'nothing is done twice'}")
+    done = _planned(at, launched.id, launched.members)
+    if as_json:
+        emit_one({"campaign": name, "launched_at": launched.at, "launched_by": launched.by, **done}, as_json=True)
+    elif launched.new:
+        emit_one({"campaign": name, **done}, as_json=False)
+        say(f"`mailcrm run` does it, or `mailcrm tick`; `mailcrm campaign results {number}` shows what came of it")
+
+
+@app.command()
+def pause(
+    ctx: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is shown.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Have nothing more done for anybody until it is resumed."""
+    at = desk(ctx)
+    confirm(f"Pause {name}", yes, final=False)
+    campaign_ends.pause(at.context, at.actor, name, reason)
+    say(f"{name} is paused; `mailcrm campaign resume {name!r}` lets it go on")
+
+
+@app.command()
+def resume(ctx: typer.Context, name: Name) -> None:
+    """Let a paused campaign go on."""
+    at = desk(ctx)
+    campaign_ends.resume(at.context, at.actor, name)
+
+
+@app.command()
+def stop(
+    ctx: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is shown.")] = "",
+    yes: Yes = False,
+) -> None:
+    """End a campaign for good: what was not done is not done any more."""
+    at = desk(ctx)
+    confirm(f"Stop {name} for good", yes)
+    number = campaign_ends.stop(at.context, at.actor, name, reason)
+    with progress("taken out", "recipient") as told:
+        ended = campaign_ends.wind_up(at.context, number, lambda done: told(done, 0))
+    say(f"{name} is stopped; {counted(ended, 'recipient was', 'recipients were')} still inside")
+
+
+@app.command("results")
+def results_(
+    ctx: typer.Context,
+    name: Name,
+    state: Annotated[State | None, typer.Option(help="Only these.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what came of a campaign for each recipient, and in sum."""
+    at = desk(ctx)
+    rows = (row for row in results.of(at.context, name) if state is None or row["state"] == state)
+    summary = results.sums(at.context, name)
+    if as_json:
+        emit(chain(rows, [results.shape(summary)]), as_json=True, columns=())
+        return
+    found = list(rows)
+    told = [column for column in (*_READ, "made", "variant") if any(row[column] for row in found)]
+    emit(found, as_json=False, columns=[*_RESULTS, *told])
+    shape = results.shape(summary)
+    for title in ("variants", "senders"):
+        if shape.pop(title) and len(getattr(summary, title)) > 1:
+            emit_section(title, results.shape(summary)[title])
+    typer.echo()
+    emit_one({key: value for key, value in shape.items() if value or key in ("total", "done", "failed")}, as_json=False)
+
+
+@app.command()
+def templates(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this one's file.")] = None,
+    language: Annotated[str | None, typer.Option(metavar="LANGUAGE", help="en or pl.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the campaigns to begin with; NAME prints one, to be saved, changed and applied."""
+    show_templates([each for each in gallery(language) if each.kind == "campaign"], name, as_json)
+
+
+def _chosen(group: Groups, given: Sequence[str] | None, more: Sequence[str] | None) -> Chosen:
+    texts = (*(given or ()), *(more or ()))
+    return Chosen(**{group: texts})
+
+
+def _list_members(at: Desk, name: str, group: Groups | None, as_json: bool) -> None:
+    found = chain.from_iterable(
+        members.listed(at.context, name, _GROUPS[each]) for each in ([group] if group else _GROUPS)
+    )
+    emit(
+        (
+            {"group": each.group, "id": each.record, "name": each.name}
+            | {"added_at": each.added_at, "added_by": each.added_by, "made": each.made}
+            for each in found
+        ),
+        as_json,
+        _MEMBERS,
+    )
+
+
+def _tell(changed: Changed, done: str, as_json: bool) -> None:
+    """What came of those who were named; fails only if nobody was meant at all."""
+    for row in changed.bad[:_SHOWN_BAD]:
+        where = f"line {row.line}: " if row.line is not None else ""
+        say(f"{where}{row.given!r}: {row.why}")
+    if len(changed.bad) > _SHOWN_BAD:
+        say(f"… and {len(changed.bad) - _SHOWN_BAD:,} more; --json has all of them")
+    if as_json:
+        bad = [asdict(row) for row in changed.bad]
+        emit_one({done: changed.done, "known": changed.known, "bad": bad}, as_json=True)
+    else:
+        known = f"{changed.known:,} {'were in already' if done == 'added' else 'were not in'}"
+        parts = [f"{changed.done:,} {done}", *([known] if changed.known else [])]
+        typer.echo(", ".join([*parts, *([f"{len(changed.bad):,} name nobody"] if changed.bad else [])]))
+    if changed.bad and not (changed.done or changed.known):
+        raise Refused(f"nobody was {done}; add the record first, for example by `mailcrm person add`, or mend the name")
+
+
+def _warn(number: str, lacking: Sequence[str]) -> None:
+    for key in lacking:
+        say(
+            f"note: {key} has not consented that it sends mail in his name, so those mails would fail; "
+            f"`mailcrm --as {key} consent grant --flow {number}`"
+        )
+
+
+def _planned(at: Desk, number: int, chosen: int) -> dict[str, int]:
+    """Plan what is left, with a bar; how many get it and how many are left out, of those planned now."""
+    done = getting = left_out = 0
+    with progress("planned", "recipient") as told:
+
+        def advance(planned: Planned) -> None:
+            nonlocal done, getting, left_out
+            done, getting, left_out = done + planned.members, getting + planned.recipients, left_out + planned.left_out
+            told(done, chosen)
+
+        launching.plan(at.context, number, advance)
+    return {"members": done, "recipients": getting, "left_out": left_out}
