@@ -21,6 +21,7 @@ from mailcrm.builtin.hands import Change
 from mailcrm.core.definitions import StopOnReply
 from mailcrm.core.enrollment import Done, Due, Enrollment, Happened, Status, Stop, Subject, Token
 from mailcrm.store import effects, enrollments, reactions
+from mailcrm.store.campaigns import parked
 from mailcrm.store.claims import Claim
 
 REPLY = "replied"
@@ -148,14 +149,15 @@ class Round:
                 self.ledger.told.append(done.key)
             else:
                 self._push(_whose(seats[number], number), done.at, _DONE, number, _Ended(seats[number], done))
-        put_off = []
+        put_off: defaultdict[datetime, list[int]] = defaultdict(list)
         for number, seat in seats.items():
-            if seat.compiled is None:
-                put_off += [number] if _timers([seat.live] if seat.live else []) else []
-            else:
+            rests = self.flows.is_at_rest(seat.flow)
+            if seat.compiled is not None and not rests:
                 self._push_timers(_whose(seat, number), seat)
-        if put_off:
-            self.ledger.postpone(put_off, self.now + _PUT_OFF)
+            elif seat.live is not None and _timers([seat.live]):
+                put_off[parked(seat.flow) if rests else self.now + _PUT_OFF].append(number)
+        for until, numbers in put_off.items():
+            self.ledger.postpone(numbers, until)
 
     def _emitted(self, happened: Happened) -> None:
         event = happened.event

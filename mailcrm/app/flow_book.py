@@ -125,6 +125,11 @@ class Flows:
         flows = (stored for stored in self.stored.values() if stored.kind is not FlowKind.CAMPAIGN)
         return next((stored for stored in flows if stored.name == name), None)
 
+    def is_at_rest(self, number: int) -> bool:
+        """Whether it is a campaign that is paused or stopped: what is due there waits until it goes on."""
+        stored = self.stored.get(number)
+        return stored is not None and stored.kind is FlowKind.CAMPAIGN and stored.active_since is None
+
     def rep(self, owner: int | None) -> SubjectCalendar:
         """The calendar of a flow's owner."""
         return self._calendars.get(owner or 0, _UTC)

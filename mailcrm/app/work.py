@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailcrm.app.ask import ask_due
+from mailcrm.app.campaign_ends import tend
 from mailcrm.app.context import Context
 from mailcrm.app.counting import count_due
 from mailcrm.app.dispatch import dispatch
@@ -57,6 +58,8 @@ def work(context: Context, transport: Transport, filed: Filed | None = None) -> 
     held = standing(context)
     steps, acted = 0, Performed()
     if held is None or not held.flows:
+        while tend(context):
+            pass
         while (ran := run_due(context)).stimuli:
             steps += ran.stimuli
         acted = perform_due(context)

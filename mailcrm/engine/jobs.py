@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from mailcrm.app import counting
+from mailcrm.app import campaign_ends, counting
 from mailcrm.app.ask import ask_due
 from mailcrm.app.context import Context
 from mailcrm.app.dispatch import dispatch
@@ -51,6 +51,13 @@ def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> 
             lambda: _flows_due(context),
             lambda: run_due(context).more,
             _LOOK if context.db.is_sqlite else _CALLED,
+        ),
+        Job(
+            "campaigns",
+            lambda: campaign_ends.are_running(context),
+            lambda: campaign_ends.tend(context),
+            1.0,
+            rung=False,
         ),
         Job("actions", lambda: _actions_due(context), lambda: _actions(context), 1.0),
         Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),

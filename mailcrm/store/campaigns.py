@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, literal, select, update
 
 from mailcrm.core.enrollment import Status
 from mailcrm.core.flow import FlowKind
@@ -156,7 +156,7 @@ def inside(connection: Connection, number: int, limit: int) -> list[int]:
 
 
 def wake(connection: Connection, number: int, now: datetime, limit: int) -> int:
-    """Let up to so many timers that were put off for good be due now. Returns how many."""
+    """Let up to so many timers and mails that were put off for good be due now. Returns how many."""
     due = (
         select(enrollment.c.id)
         .where(enrollment.c.due_at == parked(number), enrollment.c.flow_id == number)
@@ -166,13 +166,18 @@ def wake(connection: Connection, number: int, now: datetime, limit: int) -> int:
     ids = list(connection.execute(due).scalars())
     if ids:
         connection.execute(update(enrollment).where(enrollment.c.id.in_(ids)).values(due_at=now))
-    return len(ids)
+    mails = select(outbox.c.id).where(*_waiting(number)).limit(limit).with_for_update()
+    letters = list(connection.execute(mails).scalars())
+    if letters:
+        connection.execute(update(outbox).where(outbox.c.id.in_(letters)).values(due_at=now, reason=None))
+    return len(ids) + len(letters)
 
 
 def sleeps(connection: Connection, number: int) -> bool:
-    """Whether there is a timer that was put off for good."""
-    query = select(literal(1)).where(enrollment.c.due_at == parked(number), enrollment.c.flow_id == number)
-    return connection.execute(query.limit(1)).first() is not None
+    """Whether there is a timer or a mail that was put off for good."""
+    timer = select(literal(1)).where(enrollment.c.due_at == parked(number), enrollment.c.flow_id == number)
+    mail = select(literal(1)).where(*_waiting(number))
+    return any(connection.execute(query.limit(1)).first() is not None for query in (timer, mail))
 
 
 def returned(connection: Connection, number: int) -> int:
@@ -185,6 +190,10 @@ def sent_more(connection: Connection, number: int, count: int) -> bool:
     """Whether more than so many of a campaign's mails were sent."""
     query = select(outbox.c.id).where(outbox.c.flow_id == number, outbox.c.sent_at.is_not(None)).limit(count + 1)
     return len(connection.execute(query).all()) > count
+
+
+def _waiting(number: int) -> tuple[ColumnElement[bool], ...]:
+    return outbox.c.state == "pending", outbox.c.due_at == parked(number), outbox.c.flow_id == number
 
 
 _COURSES: Select[Any] = select(

@@ -19,10 +19,12 @@ from mailcrm.config import Config
 from mailcrm.core.addresses import normalise
 from mailcrm.core.tokens import keyed_hash
 from mailcrm.store import absences, limits, rest, standstill, suppressions
+from mailcrm.store.campaigns import parked
 from mailcrm.store.db import Lookup
 from mailcrm.store.leaving import OURS, RELEASED
 from mailcrm.store.limits import AUTOMATIC, Asked
 from mailcrm.store.tables import (
+    campaign,
     consent,
     effect,
     enrollment,
@@ -149,6 +151,12 @@ def _of_flow(row: Any, config: Config, now: datetime) -> Hindrance | None:
     """The first that counts: what ended the run, then what was said for good, then what passes."""
     if row.kind == "flow" and row.effect != "waiting":
         return Hindrance(Verdict.WITHDRAW, "its flow does not wait for it any more")
+    if row.stopped is not None:
+        return Hindrance(Verdict.WITHDRAW, f"the campaign was stopped: {row.campaign_why}")
+    if row.paused is not None:
+        return Hindrance(
+            Verdict.WAIT, "the campaign is paused; `mailcrm campaign launch` lets it go on", parked(row.campaign)
+        )
     if row.disabled is not None:
         return Hindrance(Verdict.REFUSE, f"{row.sender} is disabled")
     if row.kind == "flow" and row.answered:
@@ -254,11 +262,16 @@ _QUERY: Select[Any] = (
         sender_hold.c.reason.label("hold"),
         sender_hold.c.until.label("until"),
         select(1).where(setting.c.name == standstill.NAME).exists().label("everything"),
+        campaign.c.flow_id.label("campaign"),
+        campaign.c.paused_at.label("paused"),
+        campaign.c.stopped_at.label("stopped"),
+        campaign.c.why.label("campaign_why"),
     )
     .select_from(outbox)
     .join(effect, effect.c.key == outbox.c.key, isouter=True)
     .join(enrollment, enrollment.c.id == effect.c.enrollment_id, isouter=True)
     .join(flow, flow.c.id == _flow_id, isouter=True)
+    .join(campaign, campaign.c.flow_id == _flow_id, isouter=True)
     .join(user, user.c.id == outbox.c.user_id, isouter=True)
     .join(sender_hold, sender_hold.c.user_id == outbox.c.user_id, isouter=True)
 )

@@ -67,7 +67,8 @@ def add(
         ids = chosen.subquery().c[0]
         key = literal(f"{group}:").concat(cast(ids, Text))
         values = select(literal(flow), ids, key, literal(now, Utc), literal(by)).where(true()).order_by(ids)
-        return connection.execute(insert_new(connection, campaign_member).from_select(columns, values)).rowcount
+        chosen_now = insert_new(connection, campaign_member).from_select(columns, values)
+        return connection.execute(chosen_now, execution_options={"preserve_rowcount": True}).rowcount
     keys = {f"{group}:{number}": number for number in chosen}
     there = {row.key for row in _KEYS.rows(connection, keys, flow=flow)}
     rows = [(flow, number, key, now, by) for key, number in keys.items() if key not in there]

@@ -1,0 +1,87 @@
+"""A house with campaigns in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from mailcrm.app import campaigns, launching
+from mailcrm.app.acting import Actor
+from mailcrm.app.launching import Launched
+from mailcrm.store.bulk import insert_rows
+from mailcrm.store.db import Database
+from mailcrm.store.tables import campaign, campaign_member, enrollment, organization, person, person_address, recipient
+from tests.sequence_house import House, house
+
+CALLS = 'type = "calls"\nnote = "Ask about the budget"\n'
+MAILING = 'type = "mailing"\ntemplate = "spring"\n'
+
+
+class CampaignHouse:
+    """A house, and shorthands for its campaigns."""
+
+    def __init__(self, database: Database, folder: Path, **settings: Any) -> None:
+        self.home: House = house(database, folder, **settings)
+        self.context, self.folder, self.db = self.home.context, folder, database
+
+    @property
+    def anna(self) -> Actor:
+        return self.home.anna
+
+    def campaign(
+        self,
+        text: str = CALLS,
+        name: str = "Spring",
+        *,
+        state: str = "ready",
+        owner: str = "anna",
+        by: Actor | None = None,
+    ) -> int:
+        """Apply a campaign; gives its id."""
+        file = self.folder / f"{name}.toml"
+        head = f'kind = "campaign"\nname = "{name}"\nowner = "{owner}"\nstate = "{state}"\n'
+        file.write_text(head + text, encoding="utf-8")
+        return campaigns.apply(self.context, by or self.anna, campaigns.read(self.context, file))
+
+    def launch(self, name: str | int, by: Actor | None = None) -> Launched:
+        """Launch it and plan everything."""
+        launched = launching.launch(self.context, by or self.anna, str(name))
+        launching.plan(self.context, launched.id)
+        return launched
+
+    def rows(self, table: Any, number: int) -> list[Any]:
+        """The rows of a campaign, the oldest first."""
+        with self.db.read() as connection:
+            return list(connection.execute(select(table).where(table.c.flow_id == number).order_by(table.c.id)))
+
+    def recipients(self, number: int) -> list[Any]:
+        return self.rows(recipient, number)
+
+    def members(self, number: int) -> list[Any]:
+        return self.rows(campaign_member, number)
+
+    def runs(self, number: int) -> list[Any]:
+        return self.rows(enrollment, number)
+
+    def course(self, number: int) -> Any:
+        with self.db.read() as connection:
+            return connection.execute(select(campaign).where(campaign.c.flow_id == number)).one()
+
+
+def fill(database: Database, count: int, now: datetime, *, companies: int = 0) -> None:
+    """So many persons, each with an address of his own."""
+    with database.write() as connection:
+        if companies:
+            columns = ("id", "name", "created_by", "created_at")
+            rows = [(each, f"Firma {each}", "test", now) for each in range(1, companies + 1)]
+            insert_rows(connection, organization, columns, rows)
+        for start in range(1, count + 1, 10_000):
+            ids = range(start, min(start + 10_000, count + 1))
+            columns = ("id", "name", "organization_id", "created_by", "created_at")
+            rows = [(each, f"P{each}", each % companies + 1 if companies else None, "test", now) for each in ids]
+            insert_rows(connection, person, columns, rows)
+            given = [(each, f"p{each}@klient.example", f"p{each}@klient.example", True) for each in ids]
+            insert_rows(connection, person_address, ("person_id", "address", "canonical", "is_primary"), given)
