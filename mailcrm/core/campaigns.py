@@ -117,16 +117,13 @@ def expanded(
     variants = len(campaign.subjects) if len(campaign.subjects) > 1 else 0
     following = 0 if last is None else last + 1
     for member in members:
-        user, stand_in = _sender(campaign.sender, member, senders)
-        for each in _wanted(campaign, member):
-            reason = each.reason or _obstacle(each, user, seen)
-            if reason:
-                yield replace(each, user=user, stand_in=stand_in, reason=reason)
+        for each in _wanted(campaign, member, *_sender(campaign.sender, member, senders)):
+            if reason := each.reason or _obstacle(each, seen):
+                yield replace(each, reason=reason)
                 continue
             seen.add(each.key)
-            variant = following % variants if variants else None
+            yield replace(each, variant=following % variants) if variants else each
             following += 1
-            yield replace(each, user=user, stand_in=stand_in, variant=variant)
 
 
 def keys(campaign: CampaignDefinition, members: Iterable[Member]) -> set[str]:
@@ -134,8 +131,8 @@ def keys(campaign: CampaignDefinition, members: Iterable[Member]) -> set[str]:
     return {each.key for member in members for each in _wanted(campaign, member) if not each.reason}
 
 
-def _obstacle(recipient: Recipient, user: int | None, seen: Set[str]) -> str:
-    if user is None:
+def _obstacle(recipient: Recipient, seen: Set[str]) -> str:
+    if recipient.user is None:
         return "no sender: the campaign has no owner who could do it"
     if recipient.key not in seen:
         return ""
@@ -144,26 +141,31 @@ def _obstacle(recipient: Recipient, user: int | None, seen: Set[str]) -> str:
     return f"not twice: {recipient.key.replace(':', ' ')} is a recipient already"
 
 
-def _wanted(campaign: CampaignDefinition, member: Member) -> list[Recipient]:
+def _wanted(
+    campaign: CampaignDefinition, member: Member, user: int | None = None, stand_in: bool = False
+) -> list[Recipient]:
     """One for each side that the strategy takes and that has what is needed; else one who is left out (A15)."""
     sides = _sides(campaign.strategy, member)
     person = next((side.id for part, side in sides if part == "contact"), None)
     organization = next((side.id for part, side in sides if part == "company"), None)
+
+    def made(part: Part, address: str | None = None, reason: str = "") -> Recipient:
+        who = (member.id, part, person, organization, member.lead)
+        return Recipient(*who, address, user, None, reason, stand_in)
+
     if not sides:
         part: Part = "company" if campaign.strategy is Strategy.COMPANY else "contact"
-        return [Recipient(member.id, part, person, organization, member.lead, reason=_lacking(campaign, member))]
+        return [made(part, reason=_lacking(campaign, member))]
     if not campaign.mails:
-        return [Recipient(member.id, sides[0][0], person, organization, member.lead)]
-    found: dict[str, Recipient] = {}
+        return [made(sides[0][0])]
+    addressed: dict[str, Part] = {}
     for part, side in sides:
-        address = _usable(side)
-        if address is not None and address not in found:  # both the same: one mail
-            found[address] = Recipient(member.id, part, person, organization, member.lead, address)
-    if found:
-        return list(found.values())
+        if (address := _usable(side)) is not None:
+            addressed.setdefault(address, part)  # both the same: one mail
+    if addressed:
+        return [made(part, address) for address, part in addressed.items()]
     odd = next((address for _, side in sides for address in side.addresses), None)
-    reason = f"{NO_ADDRESS} that every server takes: {odd}" if odd else NO_ADDRESS
-    return [Recipient(member.id, sides[0][0], person, organization, member.lead, reason=reason)]
+    return [made(sides[0][0], reason=f"{NO_ADDRESS} that every server takes: {odd}" if odd else NO_ADDRESS)]
 
 
 def _sides(strategy: Strategy, member: Member) -> list[tuple[Part, Side]]:
