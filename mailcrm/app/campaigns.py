@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from mailcrm.app import campaign_book, flow_files, members
+from mailcrm.app import campaign_book, flow_files, members, naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan
 from mailcrm.core.campaigns import Group
-from mailcrm.core.definitions import CampaignDefinition, left_out
+from mailcrm.core.definitions import CampaignDefinition, Definition, left_out
 from mailcrm.core.plural import counted
+from mailcrm.core.validation import Problem
 from mailcrm.errors import Refused
 from mailcrm.store import campaigns, flows, users
 from mailcrm.store import members as chosen
@@ -52,7 +54,7 @@ def read(context: Context, path: Path) -> Plan:
         Refused: it can't be read, or defines something else.
         DefinitionError: with every fault.
     """
-    plan = flow_files.read(context, path)
+    plan = flow_files.read(context, path, _named)
     if not isinstance(plan.definition, CampaignDefinition):
         raise Refused(f"{path} defines no campaign; its kind says which command applies it")
     return plan
@@ -144,6 +146,13 @@ def remove(context: Context, actor: Actor, name: str, *, confirmed: bool) -> Non
         flows.remove(connection, stored.id, now)
         context.flows.publish(connection, now)
     context.changed()
+
+
+def _named(connection: Connection, definition: Definition) -> Iterator[Problem]:
+    """As ``naming.unknown``, and those of its recipients that name nobody."""
+    yield from naming.unknown(connection, definition)
+    if isinstance(definition, CampaignDefinition):
+        yield from members.unknown(connection, definition.recipients)
 
 
 def _shown(connection: Connection, context: Context, stored: StoredFlow) -> Shown:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from sqlalchemy import Connection
 
@@ -28,6 +29,7 @@ from mailcrm.core.enrollment import Status
 from mailcrm.core.flow import FlowKind
 from mailcrm.core.flow_diff import difference
 from mailcrm.core.plural import counted
+from mailcrm.core.validation import Problem
 from mailcrm.errors import Refused
 from mailcrm.store import campaigns, flows, users
 from mailcrm.store.flows import NewFlow, StoredFlow
@@ -51,7 +53,11 @@ class Plan:
     inside: int
 
 
-def read(context: Context, path: Path) -> Plan:
+Named: TypeAlias = Callable[[Connection, Definition], Iterable[Problem]]
+"""What a definition names that there is none of."""
+
+
+def read(context: Context, path: Path, named: Named = naming.unknown) -> Plan:
     """Read a definition file and compare it with what is stored.
 
     Raises:
@@ -65,7 +71,7 @@ def read(context: Context, path: Path) -> Plan:
     most = context.config.sequences.max_steps
     definition = parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
     with context.db.read() as connection:
-        problems = list(naming.unknown(connection, definition))
+        problems = list(named(connection, definition))
     if problems:
         faults = Faults(str(path), text.replace("\r\n", "\n"))
         for problem in problems:

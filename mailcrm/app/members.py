@@ -6,7 +6,7 @@ A record that is made while recipients are chosen is no recipient: only what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.recipient_file import BadRow, Named, read
 from mailcrm.core.campaigns import Group
 from mailcrm.core.definitions import Chosen
+from mailcrm.core.validation import Problem
 from mailcrm.errors import MailcrmError, Refused
 from mailcrm.store import campaigns, choosing, find, flows, members, users
 from mailcrm.store.db import slices
@@ -95,6 +96,19 @@ def put(connection: Connection, number: int, given: Chosen, actor: Actor, now: d
     changed = Changed()
     _take(connection, number, _adding(actor, now), given, changed)
     return changed
+
+
+def unknown(connection: Connection, given: Chosen) -> Iterator[Problem]:
+    """Those of a definition's recipients that name nobody."""
+    for group in fields(given):
+        texts: tuple[str, ...] = getattr(given, group.name)
+        changed = Changed()
+        _take(connection, 0, lambda *_: 0, Chosen(**{group.name: texts}), changed)
+        places = {text.strip(): at for at, text in enumerate(texts)}
+        for row in changed.bad:
+            what, _, mend = row.why.partition("; ")
+            path = ("recipients", group.name, places[row.given])
+            yield Problem(path, what, mend or "add the record first, or mend the name")
 
 
 def listed(context: Context, name: str, group: Group) -> Iterator[Member]:

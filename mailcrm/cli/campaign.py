@@ -21,7 +21,7 @@ from mailcrm.cli.output import confirm, emit, emit_one, emit_section, say
 from mailcrm.cli.progress import progress
 from mailcrm.cli.templates import show_templates
 from mailcrm.core.campaigns import Group
-from mailcrm.core.definitions import Chosen
+from mailcrm.core.definitions import CampaignDefinition, Chosen, Definition
 from mailcrm.core.plural import counted
 from mailcrm.errors import Refused
 from mailcrm.gallery import gallery
@@ -63,6 +63,8 @@ def apply(ctx: typer.Context, file: File, dry_run: DryRun = False, yes: Yes = Fa
     if doing:
         confirm(f"Apply {file.name}", yes)
         verbs.apply(at.context, at.actor, plan)
+    elif not dry_run and plan.stored is not None:
+        _put(at, plan.stored.id, plan.definition)
     applied(plan, effect, as_json, stored=doing)
 
 
@@ -220,6 +222,14 @@ def templates(
     show_templates([each for each in gallery(language) if each.kind == "campaign"], name, as_json)
 
 
+def _put(at: Desk, number: int, definition: Definition) -> None:
+    """A file that is applied again puts in whom it means now, if it changes nothing else."""
+    if isinstance(definition, CampaignDefinition) and definition.recipients != Chosen():
+        put = members.add(at.context, at.actor, str(number), definition.recipients)
+        if put.done:
+            say(f"{counted(put.done, 'recipient was', 'recipients were')} added")
+
+
 def _chosen(group: Groups, given: Sequence[str] | None, more: Sequence[str] | None) -> Chosen:
     texts = (*(given or ()), *(more or ()))
     return Chosen(**{group: texts})
@@ -253,7 +263,9 @@ def _tell(changed: Changed, done: str, as_json: bool) -> None:
     else:
         known = f"{changed.known:,} {'were in already' if done == 'added' else 'were not in'}"
         parts = [f"{changed.done:,} {done}", *([known] if changed.known else [])]
-        typer.echo(", ".join([*parts, *([f"{len(changed.bad):,} name nobody"] if changed.bad else [])]))
+        typer.echo(
+            ", ".join([*parts, *([counted(len(changed.bad), "names nobody", "name nobody")] if changed.bad else [])])
+        )
     if changed.bad and not (changed.done or changed.known):
         raise Refused(f"nobody was {done}; add the record first, for example by `mailcrm person add`, or mend the name")
 
@@ -274,7 +286,8 @@ def _planned(at: Desk, number: int, chosen: int) -> dict[str, int]:
         def advance(planned: Planned) -> None:
             nonlocal done, getting, left_out
             done, getting, left_out = done + planned.members, getting + planned.recipients, left_out + planned.left_out
-            told(done, chosen)
+            if planned.members:
+                told(done, chosen)
 
         launching.plan(at.context, number, advance)
     return {"members": done, "recipients": getting, "left_out": left_out}
