@@ -3,6 +3,7 @@
 ``register_``  once, at the start; a plugin that fails is left out and listed.
 ``choose_``    the first answer that is not None wins; a failure is no answer.
 ``veto_``      any answer refuses, and so does a failure.
+``hand_over_`` something of ours to another system; may be async; a failure is retried with the same key, for days.
 ``on_``        after the fact; may be async; a failure is retried and disturbs no other plugin.
 
 A plugin declares only the parameters that it wants. ``config``, wherever it is declared, is the plugin's own
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 import pluggy
 
 from mailcrm.core.card import Card
+from mailcrm.core.documents import Document
 from mailcrm.core.events import Event, EventKind
 from mailcrm.core.linking import OpenDeal
 from mailcrm.core.model import Message
@@ -214,6 +216,24 @@ def veto_send(letter: Outgoing, consent: SenderConsent, config: Any) -> str | No
     Returns:
         Why not: the letter fails, and its flow's run, with that reason; None is no objection.
     """
+
+
+@hookspec
+def hand_over_document(document: Document, pdf: bytes, config: Any) -> Awaitable[str | None] | str | None:
+    """An invoice or offer was issued, for a system of your own.
+
+    Called again with the same ``document.key`` after a crash or a failure: then hand over nothing twice. What waits
+    for the document, such as the mail that brings it, waits meanwhile. ``Permanent`` ends that run as failed, with that
+    reason; any other exception lets it be tried again, later each time, for five days.
+
+    Args:
+        document: as it was issued; it never changes.
+        pdf: the file, whole.
+
+    Returns:
+        What it is called there: a number or an address, kept beside ours; None: nothing is kept.
+    """
+    return None
 
 
 @hookspec

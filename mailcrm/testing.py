@@ -9,108 +9,38 @@ assert host.choose("choose_deal", message=testing.message(subject="Re: [D-17]"),
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parseaddr
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 from mailcrm.app.registry import BUILT_IN
 from mailcrm.core import triggers
-from mailcrm.core.addresses import normalise
 from mailcrm.core.card import Card
-from mailcrm.core.enrollment import Effect, Verdict
-from mailcrm.core.events import KINDS, Event, EventKind, check
+from mailcrm.core.enrollment import Verdict
+from mailcrm.core.events import Event, check
 from mailcrm.core.letters import fill, first_name
-from mailcrm.core.linking import OpenDeal
-from mailcrm.core.model import Address, Attachment, Message
-from mailcrm.core.outgoing import Outgoing, SenderConsent
-from mailcrm.core.registry import ActionType, ConditionType, Params, Span, TriggerType
+from mailcrm.core.model import Message
+from mailcrm.core.registry import ActionType, ConditionType, TriggerType
 from mailcrm.errors import MailcrmError, Permanent, Refused
 from mailcrm.hookspecs import Reply
 from mailcrm.plugins import PluginFailed, PluginHost
 from mailcrm.plugins.find import Found, Place, from_file
-
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-_EXAMPLES: Mapping[str, Any] = {  # of fields and parameters, by name; others go by their type
-    "message": "offer-1@klient.example",
-    "thread": 5,
-    "deal": 17,
-    "reason": None,
-    "until": None,
-    "tag": "vip",
-    "stage": "Negotiation",
-    "activity": 8,
-    "type": "call",
-    "flow": "Campaign 1",
-    "kind": "workflow",
-    "node": "welcome",
-    "url": "https://firma.example/offer",
-    "grade": "human",
-}
-
-
-def message(
-    subject: str = "Offer",
-    sender: str = "Jan Kowalski <jan@klient.example>",
-    to: Sequence[str] = ("Anna Nowak <anna@firma.example>",),
-    text: str = "Could you send us the price list?",
-    **more: Any,
-) -> Message:
-    """A message. Addresses are given as in a header; ``more`` are other fields of ``Message``."""
-    fields: dict[str, Any] = {"message_id": "offer-1@klient.example", "date": NOW} | more
-    recipients = tuple(address(one) for one in to)
-    return Message(from_=address(sender), to=recipients, subject=subject, text=text, **fields)
-
-
-def address(given: str) -> Address:
-    """``Jan Kowalski <jan@klient.example>`` as an Address."""
-    name, email = parseaddr(given)
-    return Address(name, normalise(email))
-
-
-def deal(id: int = 17, title: str = "Machine tools", **more: Any) -> OpenDeal:  # noqa: A002 - its name in OpenDeal
-    """An open deal; ``more`` are other fields of ``OpenDeal``."""
-    fields: dict[str, Any] = {"person": 3, "organization": None, "owner": 1, "stage": "Contact", "created_at": NOW}
-    return OpenDeal(id=id, title=title, **fields | more)
-
-
-def letter(recipient: str = "jan@klient.example", subject: str = "Offer", **more: Any) -> Outgoing:
-    """Automatic mail that is about to leave; ``more`` are other fields of ``Outgoing``."""
-    sender = "anna@firma.example"
-    head = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\nMessage-ID: <offer-2@firma.example>\r\n"
-    fields: dict[str, Any] = {"content": f"{head}\r\nHere it is.\r\n".encode(), "flow": "Offers", "node": "step-1"}
-    return Outgoing("offer-2@firma.example", sender, recipient, subject, **{"person": 3} | fields | more)
-
-
-def consent(user: str = "anna", flow: str = "Offers") -> SenderConsent:
-    """The consent by which such mail leaves."""
-    return SenderConsent(user, flow, NOW, f"user:{user}", "command")
-
-
-def event(
-    kind: str = "mail.received",
-    *,
-    id: int = 1,  # noqa: A002 - its name in Event
-    person: int | None = 3,
-    kinds: Mapping[str, EventKind] = KINDS,
-    **data: Any,
-) -> Event:
-    """An event of that kind. Fields that ``data`` leaves out get an example.
-
-    Args:
-        kinds: those that there are; with a plugin's own: ``host.registry().kinds``.
-
-    Raises:
-        Refused: no such kind or field, or a value of the wrong type.
-    """
-    known = kinds.get(kind, EventKind(kind, {}))
-    examples = _examples(known.fields) | {name: values[0] for name, values in known.among.items()}
-    return Event(id, kind, person, NOW, "mail", check(kind, examples | data, kinds))
+from mailcrm.testing_samples import NOW as NOW
+from mailcrm.testing_samples import address as address
+from mailcrm.testing_samples import card as card
+from mailcrm.testing_samples import consent as consent
+from mailcrm.testing_samples import deal as deal
+from mailcrm.testing_samples import document as document
+from mailcrm.testing_samples import effect as effect
+from mailcrm.testing_samples import event as event
+from mailcrm.testing_samples import examples
+from mailcrm.testing_samples import letter as letter
+from mailcrm.testing_samples import message as message
+from mailcrm.testing_samples import samples as samples
 
 
 @dataclass
@@ -131,17 +61,6 @@ class App:
             return False
         self.emitted.append((kind, check(kind, data), person, key))
         return True
-
-
-def card(person: int | None = 3, **parts: Any) -> Card:
-    """A contact card; ``parts`` are other fields of ``Card``."""
-    own = {"name": "Jan Kowalski", "email": ("jan@klient.example",), "phone": ("600 100 200",)}
-    return Card(person, **{"fields": own} | parts)
-
-
-def effect(name: str = "action", *, key: str = "12.3.0", **args: Any) -> Effect:
-    """An action that is to be done, as ``run`` is told it."""
-    return Effect(key, "node", name, args, NOW, ((1, "node"),))
 
 
 @dataclass
@@ -260,25 +179,6 @@ class Trial:
     failed: str = ""
 
 
-def samples() -> Mapping[str, Message]:
-    """Messages that a plugin must stand: an ordinary one, and some of the odd ones that real mailboxes hold."""
-    plain = message()
-    return {
-        "ordinary": plain,
-        "deal number": message(subject="Re: [D-17] Offer"),
-        "no sender": replace(plain, from_=None),
-        "no address": replace(plain, from_=Address("MAILER-DAEMON", "")),
-        "no id, no date": replace(plain, message_id=None, date=None),
-        "empty": Message(None, None, None),
-        "no text": replace(plain, text=""),
-        "Polish": message(subject="Zażółć gęślą jaźń", sender="Łukasz Żak <l.zak@klient.example>"),
-        "attachment": replace(plain, attachments=(Attachment("offer.pdf", "application/pdf", 12, "0" * 64),)),
-        "long": replace(plain, text="word " * 100_000),
-        "many recipients": message(to=[f"p{number}@klient.example" for number in range(1000)]),
-        "outgoing": message(sender="anna@firma.example", to=["jan@klient.example"]),
-    }
-
-
 def trials(tested: PluginHost, folder: Path) -> Iterator[Trial]:
     """Call every hook of the plugin in ``tested`` with samples. ``on_`` hooks really do what they do.
 
@@ -308,6 +208,12 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
     def veto_send() -> str:
         return "; ".join(tested.vetoes("veto_send", letter=letter(), consent=consent()))
 
+    def hand_over(kind: str) -> str:
+        try:
+            return tested.hand_over("hand_over_document", document=document(kind), pdf=b"%PDF-1.7\n") or ""
+        except MailcrmError as error:
+            return "" if isinstance(error, PluginFailed) else f"{type(error).__name__}: {error}"
+
     def deliver(plugin: str, told: Event) -> str:
         with suppress(PluginFailed):
             tested.deliver(plugin, told)
@@ -318,6 +224,9 @@ def _calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, Callabl
         yield "on_start", "", start
     if tested.has("veto_send"):
         yield "veto_send", "letter", veto_send
+    for kind in ("invoice", "invoice", "offer"):  # once more for the same key, as after a crash
+        if tested.has("hand_over_document"):
+            yield "hand_over_document", kind, partial(hand_over, kind)
     for name, sample in samples().items():
         if tested.has("choose_person"):
             yield "choose_person", name, partial(choose, "choose_person", message=sample)
@@ -362,24 +271,12 @@ def _offer_calls(tested: PluginHost, folder: Path) -> Iterator[tuple[str, str, C
             yield f"trigger {trigger.name}", str(where), partial(ask, trigger, told, where)
     for condition in (one for name, one in brought.conditions.items() if name not in known.conditions):
         for of in (card(), Card(3), Card(None)):
-            args = _examples(condition.params)
+            args = examples(condition.params)
             yield f"condition {condition.name}", f"{args} of {of.person}", partial(test, condition, of, args)
     for action in (one for name, one in brought.actions.items() if name not in known.actions):
         for key in ("12.3.0", "12.3.0", "12.4.0"):  # once more for the same key, as after a crash
-            args = _examples(action.params)
+            args = examples(action.params)
             yield f"action {action.name}", f"{key} {args}", partial(run, action, args, key)
-
-
-def _examples(params: Params) -> dict[str, Any]:
-    return {name: _example(name, kind) for name, kind in params.items()}
-
-
-def _example(name: str, kind: type | UnionType) -> Any:
-    kinds = get_args(kind) or (kind,)
-    if name in _EXAMPLES and isinstance(_EXAMPLES[name], kinds):
-        return _EXAMPLES[name]
-    by_type: Mapping[type, Any] = {str: f"some {name}", Span: "2d", bool: True, int: 7, float: 99.5, list: [], dict: {}}
-    return next((by_type[each] for each in kinds if each in by_type), None)
 
 
 @contextmanager

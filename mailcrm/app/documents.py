@@ -76,7 +76,14 @@ def file(context: Context, number: int) -> None:
         Temporary: a plugin failed, or the database is locked.
         Permanent: a plugin refuses it for good.
     """
-    made(context, number)
+    content = made(context, number)
+    if not context.plugins.has("hand_over_document"):
+        return
+    row = stored(context, number)
+    handed_as = context.plugins.hand_over("hand_over_document", document=issuing.read(row), pdf=content)
+    if handed_as is not None and handed_as != row.handed_as:
+        with context.db.write() as connection:
+            documents.note_handed(connection, number, handed_as)
 
 
 def stored(context: Context, number: int) -> StoredDocument:

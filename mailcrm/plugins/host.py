@@ -205,6 +205,27 @@ class PluginHost:
                     refusals.append(f"{plugin.name}: {said}")
         return refusals
 
+    def hand_over(self, hook: str, **args: Any) -> str | None:
+        """Give something to every plugin that implements a ``hand_over_`` hook, one after another.
+
+        Returns:
+            The first answer that is one.
+
+        Raises:
+            PluginFailed: one raised, hung, is switched off, or answered what can't be an answer.
+            MailcrmError: what it raised itself of our errors.
+        """
+        answers = []
+        for plugin in self._asked.get(hook, ()):
+            try:
+                work = partial(plugin.hooks[hook], **plugin.given(hook, args))
+                answers.append(answer(hook, plugin.act(hook, work, self._work_seconds), args))
+            except MailcrmError:
+                raise
+            except Exception as error:
+                raise self._failure(plugin, hook, error) from error
+        return next((str(each) for each in answers if each is not None), None)
+
     def start(self, app_of: Callable[[str], App]) -> None:
         """Tell every plugin that the program starts; a failure is logged and counted.
 

@@ -26,7 +26,8 @@ class Plugin:
     """A plugin that passed every check.
 
     Questions (``choose_``, ``veto_``) are put to it on one thread of its own, what happens (``on_``) is told on
-    another: so each sort of call comes one after another, and slow work on an event holds up no question.
+    another: so each sort of call comes one after another, and slow work on an event holds up no question. What it is to
+    do outside (actions, ``hand_over_``) may go on several times at once.
     """
 
     def __init__(self, name: str, place: Place, where: str, hooks: Mapping[str, Callable[..., Any]]) -> None:
@@ -67,9 +68,9 @@ class Plugin:
         """Put a question to it; ``what`` names it, should it hang. Raises as ``call``."""
         return self._on(self._questions, what, function, seconds)
 
-    def act(self, what: str, function: Callable[[], Coroutine[Any, Any, object]], seconds: float) -> None:
+    def act(self, what: str, function: Callable[[], object], seconds: float) -> object:
         """Have it do something, beside whatever else it is doing; a late one is cancelled. Raises as ``call``."""
-        self._on(Lane(f"plugin {self.name}: {what}"), what, partial(_run, function, seconds), seconds, _GRACE)
+        return self._on(Lane(f"plugin {self.name}: {what}"), what, partial(_run, function, seconds), seconds, _GRACE)
 
     def _on(self, lane: Lane, what: str, function: Callable[[], object], seconds: float, grace: float = 0) -> object:
         if self.off:
@@ -85,19 +86,20 @@ class Plugin:
             self.seconds += time.monotonic() - began
 
 
-def _run(function: Callable[[], object], seconds: float) -> None:
+def _run(function: Callable[[], object], seconds: float) -> object:
     said = function()
     if inspect.iscoroutine(said):
-        asyncio.run(_within(said, seconds))
-    elif inspect.isgenerator(said) or inspect.isasyncgen(said):
+        return asyncio.run(_within(said, seconds))
+    if inspect.isgenerator(said) or inspect.isasyncgen(said):
         raise Unfit("it returned a generator, so nothing of it was done")
+    return said
 
 
-async def _within(work: Coroutine[Any, Any, object], seconds: float) -> None:
+async def _within(work: Coroutine[Any, Any, object], seconds: float) -> object:
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:
-            await work
+            return await work
     except TimeoutError:
         if deadline.expired():
             raise Unfit(f"it was not over after {seconds:g} s") from None

@@ -61,7 +61,7 @@ def parameters(function: Function) -> frozenset[str]:
 
 
 def answer(hook: str, said: object, args: Mapping[str, Any]) -> str | int | None:
-    """What a ``choose_`` or ``veto_`` hook answered, if it may answer that.
+    """What a ``choose_``, ``veto_`` or ``hand_over_`` hook answered, if it may answer that.
 
     Raises:
         Unfit: the answer is of the wrong type, or names what there is not.
@@ -82,6 +82,8 @@ def answer(hook: str, said: object, args: Mapping[str, Any]) -> str | int | None
         if not (email := normalise(said)):
             raise Unfit(f"it answered {said!r:.80}, which is no e-mail address")
         return email
+    if hook.startswith("hand_over_"):
+        return one_line(said) or None
     return one_line(said) or "no reason given"
 
 
@@ -95,8 +97,8 @@ def _check_function(hook: str, function: Function) -> None:
         raise Unfit(f"{hook} is no function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise Unfit(f"{hook} is a generator (it has a yield); it must return")
-    if inspect.iscoroutinefunction(function) and not hook.startswith("on_"):
-        raise Unfit(f"{hook} can't be async; only on_ hooks can")
+    if inspect.iscoroutinefunction(function) and not hook.startswith(("on_", "hand_over_")):
+        raise Unfit(f"{hook} can't be async; only on_ and hand_over_ hooks can")
     wanted = typing.get_type_hints(HOOKS[hook])
     given = _hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
@@ -111,7 +113,8 @@ def _check_function(hook: str, function: Function) -> None:
             raise Unfit(f"{hook} has no parameter {name}{_near(name, known)}; it has {', '.join(known) or 'none'}")
         if name != "config" and not _accepts(given.get(name, Any), wanted[name]):
             raise Unfit(f"{hook}: {name} is {_label(wanted[name])}, not {_label(given[name])}")
-    if "return" in given and hook.startswith(("choose_", "veto_")) and not _accepts(wanted["return"], given["return"]):
+    answers = hook.startswith(("choose_", "veto_", "hand_over_"))
+    if "return" in given and answers and not _accepts(wanted["return"], given["return"]):
         raise Unfit(f"{hook} returns {_label(wanted['return'])}, not {_label(given['return'])}")
 
 

@@ -26,12 +26,12 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
 def test_the_hooks_are_these() -> None:
     offers = {"register_events", "register_triggers", "register_conditions", "register_actions"}
     answers = {"choose_person", "choose_deal", "veto_link", "veto_send"}
-    assert set(HOOKS) == {"register_config", *offers, *answers, "on_start", "on_event"}
+    assert set(HOOKS) == {"register_config", *offers, *answers, "hand_over_document", "on_start", "on_event"}
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_words_a_policy_and_a_tested_example(hook: str) -> None:
-    assert hook.startswith(("register_", "choose_", "veto_", "on_"))
+    assert hook.startswith(("register_", "choose_", "veto_", "hand_over_", "on_"))
     assert inspect.getdoc(HOOKS[hook])
     assert f"def {hook}(" in SECTIONS[hook]
     tests = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
@@ -59,8 +59,9 @@ def test_the_configuration_shown_is_one() -> None:
 
 def test_what_plugins_may_import_is_pinned() -> None:
     names = (
-        "ActionType Address App Attachment Card CardDeal ConditionType Effect Event EventKind Message OpenDeal "
-        "Outgoing Permanent Reach Reply SenderConsent Span Temporary TriggerType Verdict hookimpl"
+        "ActionType Address App Attachment Card CardDeal ConditionType Document Effect Event EventKind Item Message "
+        "OpenDeal Outgoing Party Permanent Rate Reach Reply SenderConsent Span Temporary Totals TriggerType Verdict "
+        "hookimpl"
     )
     assert mailcrm.__all__ == names.split()
     for name in mailcrm.__all__:
