@@ -56,6 +56,15 @@ def ask(context: Context, actor: Actor, name: str, user: str | None = None) -> l
     return asked
 
 
+def ask_of(context: Context, actor: Actor, number: int) -> list[str]:
+    """As ``ask``, of all who lack it, by the flow's number: its name may be a campaign's too (CAMP-3)."""
+    with context.db.write() as connection:
+        asked = ask_lacking(connection, context, flows.get(connection, number), actor)
+    if asked:
+        context.changed()
+    return asked
+
+
 def ask_lacking(
     connection: Connection,
     context: Context,

@@ -101,7 +101,7 @@ def apply(context: Context, actor: Actor, plan: Plan, on_edit: OnEdit | None = N
         context.flows.publish(connection, now)
     context.changed()
     if actor.user is not None:
-        consent_by_mail.ask(context, actor, plan.definition.name)  # of others in whose name it sends
+        consent_by_mail.ask_of(context, actor, number)  # of others in whose name it sends
     return number
 
 
