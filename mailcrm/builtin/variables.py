@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from mailcrm.builtin.whom import Records
 from mailcrm.config import User
+from mailcrm.core.documents import rounded
 from mailcrm.core.letters import BadTemplate, first_name, is_address, variables_of
 from mailcrm.core.nearest import nearest
 from mailcrm.store import deals, fields, leads, organizations, people, tags
@@ -148,7 +149,7 @@ def _organization(connection: Connection, number: int, named: _Named) -> dict[st
 
 
 def _document(issued: StoredDocument) -> dict[str, Any]:
-    amounts = {name: f"{getattr(issued, name):f}" for name in ("net", "tax", "gross")}
+    amounts = {name: f"{rounded(getattr(issued, name), issued.currency):f}" for name in ("net", "tax", "gross")}
     days = {name: day.isoformat() for name in ("issued_on", "due_on") if (day := getattr(issued, name)) is not None}
     return {"name": issued.name, "currency": issued.currency, **amounts, **days}
 
