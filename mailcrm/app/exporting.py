@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from mailcrm.app import mail_shapes, pages, record_shapes
-from mailcrm.store import activities, erasing, people, reading
+from mailcrm.store import activities, chosen_records, erasing, people, reading
 from mailcrm.store.scope import Scope
 from mailcrm.store.sent_to import sent_to
 from mailcrm.store.tables import event
@@ -37,6 +37,7 @@ def export(connection: Connection, person: int) -> dict[str, Any]:
         ],
         "notes": record_shapes.notes(connection, notes),
         "events": [{"kind": row.kind, "at": row.at, "source": row.source, "data": row.data} for row in happened],
+        "campaigns": chosen_records.of_persons(connection, numbers),
         **sent_to(connection, numbers, erasing.addresses(connection, numbers)),
         "messages": mail_shapes.messages(connection, mail),
     }

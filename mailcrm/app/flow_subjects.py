@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.core.enrollment import Status, Stop
-from mailcrm.store import enrollments, reactions, runs
+from mailcrm.store import chosen_records, enrollments, reactions, runs
 from mailcrm.store.runs import Noun
 
 
@@ -20,6 +20,12 @@ def removed(connection: Connection, context: Context, noun: Noun, number: int) -
     found = runs.inside(connection, noun, number)
     stop = Stop(Status.REMOVED, f"{noun} {number} was removed", context.clock())
     _end(connection, context, found, stop)
+
+
+def organization_removed(connection: Connection, context: Context, number: int) -> None:
+    """An organization is taken out of every list: campaigns' runs that are about itself end."""
+    stop = Stop(Status.REMOVED, f"organization {number} was removed", context.clock())
+    _end(connection, context, chosen_records.inside(connection, "organization", number), stop)
 
 
 def merged(connection: Connection, context: Context, noun: Noun, keep: int, gone: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailcrm.app import flow_subjects
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.records import addresses, customers, domains
@@ -105,6 +106,7 @@ def remove(context: Context, number: int) -> None:
     """Take an organization out of every list; its persons and deals stay."""
     with context.db.write() as connection:
         organizations.remove(connection, number, context.clock())
+        flow_subjects.organization_removed(connection, context, number)
 
 
 def _refuse_ours(context: Context, domain: str) -> None:

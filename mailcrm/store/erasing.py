@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import counting, forgetting, runs, templates
+from mailcrm.store import chosen_records, counting, forgetting, runs, templates
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
     activity,
@@ -135,6 +135,7 @@ def delete_persons(connection: Connection, numbers: Sequence[int], emails: Colle
     connection.execute(delete(plugin_delivery).where(plugin_delivery.c.event_id.in_(events)))
     forgetting.letters(connection, numbers, emails)
     forgetting.words(connection, numbers, emails)
+    chosen_records.forget(connection, numbers, emails)
     runs.delete_of(connection, numbers)
     for table in (event, note, activity, person_address, person_phone, person_tag, standing_choice):
         connection.execute(delete(table).where(table.c.person_id.in_(numbers)))

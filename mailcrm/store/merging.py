@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import people
+from mailcrm.store import chosen_records, people
 from mailcrm.store import permissions as permission_book
 from mailcrm.store.tables import (
     activity,
@@ -63,6 +63,7 @@ def persons(connection: Connection, keep: int, gone: int, now: datetime) -> None
     _move(connection, person_tag.c.person_id, keep, gone, once=[person_tag.c.tag_id])
     _move(connection, standing_choice.c.person_id, keep, gone, once=[])
     _move_named(connection, "person", keep, gone)
+    chosen_records.merged(connection, "person", keep, gone)
     _finish(connection, person, keep, gone, now, fill=["organization_id", "owner_id"])
     people.ensure_primary(connection, keep)
 
@@ -86,6 +87,7 @@ def organizations(connection: Connection, keep: int, gone: int, now: datetime) -
     _move(connection, mine, keep, gone, once=[other, organization_relation.c.kind])
     _move(connection, other, keep, gone, once=[mine, organization_relation.c.kind])
     _move_named(connection, "organization", keep, gone)
+    chosen_records.merged(connection, "organization", keep, gone)
     _finish(connection, organization, keep, gone, now, fill=["industry", "owner_id"])
 
 
@@ -103,6 +105,7 @@ def leads(connection: Connection, keep: int, gone: int, now: datetime) -> None:
     for column in (activity.c.lead_id, note.c.lead_id):
         _move(connection, column, keep, gone)
     _move_named(connection, "lead", keep, gone)
+    chosen_records.merged(connection, "lead", keep, gone)
     _finish(connection, lead, keep, gone, now, fill=["person_id", "organization_id", "owner_id", "value", "currency"])
 
 

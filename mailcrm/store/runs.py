@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Column, Connection, delete, func, select, update
 
 from mailcrm.core.enrollment import Status
+from mailcrm.store import chosen_records
 from mailcrm.store.tables import deal, effect, enrollment, event, lead, pulse, reaction, step
 
 Noun = Literal["person", "deal", "lead"]
@@ -17,7 +18,8 @@ _INSIDE = enrollment.c.status == Status.IN_PROGRESS.value
 def inside(connection: Connection, noun: Noun, number: int) -> list[int]:
     """The runs in progress that are about a record; of a person those of his deals and leads, too."""
     query = select(enrollment.c.id).where(_column(noun) == number, _INSIDE).order_by(enrollment.c.id)
-    return list(connection.execute(query).scalars())
+    found = list(connection.execute(query).scalars())
+    return [*found, *chosen_records.inside(connection, noun, number)] if noun == "lead" else found
 
 
 def twice(connection: Connection, noun: Noun, keep: int, gone: int) -> list[int]:
