@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,18 @@ from sqlalchemy import select
 
 from mailcrm.app import members, organizations, persons, results, templates
 from mailcrm.app.dispatch import dispatch
+from mailcrm.app.ingest import ingest
 from mailcrm.app.perform import perform_due
 from mailcrm.app.results import Summary
+from mailcrm.config import Parsing
 from mailcrm.core.definitions import Chosen
+from mailcrm.core.model import Arrival, Batch, FolderRole
+from mailcrm.mail.read import read
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.store import consents, users
 from mailcrm.store.db import Database
 from tests.campaign_house import CampaignHouse
+from tests.house import NOW
 from tests.servers import Sink
 from tests.servers.sink import Sunk
 
@@ -89,6 +97,11 @@ class Working(CampaignHouse):
         self.work()
         return number
 
+    def receive(self, raw: bytes, mailbox: str = "anna") -> None:
+        """A message lies in the inbox of a mailbox."""
+        content = read(raw, self.context.blobs, Parsing())
+        ingest(self.context, Batch(mailbox, "", FolderRole.INBOX, (Arrival(None, self.home.now, content),)))
+
     def results(self, number: int) -> dict[str, dict[str, Any]]:
         """By recipient."""
         return {row["recipient"]: row for row in results.of(self.context, str(number))}
@@ -103,9 +116,38 @@ class Working(CampaignHouse):
         return {each.rcpt_tos[0]: each for each in found}
 
     def stored(self, table: Any) -> list[Any]:
-        """All rows of a table, the oldest first."""
+        """All rows of a table, by its key."""
         with self.db.read() as connection:
-            return list(connection.execute(select(table).order_by(table.c.id)))
+            return list(connection.execute(select(table).order_by(*table.primary_key)))
+
+
+def reply(to: Sunk, text: str = "Chętnie, proszę o telefon.") -> bytes:
+    """What the reader's mail program makes of it when he answers (RFC 5322, 3.6.4 and 4.5.3)."""
+    mail = EmailMessage()
+    mail["From"] = to.message["To"]
+    mail["To"] = to.message["Reply-To"] or to.message["From"]
+    mail["Subject"] = f"Re: {to.message['Subject']}"
+    mail["Date"] = format_datetime(NOW)
+    mail["Message-ID"] = f"<re.{to.message['Message-ID'].strip('<>')}>"
+    mail["In-Reply-To"] = mail["References"] = to.message["Message-ID"]
+    mail.set_content(text)
+    return mail.as_bytes(policy=policy.SMTP)
+
+
+def bounce(of: Sunk) -> bytes:
+    """Its receiver's server says that there is no such address (RFC 3464)."""
+    head = of.content.partition(b"\r\n\r\n")[0].decode()
+    [recipient] = of.rcpt_tos
+    return (
+        f"From: MAILER-DAEMON@mx.klient.example\r\nTo: {of.mail_from}\r\nSubject: Undelivered Mail\r\n"
+        f"Date: {format_datetime(NOW)}\r\nMessage-ID: <bounce.{recipient}>\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="=b="\r\n\r\n'
+        "--=b=\r\nContent-Type: text/plain\r\n\r\nI'm sorry.\r\n\r\n"
+        "--=b=\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.klient.example\r\n\r\n"
+        f"Final-Recipient: rfc822; {recipient}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n"
+        f"--=b=\r\nContent-Type: text/rfc822-headers\r\n\r\n{head}\r\n\r\n--=b=--\r\n"
+    ).encode()
 
 
 def text_of(mail: Sunk) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from mailcrm.store.tables import campaign, campaign_member, enrollment, lead, or
 PAGE = 1_000
 
 State = Literal["planned", "done", "failed", "skipped", "withdrawn"]
+_WHERE = re.compile(r"^campaign: [a-z]+\.[a-z]+: ")
+"""How a run's reason begins: with the node, the same for all, and the action."""
 _STATES: Mapping[str | None, State] = {
     None: "skipped",
     Status.IN_PROGRESS.value: "planned",
@@ -113,7 +116,7 @@ def _result(row: Any, said: str) -> Result:
         row.key,
         row.name or "",
         "skipped" if skipped else _STATES[row.status],
-        row.left_out if skipped else (row.ended or said),
+        row.left_out if skipped else _WHERE.sub("", row.ended or said, count=1),
         row.sent_at,
         row.returned is not None,
         row.opened_at,

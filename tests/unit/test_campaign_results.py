@@ -1,0 +1,223 @@
+"""What came of a campaign, for each recipient and in sum; on both databases."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from sqlalchemy import delete
+
+from mailcrm.app import members, results
+from mailcrm.app.tracking import Request, judge_due, opened
+from mailcrm.core.definitions import Chosen
+from mailcrm.core.hits import SETTLES
+from mailcrm.store import permissions, suppressions
+from mailcrm.store.db import Database
+from mailcrm.store.tables import event, hit, message, outbox, track
+from mailcrm.web.app import create
+from tests.campaign_house import fill
+from tests.campaign_kit import Working, bounce, reply
+from tests.house import NOW
+from tests.servers import Sink
+from tests.unit.test_ingest_plans import SMALL, statements
+
+MAILING = 'type = "mailing"\ntemplate = "spring"\nsender = "contact-owner"\n'
+HTML = "html = '<p>Dzień dobry, <a href=\"https://firma.example/a\">oferta</a></p>'\n"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+HOME = "198.51.100.7"
+
+
+@pytest.fixture
+def work(database: Database, tmp_path: Path, sink: Sink) -> Working:
+    made = Working(database, tmp_path, sink, tracking={"when": "always"})
+    made.template(more=HTML)
+    return made
+
+
+def test_a_reply_reaches_the_recipients_sender_and_is_counted(work: Working) -> None:
+    # CAMP-7, CAMP-13: the reply as a mail program addresses it, parsed from its bytes, in his sender's own mailbox
+    ewa, adam = work.person("Ewa Zielińska"), work.person("Adam Mróz", owner="jan")
+    number = work.done(MAILING, [ewa, adam])
+    raw = reply(work.mails()["adam@klient.example"])
+    assert b"To: Jan Lis <jan@firma.example>\r\n" in raw
+    work.home.pass_(hours=1)
+    work.receive(raw, "jan")
+    found = work.results(number)
+    assert (found["adam@klient.example"]["replied"], found["ewa@klient.example"]["replied"]) == (work.home.now, None)
+    assert (work.sums(number).sums.replied, [(who, sums.replied) for who, sums in work.sums(number).senders]) == (
+        1,
+        [("anna", 0), ("jan", 1)],
+    )
+    [told] = [row for row in work.stored(event) if row.kind == "mail.replied"]
+    assert told.person_id == adam
+    [stored] = work.stored(message)
+    assert stored.from_email == "adam@klient.example"
+
+
+def test_a_machines_answer_is_no_reply(work: Working) -> None:
+    number = work.done(MAILING, [work.person("Ewa Zielińska")])
+    [mail] = work.mails().values()
+    work.receive(reply(mail).replace(b"From:", b"Auto-Submitted: auto-replied\r\nFrom:", 1))
+    assert work.sums(number).sums.replied == 0
+
+
+def test_who_writes_that_he_wants_no_more_is_counted(work: Working) -> None:
+    number = work.done(MAILING, [work.person("Ewa Zielińska")])
+    [mail] = work.mails().values()
+    work.receive(reply(mail, "unsubscribe"))
+    row = work.results(number)["ewa@klient.example"]
+    assert row["replied"] == row["unsubscribed"] == work.home.now
+
+
+def test_one_click_unsubscribes_is_counted_and_keeps_later_campaigns_away(work: Working) -> None:
+    # CAMP-13; RFC 8058
+    ewa = work.person("Ewa Zielińska")
+    number = work.done(MAILING, [ewa])
+    [mail] = work.mails().values()
+    url = mail.message["List-Unsubscribe"].partition(",")[0].strip("<> ")
+    with TestClient(create(work.context, lambda key: False, dict), base_url="https://crm.firma.example") as client:
+        answer = client.post(url, data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert work.results(number)["ewa@klient.example"]["unsubscribed"] == work.home.now
+    assert work.sums(number).sums.unsubscribed == 1
+    with work.db.read() as connection:
+        [kept] = suppressions.every(connection, work.home.now)
+    assert (kept.address, kept.reason) == ("ewa@klient.example", "unsubscribe")
+    adam = work.person("Adam Mróz")
+    again = work.done(MAILING, [ewa, adam], "Summer")
+    found = work.results(again)
+    assert (found["ewa@klient.example"]["state"], found["adam@klient.example"]["state"]) == ("failed", "done")
+    assert "unsubscribe" in found["ewa@klient.example"]["reason"]
+    assert len(work.sink.mails) == 2
+
+
+def test_without_the_senders_consent_his_recipients_fail_and_the_others_get_it(work: Working) -> None:
+    # A20, CAMP-6
+    ewa, adam = work.person("Ewa Zielińska"), work.person("Adam Mróz", owner="jan")
+    number = work.campaign(MAILING)
+    work.choose(number, whom=[ewa, adam])
+    work.consent(number, "anna")
+    work.launch(number)
+    work.work()
+    found = work.results(number)
+    assert (found["ewa@klient.example"]["state"], found["adam@klient.example"]["state"]) == ("done", "failed")
+    assert found["adam@klient.example"]["reason"] == "no consent of jan for Spring"
+    assert list(work.mails()) == ["ewa@klient.example"]
+
+
+def test_where_permission_is_required_who_gave_none_is_not_written_to(
+    database: Database, tmp_path: Path, sink: Sink
+) -> None:
+    # A21: of a company that of the person who was chosen
+    work = Working(database, tmp_path, sink, require_permission=True)
+    work.template(body="Dzień dobry!")
+    acme, sowa = work.company("Acme", "biuro@acme.example"), work.company("Sowa", "biuro@sowa.example")
+    bor = work.company("Bor", "biuro@bor.example")
+    ewa, adam = work.person("Ewa Zielińska", organization=acme), work.person("Adam Mróz", organization=sowa)
+    with database.write() as connection:
+        permissions.grant(connection, ewa, "consent", "form", "", False, "user:anna", NOW)
+    number = work.campaign('type = "mailing"\ntemplate = "spring"\nstrategy = "both"\n')
+    work.choose(number, whom=[ewa, adam])
+    work.choose(number, whom=[bor], group="organizations")
+    work.consent(number)
+    work.launch(number)
+    work.work()
+    states = {to: row["state"] for to, row in work.results(number).items()}
+    assert states == {
+        **dict.fromkeys(("ewa@klient.example", "biuro@acme.example"), "done"),
+        **dict.fromkeys(("adam@klient.example", "biuro@sowa.example", "biuro@bor.example"), "failed"),
+    }
+    assert "no permission is recorded" in work.results(number)["biuro@bor.example"]["reason"]
+
+
+def test_what_came_back_is_told_beside_what_was_sent(work: Working) -> None:
+    number = work.done(MAILING, [work.person("Ewa Zielińska"), work.person("Adam Mróz")])
+    work.receive(bounce(work.mails()["ewa@klient.example"]))
+    found = work.results(number)
+    ewa, adam = found["ewa@klient.example"], found["adam@klient.example"]
+    assert (ewa["state"], ewa["bounced"], adam["bounced"]) == ("done", True, False)
+    assert ewa["sent"] is not None
+    assert "no such user" in ewa["reason"]
+    assert (work.sums(number).sums.sent, work.sums(number).sums.bounced) == (2, 1)
+
+
+def test_what_humans_opened_and_clicked_is_counted_for_as_long_as_the_campaign_is_there(work: Working) -> None:
+    # CAMP-13: a machine's look is none, and hits that are deleted stay counted
+    number = work.done(MAILING, [work.person(f"Osoba{each} Nowak") for each in range(3)])
+    work.home.pass_(hours=1)
+    tokens = {(row.outbox_id, row.kind): row.token for row in work.stored(track) if not row.hidden}
+    first, second, _ = [row.id for row in work.stored(outbox) if row.kind == "flow"]
+    with TestClient(create(work.context, lambda key: False, dict), base_url="https://crm.firma.example") as client:
+        client.get(f"/c/{tokens[first, 'click']}", headers={"user-agent": FIREFOX}, follow_redirects=False)
+    opened(work.context, [Request(tokens[first, "open"], work.home.now, FIREFOX, HOME)])
+    opened(work.context, [Request(tokens[second, "open"], work.home.now, "Googlebot/2.1", "66.249.64.1")])
+    at = work.home.now
+    work.home.now += SETTLES
+    while judge_due(work.context):
+        pass
+    assert {row.grade for row in work.stored(hit)} == {"human", "machine"}
+    with work.db.write() as connection:
+        connection.execute(delete(hit))
+    found = work.results(number)
+    assert [(row["opened"], row["clicked"]) for row in found.values()] == [(at, at), (None, None), (None, None)]
+    assert (work.sums(number).sums.opened, work.sums(number).sums.clicked) == (1, 1)
+
+
+def test_before_and_while_it_is_planned_everybody_is_listed(work: Working) -> None:
+    number = work.campaign(MAILING)
+    ewa, acme = work.person("Ewa Zielińska"), work.company("Acme", "biuro@acme.example")
+    work.choose(number, whom=[ewa])
+    work.choose(number, whom=[acme], group="organizations")
+    rows = list(results.of(work.context, str(number)))
+    assert [(row["recipient"], row["name"], row["state"]) for row in rows] == [
+        (f"person:{ewa}", "Ewa Zielińska", "planned"),
+        (f"organization:{acme}", "Acme", "planned"),
+    ]
+    last = results.shape(work.sums(number))
+    assert {"total": 2, "planned": 2, "done": 0, "failed": 0, "skipped": 0}.items() <= last.items()
+
+
+def test_the_results_of_many_are_read_in_pages(work: Working) -> None:
+    # CAMP-13: each once, in the order in which they were planned
+    fill(work.db, 2_100, NOW)
+    number = work.campaign('type = "calls"\nnote = "Zadzwoń"\n')
+    assert members.add(work.context, work.anna, str(number), Chosen(persons=("all",))).done == 2_100
+    work.launch(number)
+    rows = list(results.of(work.context, str(number)))
+    assert [row["recipient"] for row in rows] == [f"person:{each}" for each in range(1, 2_101)]
+    assert asdict(work.sums(number).sums) == {**dict.fromkeys(asdict(work.sums(number).sums), 0)} | {
+        "total": 2_100,
+        "planned": 2_100,
+    }
+
+
+@pytest.fixture
+def sqlite_work(migrated_sqlite: Path, tmp_path: Path, sink: Sink) -> Iterator[Working]:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    yield Working(database, tmp_path, sink)
+    database.close()
+
+
+def test_no_query_reads_a_whole_table(sqlite_work: Working) -> None:
+    work = sqlite_work
+    work.template()
+    with statements(work.db) as found:
+        number = work.done(MAILING, [work.person("Ewa Zielińska"), work.person("Adam Mróz")])
+        work.receive(reply(work.mails()["ewa@klient.example"], "unsubscribe"))
+        work.results(number)
+        work.sums(number)
+    asked: list[Any] = [each for each in found.values() if "recipient" in each[0] or "campaign_member" in each[0]]
+    assert len(asked) > 10
+    faults = []
+    with work.db.read() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            scanned = {match[1] for row in plan if (match := re.fullmatch(r"SCAN (\w+)(?: LEFT-JOIN)?", row[3]))}
+            faults += [(name, statement) for name in scanned - SMALL - {"json_each", "campaign"}]
+    assert faults == []
