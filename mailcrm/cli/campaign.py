@@ -261,11 +261,13 @@ def _tell(changed: Changed, done: str, as_json: bool) -> None:
         bad = [asdict(row) for row in changed.bad]
         emit_one({done: changed.done, "known": changed.known, "bad": bad}, as_json=True)
     else:
-        known = f"{changed.known:,} {'were in already' if done == 'added' else 'were not in'}"
-        parts = [f"{changed.done:,} {done}", *([known] if changed.known else [])]
-        typer.echo(
-            ", ".join([*parts, *([counted(len(changed.bad), "names nobody", "name nobody")] if changed.bad else [])])
-        )
+        parts = [f"{changed.done:,} {done}"]
+        if changed.known:
+            known = ("was in already", "were in already") if done == "added" else ("was not in", "were not in")
+            parts.append(counted(changed.known, *known))
+        if changed.bad:
+            parts.append(counted(len(changed.bad), "names nobody", "name nobody"))
+        typer.echo(", ".join(parts))
     if changed.bad and not (changed.done or changed.known):
         raise Refused(f"nobody was {done}; add the record first, for example by `mailcrm person add`, or mend the name")
 
