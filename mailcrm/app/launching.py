@@ -95,7 +95,7 @@ def preview(context: Context, name: str) -> Preview:
     with context.db.read() as connection:
         stored = flows.find(connection, name, campaigns.KINDS)
         definition = book.definition(connection, context, stored)
-        who = _senders(connection, stored, campaigns.get(connection, stored.id))
+        who = senders_of(connection, stored, campaigns.get(connection, stored.id))
         seen: set[str] = set()
         for batch in _batches(connection, stored.id):
             chosen += len(batch.members) + len(batch.gone)
@@ -217,7 +217,8 @@ def _batches(connection: Connection, number: int) -> Iterator[Batch]:
         after = batch.last
 
 
-def _senders(connection: Connection, stored: StoredFlow, course: Course) -> Senders:
+def senders_of(connection: Connection, stored: StoredFlow, course: Course) -> Senders:
+    """Who may be told to do it."""
     active = frozenset(user.id for user in users.every(connection) if not user.disabled)
     return Senders(course.adder, stored.owner, active)
 
@@ -227,7 +228,7 @@ def _plan(connection: Connection, context: Context, course: Course, batch: Batch
     definition = book.definition(connection, context, stored)
     taken = planning.taken(connection, stored.id, keys(definition, batch.members))
     last = planning.last_variant(connection, stored.id) if len(definition.subjects) > 1 else None
-    who = _senders(connection, stored, course)
+    who = senders_of(connection, stored, course)
     found = list(expanded(definition, batch.members, who, taken, last))
     getting = sum(1 for each in found if not each.reason)
     runs = iter(reserve(connection, enrollment, getting))

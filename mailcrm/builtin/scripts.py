@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection
 
-from mailcrm.builtin import variables, who, whom
+from mailcrm.builtin import variables, whom
 from mailcrm.builtin.hands import Hands
 from mailcrm.builtin.whom import Records
 from mailcrm.config import Config, User
@@ -23,10 +26,16 @@ def script(hands: Hands, effect: Effect, subject: Subject, caller: int | None) -
         NotFound: there is no such template.
         MissingVariable: it names a value that this contact does not have.
     """
-    about = whom.records(hands.connection, subject)
-    parts = [_numbers(hands, about.person), who.optional(effect, "note") or ""]
-    if name := who.optional(effect, "template"):
-        parts.append(said(hands.connection, hands.config, name, about, caller))
+    return note(hands.connection, hands.config, effect.args, whom.records(hands.connection, subject), caller)
+
+
+def note(
+    connection: Connection, config: Config, args: Mapping[str, Any], about: Records, caller: int | None
+) -> str | None:
+    """``script``, for whoever these records are of."""
+    parts = [_numbers(connection, about.person), str(args.get("note") or "")]
+    if name := args.get("template"):
+        parts.append(said(connection, config, str(name), about, caller))
     return "\n\n".join(part for part in parts if part) or None
 
 
@@ -40,6 +49,6 @@ def said(connection: Connection, config: Config, template: str, about: Records, 
     return f"{letter.subject}\n\n{letter.text}".strip() if new.subject else letter.text.strip()
 
 
-def _numbers(hands: Hands, person: int | None) -> str:
-    found = people.phones(hands.connection, [person]).get(person, []) if person is not None else []
+def _numbers(connection: Connection, person: int | None) -> str:
+    found = people.phones(connection, [person]).get(person, []) if person is not None else []
     return f"tel. {', '.join(found)}" if found else ""

@@ -41,6 +41,14 @@ def made(connection: Connection, number: int) -> str | None:
     return connection.execute(query.with_for_update(key_share=True)).scalar()
 
 
+def first(connection: Connection, flow: int, key: str | None = None) -> int | None:
+    """The member of this key (``person:3``), or the first one; None: there is none."""
+    query = select(campaign_member.c.id).where(campaign_member.c.flow_id == flow)
+    if key is not None:
+        query = query.where(campaign_member.c.key == key)
+    return connection.execute(query.order_by(campaign_member.c.id).limit(1)).scalar()
+
+
 def behind(connection: Connection, number: int) -> tuple[int | None, str | None]:
     """The person by whom a member was chosen (a lead's, for one), and the record that was made for him."""
     query = select(func.coalesce(campaign_member.c.person_id, lead.c.person_id), campaign_member.c.made)
