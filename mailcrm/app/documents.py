@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
+from mailcrm.app import document_shapes
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.document_fonts import fonts
 from mailcrm.app.document_pdf import pdf
+from mailcrm.app.document_shapes import Planned
 from mailcrm.builtin import documents as issuing
-from mailcrm.builtin.documents import Draft, Wanted
+from mailcrm.builtin.documents import Wanted
+from mailcrm.core import numbering
 from mailcrm.errors import NotFound
 from mailcrm.store import documents
 from mailcrm.store.documents import StoredDocument
@@ -38,10 +43,13 @@ def add(context: Context, actor: Actor, wanted: Wanted, key: str, owner: int | N
     return number
 
 
-def draft(context: Context, wanted: Wanted) -> Draft:
-    """What a document would say if it were issued now; it takes no number. Raises Refused as ``add``."""
-    with context.db.read() as connection:
-        return issuing.draft(connection, context.config, wanted, context.clock())
+def planned(connection: Connection, context: Context, wanted: Wanted) -> Planned:
+    """What a document would be if it were issued now; it takes no number. Raises Refused as ``add``."""
+    draft = issuing.draft(connection, context.config, wanted, context.clock())
+    period = numbering.period_of(draft.period, draft.issued_on)
+    number = documents.last_number(connection, draft.series, period) + 1
+    name = numbering.name_of(draft.pattern, number, draft.issued_on)
+    return document_shapes.planned(draft, name, issuing.due_on(context.config, draft.issued_on, draft.within))
 
 
 def made(context: Context, number: int) -> bytes:

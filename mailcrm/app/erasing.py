@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from mailcrm.app.context import Context
-from mailcrm.store import enrollments, erasing, unwanted
+from mailcrm.store import document_records, enrollments, erasing, unwanted
 from mailcrm.store.tables import person_address
 
 _PIECE = 1 << 20
@@ -35,7 +35,7 @@ class Erased:
 
 
 def erase(context: Context, person: int | None, addresses: Sequence[str] = ()) -> Erased:
-    """Delete a person, his mail, files, notes and activities; deals stay, without him.
+    """Delete a person, his mail, files, notes and activities; deals stay, without him, and so do invoices, as issued.
 
     Args:
         person: his id; None where only addresses are known.
@@ -50,6 +50,7 @@ def erase(context: Context, person: int | None, addresses: Sequence[str] = ()) -
         found = erasing.mail(connection, numbers, emails)
         files = erasing.delete_messages(connection, found.alone)
         erasing.take_out_of(connection, found.shared, emails)
+        files |= document_records.forget(connection, numbers)
         erasing.delete_persons(connection, numbers, emails)
         put_aside = _quarantined(connection, context, emails)
         erasing.delete_quarantined(connection, put_aside)

@@ -37,6 +37,7 @@ COMMANDS = {
     "lead": ("lead", "Leads."),
     "activity": ("activity", "Activities: calls, meetings, tasks of any type."),
     "note": ("note", "Notes."),
+    "document": ("document", "Invoices and offers."),
     "pipeline": ("pipeline", "Pipelines and their stages."),
     "tag": ("tag", "Tag persons."),
     "field": ("field", "Custom fields."),

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
+from mailcrm.errors import NotFound
 from mailcrm.store.db import insert_new, slices
 from mailcrm.store.tables import document, document_series
 
@@ -74,6 +75,16 @@ def find(connection: Connection, key: str) -> int | None:
 def named(connection: Connection, name: str) -> int | None:
     """The document with this number, as it is printed."""
     return connection.execute(select(document.c.id).where(document.c.name == name)).scalar()
+
+
+def meant(connection: Connection, given: str) -> int:
+    """The document that somebody names: by its number as it is printed, or its id. Raises NotFound."""
+    found = named(connection, given)
+    if found is None and given.isdecimal() and len(given) < 19:
+        found = connection.execute(select(document.c.id).where(document.c.id == int(given))).scalar()
+    if found is None:
+        raise NotFound(f"there is no document {given!r:.90}; `mailcrm document list` shows them")
+    return found
 
 
 def of(connection: Connection, numbers: Iterable[int]) -> dict[int, StoredDocument]:

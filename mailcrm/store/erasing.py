@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import chosen_records, counting, forgetting, runs, templates
+from mailcrm.store import chosen_records, counting, document_records, forgetting, runs, templates
 from mailcrm.store.db import slices
 from mailcrm.store.tables import (
     activity,
@@ -163,8 +163,9 @@ def delete_quarantined(connection: Connection, ids: Iterable[int]) -> None:
 
 
 def unreferenced(connection: Connection, files: Iterable[str]) -> set[str]:
-    """Those of the files that no attachment, no quarantined message and no template names."""
+    """Those of the files that no attachment, no quarantined message, no template and no document names."""
     left = set(files)
+    left -= document_records.named(connection, left)
     for piece in slices(list(left)):
         for table in (attachment, quarantine):
             left -= set(connection.execute(select(table.c.sha256).where(table.c.sha256.in_(piece))).scalars())

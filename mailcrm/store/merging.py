@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, delete, or_, select, update
 
-from mailcrm.store import chosen_records, people
+from mailcrm.store import chosen_records, document_records, people
 from mailcrm.store import permissions as permission_book
 from mailcrm.store.tables import (
     activity,
@@ -64,6 +64,7 @@ def persons(connection: Connection, keep: int, gone: int, now: datetime) -> None
     _move(connection, standing_choice.c.person_id, keep, gone, once=[])
     _move_named(connection, "person", keep, gone)
     chosen_records.merged(connection, "person", keep, gone)
+    document_records.merged(connection, "person", keep, gone)
     _finish(connection, person, keep, gone, now, fill=["organization_id", "owner_id"])
     people.ensure_primary(connection, keep)
 
@@ -88,6 +89,7 @@ def organizations(connection: Connection, keep: int, gone: int, now: datetime) -
     _move(connection, other, keep, gone, once=[mine, organization_relation.c.kind])
     _move_named(connection, "organization", keep, gone)
     chosen_records.merged(connection, "organization", keep, gone)
+    document_records.merged(connection, "organization", keep, gone)
     _finish(connection, organization, keep, gone, now, fill=["industry", "owner_id"])
 
 
@@ -96,6 +98,7 @@ def deals(connection: Connection, keep: int, gone: int, now: datetime) -> None:
     for column in (activity.c.deal_id, note.c.deal_id, thread.c.deal_id, choice.c.deal_id, standing_choice.c.deal_id):
         _move(connection, column, keep, gone)
     _move(connection, choice_deal.c.deal_id, keep, gone, once=[choice_deal.c.choice_id])
+    document_records.merged(connection, "deal", keep, gone)
     _move_named(connection, "deal", keep, gone)
     _finish(connection, deal, keep, gone, now, fill=["person_id", "organization_id", "owner_id", "value", "currency"])
 

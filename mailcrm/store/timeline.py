@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from mailcrm.store import document_records
 from mailcrm.store.scope import Scope
-from mailcrm.store.tables import activity, attachment, message, note
+from mailcrm.store.tables import activity, attachment, document, message, note
 from mailcrm.store.visible import Viewer
 
 
@@ -18,10 +19,10 @@ class Moment:
     """One thing that happened.
 
     Args:
-        kind: message, note or activity.
-        id: of that message, note or activity.
-        text: the subject, the note, or the activity's type and note.
-        detail: for a message ``in`` or ``out``, for an activity ``done`` or ``planned``.
+        kind: message, note, activity or document.
+        id: of that message, note, activity or document.
+        text: the subject, the note, the activity's type and note, or the document's number.
+        detail: for a message ``in`` or ``out``, for an activity ``done`` or ``planned``, for a document its kind.
         message_id: the Message-ID of a message.
     """
 
@@ -67,6 +68,12 @@ def moments(connection: Connection, scope: Scope, viewer: Viewer, limit: int) ->
         activity.c.due,
         activity.c.created_at,
     ).where(scope.owns(activity), activity.c.removed_at.is_(None))
+    issued = (
+        select(document.c.id, document.c.created_at, document.c.name, document.c.kind)
+        .where(document.c.id.in_(document_records.of(scope)))
+        .order_by(document.c.id.desc())
+        .limit(limit)
+    )
     found = [Moment(row.at, "note", row.id, row.text) for row in connection.execute(notes)]
     found += [
         Moment(row.date, "message", row.id, row.subject, row.direction, row.message_id)
@@ -82,6 +89,7 @@ def moments(connection: Connection, scope: Scope, viewer: Viewer, limit: int) ->
         )
         for row in connection.execute(planned)
     ]
+    found += [Moment(row.created_at, "document", row.id, row.name, row.kind) for row in connection.execute(issued)]
     return sorted(found, key=lambda moment: moment.at, reverse=True)[:limit]
 
 

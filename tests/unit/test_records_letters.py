@@ -105,6 +105,20 @@ def story(home: House, name: str, email: str) -> int:
         for table, row in rows:
             connection.execute(insert(table).values(**row))
         event = {"kind": "mail.opened", "person_id": number, "stored_at": NOW, "source": "t", "data": {}, **DATED}
+        flow = connection.execute(select(tables.flow.c.id).limit(1)).scalar()
+        if connection.execute(select(tables.campaign.c.flow_id)).first() is None:
+            connection.execute(insert(tables.campaign).values(flow_id=flow))
+        chosen = {"flow_id": flow, "person_id": number}
+        added = {"key": f"person:{number}", "added_at": NOW, "added_by": "t"}
+        member = insert(tables.campaign_member).values(**chosen, **added).returning(tables.campaign_member.c.id)
+        place = {"member_id": connection.execute(member).scalar(), "part": "contact", "address": email}
+        connection.execute(insert(tables.recipient).values(**chosen, **place, enrollment_id=number, reason=email))
+        offer = {"key": f"hand:{number}", "kind": "offer", "series": "OF", "period": "", "number": number}
+        said = {"name": f"OF/{number}", "issued_on": NOW.date(), "language": "pl", "currency": "PLN"}
+        line = {"description": "Dach", "quantity": "1", "unit": "", "price": "0", "tax": "23", "net": "0"}
+        worth = {"seller": {"name": "Firma"}, "lines": [line], "note": f"For {name}", "net": 0, "tax": 0, "gross": 0, "created_at": NOW}
+        who = {"person_id": number, "buyer": {"name": name, "contact": email}, "created_by": "t"}
+        connection.execute(insert(tables.document).values(**offer, **said, **worth, **who))
         happened = insert(tables.event).values(key=name, **event).returning(tables.event.c.id)
         event_id = connection.execute(happened).scalar()
         reaction: dict[str, Any] = {"event_id": event_id, "person_id": number, "chain": [], "pending": True, **DATED}
@@ -131,6 +145,7 @@ NAMED = {
     for table in (
         *("activity", "deal", "draft", "enrollment", "event", "lead", "note", "outbox", "participant", "permission"),
         *("person_address", "person_phone", "person_tag", "reaction", "standing_choice"),
+        *("campaign_member", "document", "recipient"),
     )
 } | {"link.record_id", "field_value.record_id"}
 
