@@ -8,9 +8,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from mailcrm.app import campaigns, launching
+from mailcrm.app import campaigns, launching, members, templates
 from mailcrm.app.acting import Actor
 from mailcrm.app.launching import Launched
+from mailcrm.app.members import Changed
+from mailcrm.core.definitions import Chosen
+from mailcrm.store import consents, users
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Database
 from mailcrm.store.tables import campaign, campaign_member, enrollment, organization, person, person_address, recipient
@@ -18,6 +21,13 @@ from tests.sequence_house import House, house
 
 CALLS = 'type = "calls"\nnote = "Ask about the budget"\n'
 MAILING = 'type = "mailing"\ntemplate = "spring"\n'
+LETTER = """
+kind = "template"
+name = "spring"
+for = "email"
+subject = "Wiosna"
+body = "Dzień dobry {{ person.first_name }}! {{ unsubscribe.url }}"
+"""
 
 
 class CampaignHouse:
@@ -30,6 +40,12 @@ class CampaignHouse:
     @property
     def anna(self) -> Actor:
         return self.home.anna
+
+    def template(self, text: str = LETTER) -> None:
+        """Store a template."""
+        file = self.folder / "template.toml"
+        file.write_text(text, encoding="utf-8")
+        templates.apply(self.context, self.anna, templates.read(self.context, file))
 
     def campaign(
         self,
@@ -46,11 +62,22 @@ class CampaignHouse:
         file.write_text(head + text, encoding="utf-8")
         return campaigns.apply(self.context, by or self.anna, campaigns.read(self.context, file))
 
+    def add(self, number: int, *persons: str, **others: tuple[str, ...]) -> Changed:
+        """Put recipients in."""
+        return members.add(self.context, self.anna, str(number), Chosen(persons, **others))
+
     def launch(self, name: str | int, by: Actor | None = None) -> Launched:
         """Launch it and plan everything."""
         launched = launching.launch(self.context, by or self.anna, str(name))
         launching.plan(self.context, launched.id)
         return launched
+
+    def consent(self, number: int, *keys: str) -> None:
+        """These users let a campaign send in their names."""
+        with self.db.write() as connection:
+            for key in keys:
+                whose = users.find(connection, key).id
+                consents.record(connection, number, whose, self.home.now, granted=True, by=f"user:{key}", via="command")
 
     def rows(self, table: Any, number: int) -> list[Any]:
         """The rows of a campaign, the oldest first."""
@@ -71,7 +98,7 @@ class CampaignHouse:
             return connection.execute(select(campaign).where(campaign.c.flow_id == number)).one()
 
 
-def fill(database: Database, count: int, now: datetime, *, companies: int = 0) -> None:
+def fill(database: Database, count: int, now: datetime, *, companies: int = 0, owner: int | None = None) -> None:
     """So many persons, each with an address of his own."""
     with database.write() as connection:
         if companies:
@@ -80,8 +107,8 @@ def fill(database: Database, count: int, now: datetime, *, companies: int = 0) -
             insert_rows(connection, organization, columns, rows)
         for start in range(1, count + 1, 10_000):
             ids = range(start, min(start + 10_000, count + 1))
-            columns = ("id", "name", "organization_id", "created_by", "created_at")
-            rows = [(each, f"P{each}", each % companies + 1 if companies else None, "test", now) for each in ids]
-            insert_rows(connection, person, columns, rows)
+            columns = ("id", "name", "organization_id", "owner_id", "created_by", "created_at")
+            of = {each: each % companies + 1 if companies else None for each in ids}
+            insert_rows(connection, person, columns, [(each, f"P{each}", of[each], owner, "test", now) for each in ids])
             given = [(each, f"p{each}@klient.example", f"p{each}@klient.example", True) for each in ids]
             insert_rows(connection, person_address, ("person_id", "address", "canonical", "is_primary"), given)
