@@ -88,7 +88,7 @@ def close(context: Context, actor: Actor, number: int, *, won: bool, reason: str
         if row.status != "open":
             raise Refused(f"deal {number} is {row.status} already, since {row.closed_at:%Y-%m-%d}")
         status = "won" if won else "lost"
-        deals.change(connection, number, status=status, closed_at=now, lost_reason=reason)
+        deals.close(connection, number, status, reason, now)
         choose.deal_closed(connection, number, now)
         making.tell(writing(connection, context, actor), f"deal.{status}", number)
     context.changed()
@@ -97,9 +97,10 @@ def close(context: Context, actor: Actor, number: int, *, won: bool, reason: str
 def reopen(context: Context, number: int) -> None:
     """Open a closed deal again, in the stage where it ended. Raises Refused if it is open."""
     with context.db.write() as connection:
-        if _row(connection, number).status == "open":
+        row = _row(connection, number)
+        if row.status == "open":
             raise Refused(f"deal {number} is open")
-        deals.change(connection, number, status="open", closed_at=None, lost_reason=None)
+        deals.reopen(connection, number, row.stage_id, context.clock())
     context.changed()
 
 

@@ -60,7 +60,7 @@ def move(writer: Writer, row: AnyRow, stage: str) -> bool:
     stage_id = find.stage_id(writer.connection, stage, row.pipeline_id)
     if stage_id == row.stage_id:
         return False
-    deals.change(writer.connection, row.id, stage_id=stage_id)
+    deals.move(writer.connection, row.id, stage_id, writer.now)
     tell(writer, "deal.moved", row.id)
     return True
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
+from mailcrm.store import stays
 from mailcrm.store.db import slices
+from mailcrm.store.stays import Stay
 from mailcrm.store.tables import deal, pipeline, stage
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -48,13 +50,33 @@ def add(connection: Connection, new: NewDeal, now: datetime) -> int:
         )
         .returning(deal.c.id)
     ).scalar_one()
+    stays.enter(connection, [Stay(int(number), new.stage, now)])
     return int(number)
 
 
 def change(connection: Connection, number: int, **values: Any) -> None:
-    """Set columns of a deal."""
+    """Set columns of a deal; what moves, closes or opens it is ``move``, ``close``, ``reopen``."""
     if values:
         connection.execute(update(deal).where(deal.c.id == number).values(**values))
+
+
+def move(connection: Connection, number: int, stage_id: int, now: datetime) -> None:
+    """Put an open deal into another stage."""
+    change(connection, number, stage_id=stage_id)
+    stays.leave(connection, number, now)
+    stays.enter(connection, [Stay(number, stage_id, now)])
+
+
+def close(connection: Connection, number: int, status: str, reason: str | None, now: datetime) -> None:
+    """Make an open deal ``won`` or ``lost``, in the stage where it stands."""
+    change(connection, number, status=status, closed_at=now, lost_reason=reason)
+    stays.leave(connection, number, now)
+
+
+def reopen(connection: Connection, number: int, stage_id: int, now: datetime) -> None:
+    """Make a closed deal open again, in this stage: the one where it ended."""
+    change(connection, number, status="open", closed_at=None, lost_reason=None)
+    stays.enter(connection, [Stay(number, stage_id, now)])
 
 
 def ids(

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select, update
 
 from mailcrm.core.book import Book, Entry, Organization, Person, Trade
+from mailcrm.store import stays
 from mailcrm.store.db import insert_new, reserve, slices
 from mailcrm.store.import_load import TRADES, Trading
 from mailcrm.store.messages import adopt, canonical
+from mailcrm.store.stays import Stay
 from mailcrm.store.tables import (
     field_value,
     note,
@@ -114,7 +116,19 @@ def _trades(connection: Connection, kind: Trading, entries: Sequence[Trade], ori
             values |= {"closed_at": closed, "lost_reason": entry.lost_reason}
         return values
 
+    new = [entry for entry in entries if entry.id is None]
     _records(connection, TRADES[kind], entries, origin, columns)
+    if kind == "deal":
+        stays.enter(connection, (_stay(entry, origin["created_at"]) for entry in new))
+
+
+def _stay(entry: Trade, now: datetime) -> Stay:
+    """An imported deal has stood where it stands since it was made, until it was closed."""
+    assert entry.id is not None
+    assert entry.stage is not None
+    since = entry.created or now
+    until = None if entry.status == "open" else max(since, entry.closed or since)
+    return Stay(entry.id, entry.stage, since, until)
 
 
 def _records(
