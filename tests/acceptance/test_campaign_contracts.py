@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mailcrm.plugins.find import find
 from tests.called import called
 from tests.commands import EWA, MONDAY, Crm, settings
 from tests.servers import Sink
@@ -48,6 +49,7 @@ DOCUMENTS = {
     "tax_id": "5260250995",
     "bank_account": "61 1090 1014 0000 0712 1981 2874",
 }
+NO_PLUGINS = {"block": [each.name for each in find(None)]}  # to load them takes a while
 LINE = '\n[[line]]\ndescription = "Serwis"\nprice = "100.00"\n'
 KINDS = {
     "mailing": 'template = "spring"',
@@ -108,7 +110,7 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """A database to be copied, filled once."""
     folder = tmp_path_factory.mktemp("campaigns")
     shutil.copy(migrated_sqlite, folder / "test.db")
-    (folder / "config.toml").write_bytes(msgspec.toml.encode(settings(documents=DOCUMENTS)))
+    (folder / "config.toml").write_bytes(msgspec.toml.encode(settings(documents=DOCUMENTS, plugins=NO_PLUGINS)))
 
     def crm(*arguments: str) -> None:
         done = called("--config", str(folder / "config.toml"), "--now", MONDAY.isoformat(), *arguments)
@@ -124,7 +126,7 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def crm(tmp_path: Path, filled: Path, sink: Sink, capsys: pytest.CaptureFixture[str]) -> House:
     shutil.copy(filled, tmp_path / "test.db")
     smarthost = {"host": sink.host, "port": sink.port, "tls": "none"}
-    return House(tmp_path, settings(smarthost=smarthost, documents=DOCUMENTS), capsys.readouterr)
+    return House(tmp_path, settings(smarthost=smarthost, documents=DOCUMENTS, plugins=NO_PLUGINS), capsys.readouterr)
 
 
 def test_the_contracts_example_word_for_word(crm: House, sink: Sink) -> None:  # CAMP-2 to 7, 9, 12, 13, 15, 20 to 22
@@ -420,29 +422,29 @@ def test_removed_when_it_is_over(crm: House) -> None:
     assert crm.rows("campaign", "list") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (("show", "Sprin"), 1, "no campaign 'Sprin'; did you mean 'Spring'?"),
-        (("launch", "Sprin"), 1, "did you mean 'Spring'?"),
-        (("results", "7"), 1, "no campaign '7'"),
-        (("launch",), 2, "Missing argument"),
-        (("launch", "Spring"), 1, "so add --yes"),
-        (("recipients", "Spring", "jan"), 2, "say --add or --remove before them"),
-        (("recipients", "Spring", "--add", "a", "--remove", "b"), 2, "add or remove, one at a time"),
-        (("recipients", "Spring", "--group", "lead"), 2, "'persons', 'organizations', 'leads'"),
-        (("recipients", "Spring", "--add", "tag:none"), 1, "nobody has the tag 'none'"),
-        (("recipients", "Spring", "--group", "leads", "--add", "stage:Offer"), 1, "leads have no stage"),
-        (("results", "Spring", "--state", "lost"), 2, "'planned'"),
-        (("apply", "none.toml"), 1, "can't read none.toml"),
-        (("start", "Spring"), 2, "No such command 'start'"),
-        (("templates", "x"), 1, "there is no template 'x'; there are call-round"),
-    ],
-)
-def test_a_newcomers_wrong_usages(crm: House, arguments: tuple[str, ...], code: int, words: str) -> None:
+WRONG: list[tuple[tuple[str, ...], int, str]] = [
+    (("show", "Sprin"), 1, "no campaign 'Sprin'; did you mean 'Spring'?"),
+    (("launch", "Sprin"), 1, "did you mean 'Spring'?"),
+    (("results", "7"), 1, "no campaign '7'"),
+    (("launch",), 2, "Missing argument"),
+    (("launch", "Spring"), 1, "so add --yes"),
+    (("recipients", "Spring", "jan"), 2, "say --add or --remove before them"),
+    (("recipients", "Spring", "--add", "a", "--remove", "b"), 2, "add or remove, one at a time"),
+    (("recipients", "Spring", "--group", "lead"), 2, "'persons', 'organizations', 'leads'"),
+    (("recipients", "Spring", "--add", "tag:none"), 1, "nobody has the tag 'none'"),
+    (("recipients", "Spring", "--group", "leads", "--add", "stage:Offer"), 1, "leads have no stage"),
+    (("results", "Spring", "--state", "lost"), 2, "'planned'"),
+    (("apply", "none.toml"), 1, "can't read none.toml"),
+    (("start", "Spring"), 2, "No such command 'start'"),
+    (("templates", "x"), 1, "there is no template 'x'; there are call-round"),
+]
+
+
+def test_a_newcomers_wrong_usages(crm: House) -> None:
     crm.apply(READY)
-    assert "Traceback" not in crm("campaign", *arguments, user="anna", code=code)
-    assert words in " ".join(crm.errors.replace("│", " ").split())
+    for arguments, code, words in WRONG:
+        assert crm("campaign", *arguments, user="anna", code=code) in ("", "0 added, 1 names nobody\n")
+        assert words in " ".join(crm.errors.replace("│", " ").split()), arguments
 
 
 def test_another_kind_of_file_says_which_command_takes_it(crm: House) -> None:
