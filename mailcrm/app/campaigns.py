@@ -12,6 +12,7 @@ from mailcrm.app import campaign_book, flow_files, members, naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.app.flow_files import Plan
+from mailcrm.config import Config
 from mailcrm.core.campaigns import Group
 from mailcrm.core.definitions import CampaignDefinition, Definition, left_out
 from mailcrm.core.plural import counted
@@ -148,9 +149,9 @@ def remove(context: Context, actor: Actor, name: str, *, confirmed: bool) -> Non
     context.changed()
 
 
-def _named(connection: Connection, definition: Definition) -> Iterator[Problem]:
+def _named(connection: Connection, config: Config, definition: Definition) -> Iterator[Problem]:
     """As ``naming.unknown``, and those of its recipients that name nobody."""
-    yield from naming.unknown(connection, definition)
+    yield from naming.unknown(connection, config, definition)
     if isinstance(definition, CampaignDefinition):
         yield from members.unknown(connection, definition.recipients)
 

@@ -146,10 +146,12 @@ class Flows:
     def kinds(self, connection: Connection) -> frozenset[str]:
         """The kinds of events that some flow waits for, whether it lets people in or has some inside."""
         found = {REPLIED} if self.ended_by_reply else set()
-        for number, version in flows.walked(connection):
+        walked = [each for each in flows.walked(connection) if each[0] not in self._campaigns]  # those wait for none
+        for number, version in walked:
             if (compiled := self.version(connection, number, version)) is not None:
                 found |= compiled.flow.by_kind.keys()
-        for number, stored in self.stored.items():
+        for number in self.stored.keys() - self._campaigns:
+            stored = self.stored[number]
             if stored.active_since is not None and (compiled := self.current(number)) is not None:
                 found |= compiled.flow.by_kind.keys()
         return frozenset(found)

@@ -14,6 +14,7 @@ from mailcrm.app import naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.builtin import variables
+from mailcrm.config import Config
 from mailcrm.core.definitions import (
     CampaignDefinition,
     Definition,
@@ -53,7 +54,7 @@ class Plan:
     inside: int
 
 
-Named: TypeAlias = Callable[[Connection, Definition], Iterable[Problem]]
+Named: TypeAlias = Callable[[Connection, Config, Definition], Iterable[Problem]]
 """What a definition names that there is none of."""
 
 
@@ -71,7 +72,7 @@ def read(context: Context, path: Path, named: Named = naming.unknown) -> Plan:
     most = context.config.sequences.max_steps
     definition = parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
     with context.db.read() as connection:
-        problems = list(named(connection, definition))
+        problems = list(named(connection, context.config, definition))
     if problems:
         faults = Faults(str(path), text.replace("\r\n", "\n"))
         for problem in problems:
@@ -101,7 +102,7 @@ def store(connection: Connection, context: Context, plan: Plan, actor: Actor) ->
         NotFound: there is no such owner.
     """
     definition, now = plan.definition, context.clock()
-    for problem in naming.unknown(connection, definition):
+    for problem in naming.unknown(connection, context.config, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
     stored = _named(connection, definition.name, kind_of(definition))
     if (stored and (stored.id, stored.version)) != (plan.stored and (plan.stored.id, plan.stored.version)):

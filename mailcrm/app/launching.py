@@ -203,7 +203,7 @@ def _ready(connection: Connection, context: Context, actor: Actor, stored: Store
         raise Refused(f"{stored.name!r} has no recipients; `mailcrm campaign recipients {stored.id} --add …` adds some")
     if count > 1 and not may(context.config, actor, "bulk"):
         raise Refused("what goes to several at once needs the permission bulk; see users.permissions in config.toml")
-    for problem in naming.unknown(connection, definition):
+    for problem in naming.unknown(connection, context.config, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
 
 

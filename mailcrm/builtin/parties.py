@@ -83,24 +83,31 @@ def check(given: Documents, kind: Kind, sells: Party, buys: Buyer, *, exempt: bo
     """
     record: Record = "organization" if buys.organization is not None else "person"
     option = f"--{'org' if record == 'organization' else 'person'} {buys.organization or buys.person}"
-    missing = [] if sells.name else ["the seller's name (documents.name in config.toml)"]
+    missing = unset(given, kind, sells, exempt=exempt)
     if not buys.party.name:
         missing.append(f"the name of {record} {buys.organization or buys.person}")
+    if kind is Kind.INVOICE:
+        missing += [
+            f"the buyer's {key} (mailcrm field set {key} … {option})"
+            for key in given.buyer_needs
+            if not getattr(buys.party, key) and (record == "organization" or key != "tax_id")
+        ]
+    if missing:
+        raise Refused(f"the {kind} lacks {'; '.join(missing)}")
+
+
+def unset(given: Documents, kind: Kind, sells: Party, *, exempt: bool) -> list[str]:
+    """What is missing whoever buys: it is to be written into the configuration."""
+    missing = [] if sells.name else ["the seller's name (documents.name in config.toml)"]
     if kind is Kind.INVOICE:
         missing += [
             f"the seller's {what} (documents.{key} in config.toml)"
             for key, what in (("address", "address"), ("tax_id", "tax number"))
             if not getattr(sells, key)
         ]
-        missing += [
-            f"the buyer's {key} (mailcrm field set {key} … {option})"
-            for key in given.buyer_needs
-            if not getattr(buys.party, key) and (record == "organization" or key != "tax_id")
-        ]
         if exempt and not given.exempt:
             missing.append("the law that exempts from tax (documents.exempt in config.toml)")
-    if missing:
-        raise Refused(f"the {kind} lacks {'; '.join(missing)}")
+    return missing
 
 
 def written(party: Party) -> dict[str, str]:

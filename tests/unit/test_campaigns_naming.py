@@ -108,6 +108,29 @@ def test_a_template_speaks_of_what_such_a_campaign_knows(home: House) -> None:  
     assert flow_files.read(home.context, written(home, "deals")).changes == ("new campaign 'Spring': deals, proposed",)
 
 
+def test_a_stage_and_a_series_must_be_there(home: House) -> None:  # CAMP-10
+    assert refusal(home, "deals", 'stage = "Nowhere"\n').startswith("c.toml:4: stage: no stage 'Nowhere'; stages are: ")
+    assert (
+        refusal(home, "invoices", 'series = "FW"\n')
+        == "c.toml:4: series: there is no series 'FW' of documents; series: FV, OF"
+    )
+    assert (
+        refusal(home, "invoices", 'series = "OF"\n') == "c.toml:4: series: the series 'OF' is of offers; name another"
+    )
+
+
+def test_what_every_document_would_lack_is_told_before_it_is_launched(home: House) -> None:  # CAMP-21
+    line = '[[line]]\ndescription = "Fee"\nprice = 1\ntax = "exempt"\n'
+    told = refusal(home, "invoices", f'series = "FV"\nstate = "ready"\n{line}').splitlines()
+    assert [each.removeprefix("c.toml:5: state: is ready, but each invoice would lack ") for each in told] == [
+        "the seller's name (documents.name in config.toml); write it there",
+        "the seller's address (documents.address in config.toml); write it there",
+        "the seller's tax number (documents.tax_id in config.toml); write it there",
+        "the law that exempts from tax (documents.exempt in config.toml); write it there",
+    ]
+    assert flow_files.read(home.context, written(home, "invoices", f'series = "FV"\n{line}')).inside == 0
+
+
 def test_a_template_in_use_stays_fit_for_its_campaign_until_that_is_over(home: House) -> None:  # CAMP-10
     template(home)
     number = stored(home.context, written(home), launched=True)
