@@ -107,8 +107,9 @@ def fill(database: Database, count: int, now: datetime, *, companies: int = 0, o
             insert_rows(connection, organization, columns, rows)
         for start in range(1, count + 1, 10_000):
             ids = range(start, min(start + 10_000, count + 1))
-            columns = ("id", "name", "organization_id", "owner_id", "created_by", "created_at")
             of = {each: each % companies + 1 if companies else None for each in ids}
-            insert_rows(connection, person, columns, [(each, f"P{each}", of[each], owner, "test", now) for each in ids])
-            given = [(each, f"p{each}@klient.example", f"p{each}@klient.example", True) for each in ids]
-            insert_rows(connection, person_address, ("person_id", "address", "canonical", "is_primary"), given)
+            people = [(each, f"P{each}", of[each], owner, "test", now) for each in ids]
+            told = ("id", "name", "organization_id", "owner_id", "created_by", "created_at")
+            insert_rows(connection, person, told, people)
+            emails = [(each, f"p{each}@klient.example", f"p{each}@klient.example", True) for each in ids]
+            insert_rows(connection, person_address, ("person_id", "address", "canonical", "is_primary"), emails)
