@@ -1,4 +1,4 @@
-"""``mailcrm campaign``: list, show, apply, remove, recipients, launch, pause, resume, stop, results, templates."""
+"""``mailcrm campaign``: define, fill, look at, launch, pause, resume and stop campaigns, and see what came of them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Literal
 
 import typer
 
-from mailcrm.app import campaign_ends, campaign_shapes, launching, members, results
+from mailcrm.app import campaign_ends, campaign_letters, campaign_shapes, launching, members, results
 from mailcrm.app import campaigns as verbs
 from mailcrm.app.launching import Planned
 from mailcrm.app.members import Changed
 from mailcrm.cli.desk import Desk, desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
-from mailcrm.cli.options import DryRun, Json, Toml, Yes
-from mailcrm.cli.output import confirm, emit, emit_one, emit_section, say
+from mailcrm.cli.options import DryRun, Json, Lead, Org, Person, Toml, Yes
+from mailcrm.cli.output import clean, confirm, emit, emit_one, emit_section, say
 from mailcrm.cli.progress import progress
 from mailcrm.cli.templates import show_templates
 from mailcrm.core.campaigns import Group
@@ -118,6 +119,24 @@ def recipients(
             progress=lambda rows: advance(rows, 0),
         )
     _tell(changed, "added", as_json)
+
+
+@app.command()
+def preview(
+    ctx: typer.Context, name: Name, person: Person = None, org: Org = None, lead: Lead = None, as_json: Json = False
+) -> None:
+    """Show what it would do for one who was chosen, the first unless said: what is made, and the mail written out."""
+    at = desk(ctx)
+    one = at.scope(person, org, None, lead)
+    for each in campaign_letters.preview(at.context, name, f"{one.noun}:{one.id}" if one else None):
+        row = {"recipient": each.recipient, "sender": each.sender, "problem": each.problem, "made": each.made}
+        text = each.letter.text if each.letter else ""
+        subject = each.letter.subject if each.letter else None
+        if as_json:
+            emit_one({**row, "subject": subject, "text": text, "html": each.letter and each.letter.html}, as_json=True)
+            continue
+        emit_one({**row, "subject": subject}, as_json=False)
+        typer.echo(f"\n{indent(clean(text.rstrip()), '    ')}\n" if text else "")
 
 
 @app.command()

@@ -254,6 +254,17 @@ def test_whoever_can_t_get_it_is_listed_with_the_reason_and_the_rest_goes_on(  #
     assert "skipped: 1" in shown
 
 
+def test_what_one_recipient_would_get_is_shown_before(crm: House) -> None:
+    crm.apply(SPRING)
+    shown = crm("campaign", "preview", "Spring")
+    assert shown.count("subject:   Wiosna, Ewa") == 2  # hers and her company's
+    assert "    Co słychać?\n" in shown
+    (row,) = crm.rows("campaign", "preview", "Spring", "--person", JAN)
+    assert (row["recipient"], row["sender"], row["subject"]) == (JAN, "jan", "Wiosna, Jan")
+    crm("campaign", "preview", "Spring", "--org", "Drewmar", code=1)
+    assert "was not chosen for 'Spring'" in crm.errors
+
+
 # --- what is wrong ---
 
 
