@@ -135,6 +135,6 @@ def _letter(
     template = writing.template_of(connection, context.blobs, args, each.variant)
     parts = (template.subject, template.body, template.html or "")
     later = {root: values for root, values in variables.samples(*parts).items() if root in _UNTIL_THEN}
-    values = later | variables.of(connection, about, rep, rep.signature, *parts)
+    values = variables.of(connection, about, rep, rep.signature, *parts) | later
     values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
     return render(template.subject, template.body, values, rep.signature, template.html, template.images)

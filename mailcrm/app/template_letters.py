@@ -78,7 +78,7 @@ def _letter(context: Context, connection: Connection, writer: StoredUser, name: 
     values = variables.of(connection, whom.records(connection, about or Subject(None)), rep, rep.signature, *parts)
     values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
     if about is None:
-        values = variables.samples(*parts) | values
+        values = variables.samples(*parts) | {root: known for root, known in values.items() if known}
     signature = "" if new.purpose == "call" else rep.signature
     return render(found.subject or new.name, found.body, values, signature, found.html, found.images)
 

@@ -82,9 +82,12 @@ def draft_create(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
 
 
 def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
-    owner = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
     found = whom.recipient(hands.connection, subject)
-    number = found.user if found else who.meant(hands.connection, subject, who.optional(effect, "sender"), owner)
+    if found is not None:
+        owner = number = found.user
+    else:
+        owner = flows.get(hands.connection, effect.chain[-1][0]).owner if effect.chain else None
+        number = who.meant(hands.connection, subject, who.optional(effect, "sender"), owner)
     if number is None:
         raise Refused("nobody to write in whose name; give the flow an owner, or the step a sender")
     run = int(effect.key.partition(".")[0])
@@ -98,9 +101,10 @@ def _draft(hands: Hands, effect: Effect, subject: Subject) -> Draft:
         template,
         subject,
         sender=number,
-        owner=number if found else owner,
+        owner=owner,
         recipient=who.optional(effect, "recipient"),
         before=written.by_run(hands.connection, run) if effect.args.get("in_thread") else (),
+        to=found,
         document=document,
         unsubscribe=bool(effect.args.get("unsubscribe")),
     )
@@ -148,7 +152,7 @@ def _by_mail(draft: Draft) -> str:
 def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | None) -> datetime:
     """``span`` after the step, in the rep's working hours; months go by the person's clock, where it is known.
 
-    Not before a person who is away is back.
+    Not before a person who is away is back; a campaign's mail is asked so when it is to leave, with that of many.
     """
     known = None
     if span is not None and span.endswith(spans.BY_THE_CALENDAR) and subject.person is not None:
@@ -160,7 +164,7 @@ def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | 
 
 def _away(hands: Hands, subject: Subject) -> datetime | None:
     """When the person is back who is away now; None if he is not."""
-    if subject.person is None:
+    if subject.person is None or subject.recipient is not None:
         return None
     return absences.back(hands.connection, [subject.person], hands.now, hands.config.returns.away).get(subject.person)
 

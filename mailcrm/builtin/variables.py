@@ -65,7 +65,7 @@ def check(template: str, item: str) -> None:
 
 
 def of(connection: Connection, about: Records, rep: User, signature: str, *templates: str) -> dict[str, Any]:
-    """The values of the variables that these templates name; what has none is left out.
+    """The values of the variables that these templates name; what has none is left out of its root.
 
     Args:
         rep: in whose name the letter goes.
@@ -96,7 +96,7 @@ def of(connection: Connection, about: Records, rep: User, signature: str, *templ
         found["organization"] = _organization(connection, organization, named)
     if about.document is not None:
         found["document"] = _document(about.document)
-    return {root: _given(values) for root, values in found.items()}
+    return {root: _given(found.get(root, {})) for root in (*roots, "rep")}
 
 
 def samples(*templates: str) -> dict[str, Any]:

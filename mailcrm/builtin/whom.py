@@ -46,18 +46,23 @@ def recipient(connection: Connection, subject: Subject) -> StoredRecipient | Non
     return found
 
 
-def records(connection: Connection, subject: Subject, document: StoredDocument | None = None) -> Records:
-    """The records that a subject stands for.
+def records(
+    connection: Connection, subject: Subject, to: StoredRecipient | None = None, *, made: bool = True
+) -> Records:
+    """The records that a subject stands for; its document is for whoever knows which one is meant.
 
     Of a recipient whose company is meant, the person who was chosen is told too: he is who it was chosen by.
+
+    Args:
+        to: the recipient that it is, where he was read already.
+        made: whether the record is told that was made for him.
     """
-    found = recipient(connection, subject)
-    if found is None:
-        return Records(subject.person, None, subject.deal, subject.lead, document)
-    person, made = members.behind(connection, found.member)
-    noun, _, number = (made or "").partition(":")
-    deal = int(number) if noun == "deal" else None
-    return Records(found.person or person, found.organization, deal, found.lead, document)
+    to = to or recipient(connection, subject)
+    if to is None:
+        return Records(subject.person, None, subject.deal, subject.lead)
+    person, key = (None, None) if to.person is not None and not made else members.behind(connection, to.member)
+    noun, _, number = (key or "").partition(":")
+    return Records(to.person or person, to.organization, int(number) if noun == "deal" else None, to.lead)
 
 
 def once(hands: Hands, subject: Subject, make: Callable[[], str]) -> None:

@@ -19,6 +19,7 @@ from mailcrm.errors import Refused
 from mailcrm.store import people, templates, tracks, users
 from mailcrm.store.blobs import Blobs
 from mailcrm.store.documents import StoredDocument
+from mailcrm.store.recipients import StoredRecipient
 from mailcrm.store.templates import NewTemplate, StoredTemplate
 from mailcrm.store.users import StoredUser
 from mailcrm.store.written import Written
@@ -109,6 +110,7 @@ def draft_of(
     owner: int | None,
     recipient: str | None = None,
     before: Sequence[Written] = (),
+    to: StoredRecipient | None = None,
     document: StoredDocument | None = None,
     unsubscribe: bool = False,
 ) -> Draft:
@@ -117,8 +119,9 @@ def draft_of(
     Args:
         sender: in whose name it goes: a user's id.
         owner: the user whose signature is put under it (SEQ-15).
-        recipient: an address; None: the subject's person's primary one. A campaign's recipient has his own.
+        recipient: an address; None: the subject's person's primary one.
         before: the mail whose thread it goes on with, the oldest first; none: it begins one.
+        to: the campaign's recipient that the subject is: he has his own address.
         document: what it brings.
         unsubscribe: an address to unsubscribe at is made, whether or not the template names it.
 
@@ -134,14 +137,15 @@ def draft_of(
     replying = bool(before) and (template.named or not template.subject)
     title = "Re:" if replying else template.subject
     parts = (title, template.body, template.html or "")
-    about = whom.records(connection, subject, document)
+    made = any("deal" in part for part in parts)
+    about = replace(whom.records(connection, subject, to, made=made), document=document)
     values = variables.of(connection, about, rep, signer.signature, *parts)
     url, own = _way_out(config, *parts) if not unsubscribe else _told_way_out(config)
     values["unsubscribe"] = {"url": url} if url else {}
     letter = render(title, template.body, values, signer.signature, template.html, template.images)
     if replying:
         letter = replace(letter, subject=reply_to(before[-1].subject))
-    address, name, person = _recipient(connection, subject, about, recipient)
+    address, name, person = _addressee(connection, about, to) if to else _recipient(connection, subject, recipient)
     references = tuple(each.message_id for each in before)
     return Draft(letter, writer, rep, address, name, person, references, own, url if unsubscribe else None)
 
@@ -165,15 +169,16 @@ def _told_way_out(config: Config) -> tuple[str, tuple[Track, ...]]:
     return url, (track,)
 
 
-def _recipient(
-    connection: Connection, subject: Subject, about: Records, given: str | None
-) -> tuple[str, str, int | None]:
+def _addressee(connection: Connection, about: Records, to: StoredRecipient) -> tuple[str, str, int | None]:
+    """As ``_recipient``, of a campaign's. Raises Refused: nothing is mailed to him."""
+    if to.address is None:
+        raise Refused("no address: nothing is mailed to this recipient")
+    return to.address, whom.called(connection, to), about.person
+
+
+def _recipient(connection: Connection, subject: Subject, given: str | None) -> tuple[str, str, int | None]:
     """Address, name, person's id. Raises Refused: none, or one that not every server takes."""
     person: int | None
-    if (found := whom.recipient(connection, subject)) is not None:
-        if found.address is None:
-            raise Refused("no address: nothing is mailed to this recipient")
-        return found.address, whom.called(connection, found), about.person
     if given is not None and given != "person":
         address, name = normalise(given), ""
         if not address:
