@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_story_runs_to_its_end() -> None:  # DATA-16, DATA-17, DATA-18, DATA-19, DATA-21, DATA-22, DATA-23, DATA-24
+def test_the_story_runs_to_its_end() -> None:  # DATA-16, DATA-17, DATA-18, DATA-19, DATA-21, DATA-22, DATA-23, DATA-24, CAMP-21
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tests.demo", "--once"],
@@ -25,6 +25,7 @@ def test_the_story_runs_to_its_end() -> None:  # DATA-16, DATA-17, DATA-18, DATA
     counts = json.loads(done.stdout.splitlines()[-1])
     assert {"messages", "persons", "linked", "choices", "sent", "failed"} <= counts.keys()
     assert counts["failed"] == 1  # consent was withdrawn
+    assert counts["campaigns"] == 6  # one of each kind
     assert "/q/" in done.stdout
     assert "unexpected" not in done.stdout
     assert time.monotonic() - began < 59

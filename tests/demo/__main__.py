@@ -1,4 +1,4 @@
-"""``python -m tests.demo [--once]``: mail is linked and asked about, the answer obeyed; then flows walk, and write."""
+"""``python -m tests.demo [--once]``: mail is linked and asked about, the answer obeyed; then flows walk, and campaigns are launched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from tests.demo import flows, sequence
+from tests.demo import campaigns, flows, sequence
 from tests.demo.desk import Desk
 from tests.demo.letters import Post
 from tests.demo.observe import Counts, Observer
@@ -35,9 +35,11 @@ EXPECTED = Counts(
     linked=7,
     choices=2,
     answered=1,
-    sent=QUESTIONS + sequence.SENT + flows.SENT,
+    sent=QUESTIONS + sequence.SENT + flows.SENT + campaigns.SENT,
     quarantined=1,
     failed=1,  # consent was withdrawn
+    campaigns=len(campaigns.CAMPAIGNS),
+    documents=2,
 )
 _PACE = 0.35  # seconds between two letters while somebody looks on
 
@@ -101,7 +103,7 @@ class _Story:
         self.view.counts(self.observer.counts())
         self.world.program.stop()  # time is about to run ahead of its clock
         desk = Desk(self.world, self.view, pace=self.pace)
-        right += [sequence.play(desk, SHELVES), flows.play(desk)]
+        right += [sequence.play(desk, SHELVES), flows.play(desk), campaigns.play(desk)]
         self.view.counts(self.observer.counts())
         return all(right)
 

@@ -29,6 +29,8 @@ class Counts:
     sent: int
     quarantined: int
     failed: int
+    campaigns: int
+    documents: int
 
 
 class Observer:
@@ -83,6 +85,8 @@ class Observer:
                 sent=count(t.outbox, t.outbox.c.state == "sent"),
                 quarantined=count(t.quarantine, t.quarantine.c.stored_at.is_(None)),
                 failed=count(t.outbox, t.outbox.c.state == "failed"),
+                campaigns=count(t.campaign, t.campaign.c.launched_at.is_not(None)),
+                documents=count(t.document),
             )
 
     def _has_read(self, place: Place) -> bool:

@@ -26,6 +26,12 @@ from tests.servers.pymap import Pymap
 from tests.servers.sink import Sink
 
 _SECRET = "the demo's own"
+_SELLER = {
+    "name": "Meble Nowak sp. z o.o.",
+    "address": "ul. Prosta 1\n00-001 Warszawa",
+    "tax_id": "5260250995",
+    "bank_account": "61 1090 1014 0000 0712 1981 2874",
+}
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,14 @@ class World:
                 client.create_folder("Sent")
                 self._clients[rep] = client
             users = {
-                rep: dict(zip(("name", "email"), parseaddr(address), strict=True)) for rep, address in REPS.items()
+                rep: {**dict(zip(("name", "email"), parseaddr(address), strict=True)), "permissions": ["bulk"]}
+                for rep, address in REPS.items()
             }
             self.program = Program(
                 smarthost=self.sink.port,
                 users=users,
                 mailboxes={rep: mailbox(rep, self.imap, rep) for rep in REPS},
+                documents=_SELLER,
             )
             self.program.config["web"]["secret"] = _SECRET
             self.program.write()
