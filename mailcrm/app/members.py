@@ -184,11 +184,12 @@ def _take_rows(
     connection: Connection, number: int, act: _Act, group: Group, rows: Sequence[Named | BadRow], changed: Changed
 ) -> None:
     """Single records."""
-    changed.bad += [row for row in rows if isinstance(row, BadRow)]
-    named = [row for row in rows if isinstance(row, Named)]
-    found = choosing.single(connection, group, (row.text for row in named))
+    found = choosing.single(connection, group, (row.text for row in rows if isinstance(row, Named)))
     records: dict[int, None] = {}
-    for row in named:
+    for row in rows:
+        if isinstance(row, BadRow):
+            changed.bad.append(row)
+            continue
         meant = found[row.text]
         if isinstance(meant, str):
             why = _explained(connection, group, row.text) if len(changed.bad) < _EXPLAINED else meant
