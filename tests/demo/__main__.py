@@ -1,4 +1,4 @@
-"""``python -m tests.demo [--once]``: mail is linked and asked about, the answer obeyed; then flows walk, and campaigns are launched."""
+"""``python -m tests.demo [--once]``: mail is linked, questions are answered; flows walk; campaigns are launched."""
 
 from __future__ import annotations
 
