@@ -17,6 +17,7 @@ from mailcrm.config import Config
 from mailcrm.errors import Refused
 
 _EDITION = "1"  # another one where the small fonts are made otherwise
+_LAYOUT = frozenset({"GDEF", "GPOS", "GSUB", "DSIG", "meta", "hdmx", "kern"})
 _USUAL = frozenset(range(0x20, 0x180)) | frozenset(map(ord, "‐–—‘’‚“”„•…€−□"))
 
 
@@ -95,8 +96,9 @@ def _make_small(path: Path, target: Path) -> None:
     from fontTools.ttLib import TTFont
 
     options = Options(notdef_outline=True, recommended_glyphs=True, hinting=False, layout_features=[])
-    options.drop_tables += ["GDEF", "GPOS", "GSUB", "DSIG", "meta", "hdmx", "kern"]
-    with TTFont(path, recalcTimestamp=False) as font:
+    with TTFont(path, recalcTimestamp=False, recalcBBoxes=False) as font:
+        for table in _LAYOUT.intersection(font.keys()):
+            del font[table]  # before they are looked into, which takes ten times as long as all else
         chooser = Subsetter(options)
         chooser.populate(unicodes=_USUAL)
         chooser.subset(font)

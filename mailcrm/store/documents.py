@@ -88,11 +88,11 @@ def meant(connection: Connection, given: str) -> int:
 
 
 def of(connection: Connection, numbers: Iterable[int]) -> dict[int, StoredDocument]:
-    """Documents by id; one that is not there is left out."""
+    """Documents by id, in its order; one that is not there is left out."""
     return {
         row.id: _stored(row)
-        for piece in slices(numbers)
-        for row in connection.execute(select(document).where(document.c.id.in_(piece)))
+        for piece in slices(sorted(numbers))
+        for row in connection.execute(select(document).where(document.c.id.in_(piece)).order_by(document.c.id))
     }
 
 
