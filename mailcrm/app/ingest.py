@@ -187,6 +187,7 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
     wishes.warn(connection, context, linker.linked, now)
     answered_runs.stop(connection, context, linker.linked)
     responses.take(connection, linker.linked)
+    responses.count(connection, linker.linked, now)
     answered += answers.by_mark(connection, context, batch, setting.folder_id, now)
     fresh = {linked.item.identity for linked in linker.linked}
     return Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 
 from mailcrm.app.flow_book import Compiled
 from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, Step, Subject
-from mailcrm.store import effects, enrollments, reactions, steps
+from mailcrm.store import effects, enrollments, reactions, step_sums, steps
 from mailcrm.store.effects import State
 from mailcrm.store.enrollments import New
+from mailcrm.store.step_sums import Counted
 
 T = TypeVar("T")
 
@@ -75,6 +76,7 @@ class Ledger:
     _withdrawn: dict[str, str] = field(default_factory=dict)
     _withdrawn_all: dict[int, str] = field(default_factory=dict)
     _steps: list[tuple[int, Step]] = field(default_factory=list)
+    _sums: Counter[Counted] = field(default_factory=Counter)
 
     def read(self, found: Enrollment) -> None:
         """Note an enrollment as it is stored."""
@@ -89,6 +91,7 @@ class Ledger:
             if new is not before:
                 self._move(new, by)
             self._steps += [(new.id, step) for step in decision.steps]
+            self._count(seat, before, new, decision.steps)
         over = decision.replaced or new
         if over is not None and decision.withdraw_all:
             self._withdrawn_all[over.id] = over.reason or over.status
@@ -128,6 +131,7 @@ class Ledger:
         """Write everything that is left. Raises Stale."""
         self.write()
         steps.add(self.connection, self._steps)
+        step_sums.add(self.connection, self._sums)
         if self.told:
             effects.told(self.connection, self.told)
         if self.handled:
@@ -136,6 +140,14 @@ class Ledger:
     def postpone(self, ids: Iterable[int], until: datetime) -> None:
         """Look at these enrollments' timers again later."""
         enrollments.postpone(self.connection, ids, until)
+
+    def _count(self, seat: Seat, before: Enrollment | None, new: Enrollment, made: Iterable[Step]) -> None:
+        """For statistics: the nodes that it came to, and where it failed; the trace is not kept for long."""
+        there = {token.node for token in before.tokens} if before is not None and before.id == new.id else set()
+        for node in {step.node for step in made} - there - {""}:
+            self._sums[Counted(seat.flow, node, self.now.date(), "reached")] += 1
+        if new.status is Status.FAILED:
+            self._sums[Counted(seat.flow, new.reason.partition(":")[0], self.now.date(), "failed")] += 1
 
     def _move(self, new: Enrollment, by: str) -> None:
         row = self._rows.get(new.id)

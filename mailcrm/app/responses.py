@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -9,8 +10,9 @@ from sqlalchemy import Connection
 
 from mailcrm.app.linker import Linked
 from mailcrm.core.model import REPLIES, Direction, Kind
-from mailcrm.store import responses
+from mailcrm.store import responses, step_sums
 from mailcrm.store.responses import What
+from mailcrm.store.step_sums import Counted
 
 
 def take(connection: Connection, arrived: Sequence[Linked]) -> None:
@@ -22,6 +24,18 @@ def take(connection: Connection, arrived: Sequence[Linked]) -> None:
     answers = [each for each in arrived if each.named and _is_answer(each)]
     note(connection, "replied", answers)
     note(connection, "unsubscribed", [each for each in answers if each.item.reading.kind is Kind.UNSUBSCRIBE])
+
+
+def count(connection: Connection, arrived: Sequence[Linked], now: datetime) -> None:
+    """Count the mails that answer letters of flows directly, by the letter's node."""
+    direct: list[str] = []
+    for linked in arrived:
+        if linked.named and _is_answer(linked):
+            message = linked.item.message
+            direct += message.in_reply_to[:1] or message.references[-1:]
+    nodes = step_sums.nodes_of(connection, set(direct))
+    sums = Counter(Counted(*nodes[each], now.date(), "replied") for each in direct if each in nodes)
+    step_sums.add(connection, sums)
 
 
 def note(connection: Connection, what: What, answers: Iterable[Linked]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
 from mailcrm.core.spans import before
-from mailcrm.store import erasing, forgetting, keeping
+from mailcrm.store import erasing, forgetting, keeping, step_sums
 
 PIECE = 500
 _EVERY = timedelta(days=1)
@@ -48,6 +48,7 @@ def sweep_due(context: Context) -> int:
         total += _all(context, lambda c: (keeping.drop_letters(c, left, PIECE), set()))
     with context.db.write() as connection:
         forgetting.drop_bodies(connection)
+        step_sums.fold(connection, now.date())
         keeping.note_swept(connection, now)
     return total
 

@@ -58,6 +58,7 @@ COMMANDS = {
     "permission": ("permission", "Recipients' permission to be written to: list, grant, withdraw."),
     "event": ("event", "Events: their kinds, and emitting one."),
     "plugin": ("plugin", "Plugins: list, new, test."),
+    "stats": ("stats", "Deals, mail, flows and campaigns in figures."),
     "erase": ("erase", "Erase a person, and remember not to store him again."),
     "export": ("export", "Everything stored about a person."),
 }

@@ -89,6 +89,7 @@ Index(
     outbox.c.recipient_id,
     outbox.c.sent_at,
     outbox.c.returned,
+    outbox.c.node,
     sqlite_where=_of_flow,
     postgresql_where=_of_flow,
 )

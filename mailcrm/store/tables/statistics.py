@@ -44,7 +44,7 @@ step_sum = table(
     Column("flow_id", Id, nullable=False, index=True),
     Column("node", Text, nullable=False),
     Column("day", Date, nullable=False),  # in UTC
-    Column("what", String(10), nullable=False),  # reached | failed | opened | clicked | replied
+    Column("what", String(10), nullable=False),  # reached | failed | replied
     Column("number", Integer, nullable=False),
 )
 

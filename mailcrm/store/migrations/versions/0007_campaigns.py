@@ -217,7 +217,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_flow_id",
         "outbox",
-        ["flow_id", "recipient_id", "sent_at", "returned"],
+        ["flow_id", "recipient_id", "sent_at", "returned", "node"],
         unique=False,
         sqlite_where=sa.text("flow_id IS NOT NULL"),
         postgresql_where=sa.text("flow_id IS NOT NULL"),
@@ -241,3 +241,11 @@ def upgrade() -> None:
     )
     op.execute("INSERT INTO uncounted (thread_id) SELECT id FROM thread WHERE merged_into IS NULL")
     past_stays.fill(op.get_bind())
+    # Of what was reached before, as far as it is still known: one at the most for each run and node.
+    op.execute(
+        "INSERT INTO step_sum (flow_id, node, day, what, number) "  # noqa: S608 - our own words
+        "SELECT flow_id, node, day, 'reached', count(*) FROM (SELECT enrollment.flow_id, step.node, min("
+        + ("CAST(step.at AS date)" if op.get_bind().dialect.name == "postgresql" else "substr(step.at, 1, 10)")
+        + ") AS day FROM step JOIN enrollment ON enrollment.id = step.enrollment_id WHERE step.node != '' "
+        "GROUP BY enrollment.id, enrollment.flow_id, step.node) AS kept GROUP BY flow_id, node, day"
+    )

@@ -1,0 +1,158 @@
+"""Statistics of deals (DATA-13): everybody sees all of them, as in the lists of deals."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+from msgspec import Struct
+
+from mailcrm.app.context import Context
+from mailcrm.core.answering import quantile
+from mailcrm.core.series import Days, Series, months, named
+from mailcrm.store import deal_figures
+from mailcrm.store.deal_figures import Closed, Stage
+
+
+class InStage(Struct, frozen=True, tag="deals by stage", tag_field="table"):
+    """Open deals that stand in a stage now; those without a value have no currency."""
+
+    pipeline: str
+    stage: str
+    owner: str | None
+    currency: str | None
+    deals: int
+    value: Decimal | None
+
+
+class Conversion(Struct, frozen=True, tag="conversion", tag_field="table"):
+    """What became of the deals that came to a stage.
+
+    Args:
+        went_on: to a later stage, or were won; ``to_next`` and ``to_won`` are shares of ``came``, 0 to 1.
+        open: neither won nor lost yet.
+    """
+
+    pipeline: str
+    stage: str
+    came: int
+    went_on: int
+    won: int
+    lost: int
+    open: int
+    to_next: float
+    to_won: float
+
+
+class TimeInStage(Struct, frozen=True, tag="time in stage", tag_field="table"):
+    """How long deals stood in a stage before they moved on or were closed; seconds."""
+
+    pipeline: str
+    stage: str
+    stays: int
+    median: float
+    mean: float
+
+
+class WonAndLost(Struct, frozen=True, tag="won and lost", tag_field="table"):
+    """Deals closed in a month. ``status``: won | lost. Amounts of several currencies are never added up."""
+
+    month: str
+    owner: str | None
+    status: str
+    currency: str | None
+    deals: int
+    value: Decimal | None
+
+
+class Deals(Struct, frozen=True):
+    """Everything that is told of deals."""
+
+    standing: list[InStage]
+    conversion: list[Conversion]
+    times: list[TimeInStage]
+    closed: list[WonAndLost]
+    series: list[Series]
+
+
+def deals(context: Context, days: Days, owner: int | None = None) -> Deals:
+    """What stands where now; what came to a stage, left it, or was closed within these days.
+
+    Args:
+        owner: id of a user: only his deals.
+    """
+    within = days.instants
+    with context.db.read() as connection:
+        order = deal_figures.stages(connection)
+        open_ = deal_figures.standing(connection, owner)
+        passages = {each.stage: each for each in deal_figures.passages(connection, within, owner)}
+        stood = deal_figures.times(connection, within, owner)
+        closed = deal_figures.closed(connection, within, owner)
+    by_stage = defaultdict[int, Counter[int]](Counter)
+    for number, seconds in stood:
+        by_stage[number][seconds] += 1
+    standing = [
+        InStage(stage.pipeline, stage.name, each.owner, each.currency, each.deals, each.value)
+        for stage in order
+        for each in open_
+        if each.stage == stage.id
+    ]
+    conversion = []
+    for stage in order:
+        if (one := passages.get(stage.id)) is not None:
+            left = one.came - one.won - one.lost
+            shares = (round(one.went_on / one.came, 4), round(one.won / one.came, 4))
+            numbers = (one.came, one.went_on, one.won, one.lost, left)
+            conversion.append(Conversion(stage.pipeline, stage.name, *numbers, *shares))
+    times = [_time(stage, by_stage[stage.id]) for stage in order if stage.id in by_stage]
+    series = [_funnel(order, standing), *_closed(closed)]
+    return Deals(
+        standing,
+        conversion,
+        times,
+        [WonAndLost(each.month, each.owner, each.status, each.currency, each.deals, each.value) for each in closed],
+        series,
+    )
+
+
+def _time(stage: Stage, times: Mapping[int, int]) -> TimeInStage:
+    number = sum(times.values())
+    mean = sum(seconds * often for seconds, often in times.items()) / number
+    return TimeInStage(stage.pipeline, stage.name, number, quantile(times, 0.5) or 0.0, round(mean, 1))
+
+
+def _funnel(order: Sequence[Stage], standing: Sequence[InStage]) -> Series:
+    several = len({stage.pipeline for stage in order}) > 1
+    found = Counter[tuple[str, str]]()
+    for each in standing:
+        found[each.pipeline, each.stage] += each.deals
+    points = tuple(
+        (f"{stage.pipeline}: {stage.name}" if several else stage.name, found[stage.pipeline, stage.name])
+        for stage in order
+        if (stage.pipeline, stage.name) in found
+    )
+    return Series("open deals", "deals", points)
+
+
+def _closed(closed: Sequence[Closed]) -> list[Series]:
+    if not closed:
+        return []
+    first, last = (date.fromisoformat(f"{end(each.month for each in closed)}-01") for end in (min, max))
+    every = [named(month) for month in months(first, last)]
+    found = []
+    for status in ("won", "lost"):
+        mine = [each for each in closed if each.status == status]
+        numbers = Counter[str]()
+        amounts = defaultdict[tuple[str, str], Decimal](Decimal)
+        for each in mine:
+            numbers[each.month] += each.deals
+            if each.currency is not None and each.value is not None:
+                amounts[each.currency, each.month] += each.value
+        found.append(Series(f"deals {status}", "deals", tuple((month, numbers[month]) for month in every)))
+        found += [
+            Series(f"value {status}", code, tuple((month, float(amounts[code, month])) for month in every))
+            for code in sorted({code for code, _ in amounts})
+        ]
+    return found

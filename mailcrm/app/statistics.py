@@ -1,0 +1,53 @@
+"""All statistics by name, each as rows for tables and series for charts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from mailcrm.app import campaign_statistics, deal_statistics, flow_statistics, mail_statistics
+from mailcrm.app.acting import Actor
+from mailcrm.app.context import Context
+from mailcrm.core.series import Days, Series
+
+
+class Section(Struct, frozen=True):
+    """One sort of statistics.
+
+    Args:
+        tables: each a list of rows of one kind.
+        waiting: changes of mail that are not counted yet.
+    """
+
+    tables: tuple[Sequence[Struct], ...]
+    series: Sequence[Series]
+    waiting: int = 0
+
+
+def _deals(context: Context, _actor: Actor, days: Days, owner: int | None) -> Section:
+    found = deal_statistics.deals(context, days, owner)
+    return Section((found.standing, found.conversion, found.times, found.closed), found.series)
+
+
+def _mail(context: Context, actor: Actor, days: Days, owner: int | None) -> Section:
+    found = mail_statistics.mail(context, actor, days, owner)
+    return Section((found.rows, found.by_month), found.series, found.waiting)
+
+
+def _flows(context: Context, _actor: Actor, days: Days, owner: int | None) -> Section:
+    found = flow_statistics.flows(context, days, owner)
+    return Section((found.steps,), found.series)
+
+
+def _campaigns(context: Context, _actor: Actor, days: Days, owner: int | None) -> Section:
+    found = campaign_statistics.campaigns(context, days, owner)
+    return Section((found.campaigns,), found.series)
+
+
+SECTIONS: Mapping[str, Callable[[Context, Actor, Days, int | None], Section]] = {
+    "deals": _deals,
+    "mail": _mail,
+    "flows": _flows,
+    "campaigns": _campaigns,
+}
