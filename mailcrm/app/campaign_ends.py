@@ -107,8 +107,9 @@ def tend(context: Context) -> bool:
             if not ended:
                 _end(context, course.id)
         elif course.paused_at is None:
-            more |= _wake(context, course.id)
-            if not _returns(context, course):
+            stopped = _returns(context, course)
+            more |= stopped or _wake(context, course.id)
+            if not stopped:
                 _end(context, course.id)
     return more
 
