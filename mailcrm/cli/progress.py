@@ -15,7 +15,7 @@ _EVERY = 5.0  # seconds between plain lines
 
 @contextmanager
 def progress(label: str, thing: str = "message") -> Iterator[Callable[[int, int], None]]:
-    """Gives a function to be told how many things are done, of how many."""
+    """Gives a function to be told how many things are done, of how many; 0: nobody knows of how many."""
     if sys.stderr.isatty():
         with _bar(label) as told:
             yield told
@@ -26,7 +26,7 @@ def progress(label: str, thing: str = "message") -> Iterator[Callable[[int, int]
         nonlocal last
         if time.monotonic() - last >= _EVERY or done >= total > 0:
             last = time.monotonic()
-            say(f"{label}: {done} of {counted(total, thing)}")
+            say(f"{label}: {f'{done} of ' if total else ''}{counted(total or done, thing)}")
 
     yield line
 
