@@ -39,6 +39,8 @@ def mail_send(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     span = who.optional(effect, "after")
     due = _due(hands, effect, draft.rep, subject, span)
     envelope = _envelope(hands, effect, draft, due)
+    if subject.recipient is not None:
+        envelope = replace(envelope, reply_to_sender=True)  # CAMP-7
     mail = NewMail(
         key=effect.key,
         kind="flow",

@@ -55,6 +55,7 @@ class Envelope:
         message_id: without ``<>``.
         date: aware, in the sender's time zone.
         references: the Message-IDs of the thread so far, the oldest first; the last one is replied to.
+        reply_to_sender: that replies go to the sender is said outright, though they would anyway.
         list_unsubscribe: of campaign mail alone: mail to one person with a List header is answered by no out-of-office.
     """
 
@@ -65,6 +66,7 @@ class Envelope:
     message_id: str
     date: datetime
     references: tuple[str, ...] = ()
+    reply_to_sender: bool = False
     list_unsubscribe: ListUnsubscribe | None = None
 
 
@@ -130,6 +132,8 @@ def _headers(letter: Letter, envelope: Envelope) -> dict[str, str]:
         "Date": format_datetime(envelope.date),
         "Message-ID": f"<{envelope.message_id}>",
     }
+    if envelope.reply_to_sender:
+        headers["Reply-To"] = headers["From"]
     named = [each for each in envelope.references if _ID.fullmatch(each)]
     if named:
         kept = named if len(named) <= _REFERENCES else [named[0], *named[1 - _REFERENCES :]]

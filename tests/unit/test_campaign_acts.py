@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from mailcrm.builtin.fields import put
-from mailcrm.mail.dkim import _chosen, _fields
 from mailcrm.store.db import Database
 from mailcrm.store.tables import activity, deal, document, outbox
 from tests.campaign_kit import SELLER, Working, text_of
 from tests.servers import Sink
+from tests.unit.test_dkim import ED, pem, verified
 
 MAILING = 'type = "mailing"\ntemplate = "spring"\n'
 
@@ -33,7 +34,7 @@ def test_a_mailing_reaches_everybody_in_his_owners_name(work: Working) -> None:
         "ewa@klient.example": ("anna@firma.example", "Anna Nowak <anna@firma.example>"),
         "adam@klient.example": ("jan@firma.example", "Jan Lis <jan@firma.example>"),
     }
-    assert [mail.message["Reply-To"] for mail in mails.values()] == [None, None]  # to From, then (RFC 5322, 3.6.2)
+    assert all(mail.message["Reply-To"] == mail.message["From"] for mail in mails.values())
     assert text_of(mails["adam@klient.example"]) == "Dzień dobry Adam, pisze Jan.\n\n-- \nJan Lis\nSerwis\n"
     assert mails["ewa@klient.example"].message["To"].addresses[0].display_name == "Ewa Zielińska"
     found = work.results(number)
@@ -200,18 +201,20 @@ def test_one_that_fails_leaves_the_others_alone(work: Working) -> None:
     assert (sums.total, sums.done, sums.failed, sums.skipped, sums.sent) == (3, 1, 1, 1, 1)
 
 
-def test_a_mailing_says_how_to_get_no_more(work: Working) -> None:
-    # RFC 2369, RFC 8058; and DKIM covers both headers
+def test_a_mailing_says_how_to_get_no_more(database: Database, tmp_path: Path, sink: Sink) -> None:
+    # RFC 2369, RFC 8058: and the signature covers both headers, and what a reply goes to
+    key = {"firma.example": {"selector": "crm", "key": pem(ED)}}
+    work = Working(database, tmp_path, sink, dkim=key)
     work.template()
     work.done(MAILING, [work.person("Ewa Zielińska")])
     [mail] = work.mails().values()
-    post = mail.message["List-Unsubscribe-Post"]
     [url, by_mail] = [each.strip(" <>") for each in mail.message["List-Unsubscribe"].split(",")]
-    assert post == "List-Unsubscribe=One-Click"
+    assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert url.startswith("https://crm.firma.example/u/")
     assert by_mail == "mailto:anna@firma.example?subject=unsubscribe"
-    signed, _ = _chosen(_fields(mail.content.partition(b"\r\n\r\n")[0]))
-    assert {b"list-unsubscribe", b"list-unsubscribe-post"} <= set(signed)
+    assert verified(mail.content, ED)
+    [signed] = re.findall(r"\bh=([^;]*);", str(mail.message["DKIM-Signature"]))
+    assert {"list-unsubscribe", "list-unsubscribe-post", "from", "reply-to"} <= set(re.split(r"[:\s]+", signed.strip()))
 
 
 def test_a_per_domain_limit_paces_a_mailing(database: Database, tmp_path: Path, sink: Sink) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def test_who_writes_that_he_wants_no_more_is_counted(work: Working) -> None:
     work.receive(reply(mail, "unsubscribe"))
     row = work.results(number)["ewa@klient.example"]
     assert row["replied"] == row["unsubscribed"] == work.home.now
+
+
+def test_who_follows_the_mail_address_of_the_header_gets_no_more(work: Working) -> None:
+    # RFC 2369: mail programs that know no one-click send such a mail
+    work.done(MAILING, [work.person("Ewa Zielińska", owner="jan")])
+    [mail] = work.mails().values()
+    [address, subject] = re.findall(r"mailto:([^?>]*)\?subject=(\w+)", mail.message["List-Unsubscribe"])[0]
+    raw = (
+        f"From: Ewa <ewa@klient.example>\r\nTo: {address}\r\nSubject: {subject}\r\nDate: {format_datetime(NOW)}\r\n"
+        "Message-ID: <no.more@klient.example>\r\n\r\n\r\n"
+    )
+    work.receive(raw.encode(), "jan")
+    with work.db.read() as connection:
+        [kept] = suppressions.every(connection, work.home.now)
+    assert (address, kept.address, kept.reason) == ("jan@firma.example", "ewa@klient.example", "unsubscribe")
 
 
 def test_one_click_unsubscribes_is_counted_and_keeps_later_campaigns_away(work: Working) -> None:
