@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from sqlalchemy import Connection, Select
 
@@ -91,6 +91,21 @@ def remove(
     return _change(context, actor, name, members.remove, given or Chosen(), files or {}, encoding, progress)
 
 
+def tried(
+    context: Context,
+    actor: Actor,
+    name: str,
+    verb: Literal["add", "remove"],
+    given: Chosen,
+    files: Mapping[Group, Path] | None = None,
+    *,
+    encoding: str | None = None,
+) -> Changed:
+    """What ``add`` or ``remove`` would do; nothing is stored. Whom two of the texts mean is counted twice."""
+    act = _adding(actor, context.clock()) if verb == "add" else members.remove
+    return _change(context, actor, name, _undone(act), given, files or {}, encoding, lambda _rows: None)
+
+
 def put(connection: Connection, number: int, given: Chosen, actor: Actor, now: datetime) -> Changed:
     """``add`` to a campaign that the transaction holds; what names nobody is told."""
     changed = Changed()
@@ -152,6 +167,18 @@ def _open(connection: Connection, context: Context, actor: Actor, name: str) -> 
 
 def _adding(actor: Actor, now: datetime) -> _Act:
     return lambda connection, number, group, found: members.add(connection, number, group, found, actor.source, now)
+
+
+def _undone(act: _Act) -> _Act:
+    """The same, taken back as soon as it is known with how many it was done."""
+
+    def tried(connection: Connection, number: int, group: Group, found: Select[int] | Sequence[int]) -> int:
+        with connection.begin_nested() as savepoint:
+            done = act(connection, number, group, found)
+            savepoint.rollback()
+        return done
+
+    return tried
 
 
 def _take(connection: Connection, number: int, act: _Act, given: Chosen, changed: Changed) -> None:

@@ -93,6 +93,7 @@ def recipients(
         Path | None, typer.Option("--from", metavar="FILE", help="Add those of a list, one a line, or of a sheet.")
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="Of the file; default: detected.")] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """List who was chosen, by group, or choose more or fewer. What names nobody is told; the others are in."""
@@ -105,20 +106,20 @@ def recipients(
     if remove is not None and (add is not None or file is not None):
         raise typer.BadParameter("add or remove, one at a time", param_hint="--add, --remove, --from")
     which = group or "persons"
-    if remove is not None:
-        _tell(members.remove(at.context, at.actor, name, _chosen(which, remove, more)), "removed", as_json)
-        return
-    with progress(f"{file}", "row") as advance:
-        changed = members.add(
-            at.context,
-            at.actor,
-            name,
-            _chosen(which, add, more),
-            {_GROUPS[which]: file} if file else None,
-            encoding=encoding,
-            progress=lambda rows: advance(rows, 0),
-        )
-    _tell(changed, "added", as_json)
+    chosen = _chosen(which, remove if add is None else add, more)
+    files = {_GROUPS[which]: file} if file else None
+    if dry_run:
+        verb: Literal["add", "remove"] = "remove" if remove is not None else "add"
+        tried = members.tried(at.context, at.actor, name, verb, chosen, files, encoding=encoding)
+        _tell(tried, f"would be {'removed' if remove is not None else 'added'}", as_json)
+    elif remove is not None:
+        _tell(members.remove(at.context, at.actor, name, chosen), "removed", as_json)
+    else:
+        with progress(str(file), "row") as told:
+            changed = members.add(
+                at.context, at.actor, name, chosen, files, encoding=encoding, progress=lambda rows: told(rows, 0)
+            )
+        _tell(changed, "added", as_json)
 
 
 @app.command()
@@ -278,11 +279,11 @@ def _tell(changed: Changed, done: str, as_json: bool) -> None:
         say(f"… and {len(changed.bad) - _SHOWN_BAD:,} more; --json has all of them")
     if as_json:
         bad = [asdict(row) for row in changed.bad]
-        emit_one({done: changed.done, "known": changed.known, "bad": bad}, as_json=True)
+        emit_one({done.split()[-1]: changed.done, "known": changed.known, "bad": bad}, as_json=True)
     else:
         parts = [f"{changed.done:,} {done}"]
         if changed.known:
-            known = ("was in already", "were in already") if done == "added" else ("was not in", "were not in")
+            known = ("was in already", "were in already") if done.endswith("added") else ("was not in", "were not in")
             parts.append(counted(changed.known, *known))
         if changed.bad:
             parts.append(counted(len(changed.bad), "names nobody", "name nobody"))

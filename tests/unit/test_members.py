@@ -212,3 +212,15 @@ def test_a_merged_person_is_who_he_became(town: Town) -> None:
     persons.merge(town.context, town.ewa, town.jan)
     assert town.put("persons", str(town.jan)).done == 1
     assert town.chosen("person") == [town.ewa]
+
+
+def test_what_would_be_done_is_told_and_not_done(town: Town) -> None:
+    town.put("persons", str(town.jan))
+    path = town.folder / "list.csv"
+    path.write_text("ola@klient.example\nnobody@klient.example\n", encoding="utf-8")
+    number, vip = str(town.number), Chosen(persons=("tag:vip", str(town.jan)))
+    added = members.tried(town.context, town.anna, number, "add", vip, {"person": path})
+    assert (added.done, added.known, [row.line for row in added.bad]) == (3, 1, [2])  # Ola is named twice
+    taken = members.tried(town.context, town.anna, number, "remove", vip)
+    assert (taken.done, taken.known) == (1, 2)
+    assert town.chosen("person") == [town.jan]
