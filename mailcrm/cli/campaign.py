@@ -30,6 +30,7 @@ from mailcrm.store.results import State
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: one action done for many at once.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is shown.")]
 Groups = Literal["persons", "organizations", "leads"]
 _GROUPS: dict[Groups, Group] = {"persons": "person", "organizations": "organization", "leads": "lead"}
 _LISTED = ["id", "name", "type", "state", "status", "owner", "members", "launched_at", "why"]
@@ -171,12 +172,7 @@ def launch(ctx: typer.Context, name: Name, dry_run: DryRun = False, yes: Yes = F
 
 
 @app.command()
-def pause(
-    ctx: typer.Context,
-    name: Name,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is shown.")] = "",
-    yes: Yes = False,
-) -> None:
+def pause(ctx: typer.Context, name: Name, reason: Reason = "", yes: Yes = False) -> None:
     """Have nothing more done for anybody until it is resumed."""
     at = desk(ctx)
     confirm(f"Pause {name}", yes, final=False)
@@ -192,12 +188,7 @@ def resume(ctx: typer.Context, name: Name) -> None:
 
 
 @app.command()
-def stop(
-    ctx: typer.Context,
-    name: Name,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is shown.")] = "",
-    yes: Yes = False,
-) -> None:
+def stop(ctx: typer.Context, name: Name, reason: Reason = "", yes: Yes = False) -> None:
     """End a campaign for good: what was not done is not done any more."""
     at = desk(ctx)
     confirm(f"Stop {name} for good", yes)

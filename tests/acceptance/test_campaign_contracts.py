@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mailcrm.app import launching
 from mailcrm.plugins.find import find
 from tests.called import called
 from tests.commands import EWA, MONDAY, Crm, settings
@@ -425,6 +426,24 @@ def test_paused_resumed_stopped(crm: House, sink: Sink) -> None:
     assert (rows[JAN]["state"], rows[JAN]["reason"]) == ("withdrawn", "enough")
     assert (sums["done"], sums["withdrawn"]) == (1, 1)
     assert (crm.page()["status"], crm.page()["why"]) == ("stopped", "enough")
+
+
+def test_a_launch_that_died_half_way_goes_on(crm: House, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    # CAMP-22
+    crm.apply(READY)
+    crm.consent("anna", "jan")
+    with monkeypatch.context() as died:
+        died.setattr(launching, "plan", lambda *_: None)
+        crm.launch()
+    assert crm.page()["status"] == "planning"
+    rows, sums = crm.results()
+    assert {row["state"] for row in rows.values()} == {"planned"}
+    assert (sums["total"], sums["planned"]) == (2, 2)
+    crm.launch()
+    assert "planned: 2 of 2 recipients" in crm.errors
+    assert crm.page()["status"] == "running"
+    crm("tick")
+    assert len(sink.mails) == crm.results()[1]["done"] == 3
 
 
 def test_removed_when_it_is_over(crm: House) -> None:
