@@ -15,6 +15,7 @@ from litestar.testing import TestClient
 from sqlalchemy import delete
 
 from mailcrm.app import members, results
+from mailcrm.app.erasing import erase
 from mailcrm.app.tracking import Request, judge_due, opened
 from mailcrm.core.definitions import Chosen
 from mailcrm.core.hits import SETTLES
@@ -183,6 +184,17 @@ def test_what_humans_opened_and_clicked_is_counted_for_as_long_as_the_campaign_i
     found = work.results(number)
     assert [(row["opened"], row["clicked"]) for row in found.values()] == [(at, at), (None, None), (None, None)]
     assert (work.sums(number).sums.opened, work.sums(number).sums.clicked) == (1, 1)
+
+
+def test_who_is_erased_is_counted_and_not_named(work: Working) -> None:
+    ewa = work.person("Ewa Zielińska")
+    number = work.done(MAILING, [ewa, work.person("Adam Mróz")])
+    erase(work.context, ewa)
+    sums = work.sums(number).sums
+    assert (sums.total, sums.sent, sums.done, sums.skipped) == (2, 2, 1, 1)
+    rows = str(list(results.of(work.context, str(number))))
+    assert "Adam Mróz" in rows
+    assert not re.search("ewa|zieli", rows, re.IGNORECASE)
 
 
 def test_before_and_while_it_is_planned_everybody_is_listed(work: Working) -> None:
