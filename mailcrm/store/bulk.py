@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
 from sqlalchemy.engine.interfaces import Compiled
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from mailcrm.store.rowset import rowset
 
 Convert: TypeAlias = Callable[[Any], Any]
 Prepared: TypeAlias = tuple[str, tuple[tuple[int, Convert | None], ...]]
@@ -18,6 +20,22 @@ Prepared: TypeAlias = tuple[str, tuple[tuple[int, Convert | None], ...]]
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows whose values stand in the order of ``columns``; columns not named get the database's default."""
     _insert(connection, table, columns, rows, "")
+
+
+def insert_typed_rows(
+    connection: Connection, table: Table, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """``insert_rows`` where PostgreSQL is told the types of the columns: all in one statement, several times as fast.
+
+    Args:
+        columns: name -> PostgreSQL's type; none is binary.
+    """
+    if rows and connection.dialect.name == "postgresql":
+        listed, given = rowset(columns, rows)
+        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM {listed}"  # noqa: S608 - our own names
+        connection.exec_driver_sql(statement, (given,))
+        return
+    insert_rows(connection, table, tuple(columns), rows)
 
 
 def insert_new_rows(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
 from mailcrm.errors import Temporary
-from mailcrm.store.bulk import insert_rows
+from mailcrm.store.bulk import insert_typed_rows
 from mailcrm.store.db import Lookup, Utc, slices
 from mailcrm.store.rowset import rowset
 from mailcrm.store.tables import deal, enrollment, lead, person
@@ -147,9 +147,7 @@ def add(connection: Connection, new: Sequence[New]) -> None:
         )
         for each in new
     ]
-    who = ("subject", "person_id", "deal_id", "lead_id", "recipient_id")
-    begun = ("id", "flow_id", *who, "number", "began_at", "enrolled_by")
-    insert_rows(connection, enrollment, (*begun, *_ENDS), rows)
+    insert_typed_rows(connection, enrollment, _BEGINS | _ENDS, rows)
 
 
 def save(connection: Connection, moved: Sequence[tuple[int, Enrollment]]) -> None:
@@ -239,6 +237,9 @@ _past_of_subjects = Lookup(_ended.where(_in_flow), enrollment.c.subject)
 _decode = msgspec.json.Decoder(_State).decode
 _encode = msgspec.json.Encoder().encode
 
+_BEGINS = {"id": "bigint", "flow_id": "bigint", "subject": "text", "person_id": "bigint", "deal_id": "bigint"}
+_BEGINS |= {"lead_id": "bigint", "recipient_id": "bigint", "number": "int", "began_at": "timestamptz"}
+_BEGINS |= {"enrolled_by": "text"}
 _MOVES = {"seq": "int", "due_at": "timestamptz", "state": "text", "version": "int"}
 _ENDS = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text"} | _MOVES
 

@@ -63,6 +63,7 @@ def batch(connection: Connection, flow: int, after: int, limit: int, *, hold: bo
         enrollments.lock(connection, facts.persons)
         chosen = [row for row in connection.execute(_MEMBERS, asked).all() if row.id <= last]
         facts = _Facts(connection, chosen)
+    facts.read(connection)
     found = Batch(last=last)
     for row in chosen:
         facts.add(row, found)
@@ -79,8 +80,13 @@ class _Facts:
         self.persons = _ids(
             (*(row.person_id for row in (*chosen, *self._leads.values())), *self._only.values()),
         )
+        self._chosen_companies = members
+
+    def read(self, connection: Connection) -> None:
+        """Read what ``add`` needs, besides whose records these are."""
         self._persons = _by_id(_PERSONS.rows(connection, self.persons))
-        companies = _ids(row.organization_id for row in (*self._leads.values(), *self._persons.values())) | members
+        theirs = _ids(row.organization_id for row in (*self._leads.values(), *self._persons.values()))
+        companies = theirs | self._chosen_companies
         self._companies = _by_id(_COMPANIES.rows(connection, companies))
         self._addresses = _lists(_ADDRESSES.rows(connection, self._persons))
         self._offices = _lists(_OFFICES.rows(connection, self._companies))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from mailcrm.core.campaigns import Part
-from mailcrm.store.bulk import insert_rows
+from mailcrm.store.bulk import insert_typed_rows
 from mailcrm.store.db import Lookup, reserve
 from mailcrm.store.tables import recipient
 
@@ -52,14 +52,13 @@ def reserved(connection: Connection, count: int) -> Sequence[int]:
 
 def add(connection: Connection, new: Sequence[StoredRecipient]) -> None:
     """Store recipients; their ids were reserved."""
-    insert_rows(connection, recipient, _NAMES, [_row(each) for each in new])
+    insert_typed_rows(connection, recipient, _COLUMNS, [_row(each) for each in new])
 
 
-_NAMES = (
-    *("id", "flow_id", "member_id", "part", "person_id", "organization_id", "lead_id"),
-    *("address", "user_id", "variant", "enrollment_id", "reason"),
-)
-_OF = Lookup(select(*(recipient.c[name] for name in _NAMES)), recipient.c.id)
+_COLUMNS = {"id": "bigint", "flow_id": "bigint", "member_id": "bigint", "part": "text"}
+_COLUMNS |= dict.fromkeys(("person_id", "organization_id", "lead_id"), "bigint")
+_COLUMNS |= {"address": "text", "user_id": "bigint", "variant": "int", "enrollment_id": "bigint", "reason": "text"}
+_OF = Lookup(select(*(recipient.c[name] for name in _COLUMNS)), recipient.c.id)
 
 
 def _row(each: StoredRecipient) -> tuple[object, ...]:

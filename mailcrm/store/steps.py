@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from mailcrm.core.enrollment import Step
-from mailcrm.store.bulk import insert_rows
-from mailcrm.store.rowset import rowset
+from mailcrm.store.bulk import insert_typed_rows
 from mailcrm.store.tables import step
 
 _COLUMNS = {
@@ -25,15 +24,8 @@ _COLUMNS = {
 
 def add(connection: Connection, made: Sequence[tuple[int, Step]]) -> None:
     """Store steps, each with its enrollment, in their order."""
-    if not made:
-        return
     rows = [(number, s.hop, s.node, s.at, s.stimulus, s.result, s.expected, s.actual) for number, s in made]
-    if connection.dialect.name == "postgresql":
-        table, given = rowset(_COLUMNS, rows)
-        statement = f"INSERT INTO step ({', '.join(_COLUMNS)}) SELECT * FROM {table}"  # noqa: S608 - our own names
-        connection.exec_driver_sql(statement, (given,))
-        return
-    insert_rows(connection, step, tuple(_COLUMNS), rows)
+    insert_typed_rows(connection, step, _COLUMNS, rows)
 
 
 def of(connection: Connection, enrollment: int) -> list[Step]:
