@@ -1,16 +1,17 @@
 """The font that documents are set in: Lato, which has Polish letters, or one's own.
 
-A font is made small once: of three thousand glyphs a document in Polish or English needs three hundred, and to read it
-and to choose from it costs a multiple of all else. The small one is kept beside the attachments.
+A font is made small once: of three thousand glyphs a document in Polish or English needs a hundred, and to read it and
+to choose from it costs a multiple of all else. The small ones are kept beside the attachments.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 from mailcrm.config import Config
@@ -18,7 +19,9 @@ from mailcrm.errors import Refused
 
 _EDITION = "1"  # another one where the small fonts are made otherwise
 _LAYOUT = frozenset({"GDEF", "GPOS", "GSUB", "DSIG", "meta", "hdmx", "kern"})
-_USUAL = frozenset(range(0x20, 0x180)) | frozenset(map(ord, "‐–—‘’‚“”„•…€−□"))
+_SIGNS = frozenset(map(ord, "\u00a0§©«®°±²³µ·»¼½¾×‐–—‘’‚“”„•…€−□"))
+_NEAR = frozenset(range(0x20, 0x7F)) | _SIGNS | frozenset(map(ord, "ĄĆĘŁŃÓŚŹŻąćęłńóśźż"))
+_LATIN = _NEAR | frozenset(range(0xA0, 0x180))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,18 @@ class Face:
     """One weight of a font.
 
     Args:
-        whole: the file as it came.
-        small: a file with the usual letters alone.
+        whole: the file as it came; ``latin`` and ``near`` have the letters of Europe, and of Polish and English, alone.
         known: the characters that ``whole`` has.
     """
 
     whole: Path
-    small: Path
+    latin: Path
+    near: Path
     known: frozenset[int]
 
-    def file(self, used: Iterable[int]) -> Path:
-        """The file for a document with these characters."""
-        return self.small if _USUAL.issuperset(used) else self.whole
+    def file(self, used: Set[int]) -> Path:
+        """The smallest file for a document with these characters; which one it is goes by them alone."""
+        return self.near if used <= _NEAR else self.latin if used <= _LATIN else self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,21 @@ def _face(path: Path, folder: Path) -> Face:
 
     content = path.read_bytes()
     name = hashlib.sha256(f"{_EDITION}:".encode() + content).hexdigest()[:32]
-    small = folder / f"{name}.ttf"
-    with TTFont(path, lazy=True) as font:
+    latin, near = folder / f"{name}.latin.ttf", folder / f"{name}.ttf"
+    with TTFont(BytesIO(content), lazy=True) as font:
         if path.suffix.lower() != ".ttf" or "glyf" not in font:
             raise ValueError("it has no TrueType outlines")
         if "OS/2" in font and font["OS/2"].fsType & 0x2:
             raise ValueError("its licence does not let it be embedded (OS/2 fsType)")
         known = frozenset(font.getBestCmap() or ())
-    if not small.exists():
-        _make_small(path, small)
-    return Face(path, small, known)
+    for small, letters in ((latin, _LATIN), (near, _NEAR)):
+        if not small.exists():
+            _make_small(path, small, letters)
+    return Face(path, latin, near, known)
 
 
-def _make_small(path: Path, target: Path) -> None:
-    """Keep the usual letters, without hints and tables for layout, which nothing here asks for."""
+def _make_small(path: Path, target: Path, letters: Set[int]) -> None:
+    """Keep these letters, without hints and tables for layout, which nothing here asks for."""
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
@@ -100,7 +104,7 @@ def _make_small(path: Path, target: Path) -> None:
         for table in _LAYOUT.intersection(font.keys()):
             del font[table]  # before they are looked into, which takes ten times as long as all else
         chooser = Subsetter(options)
-        chooser.populate(unicodes=_USUAL)
+        chooser.populate(unicodes=letters)
         chooser.subset(font)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".new-", delete=False) as file:

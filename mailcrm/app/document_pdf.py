@@ -173,7 +173,7 @@ def _foot(sheet: Sheet, document: Document, words: Words) -> None:
     told = (
         (words.account, document.seller.bank_account if document.kind == "invoice" else ""),
         (words.exempt_by, document.exempt),
-        ("", document.note),
+        ("", document.note.strip()),
     )
     for label, text in told:
         if text:

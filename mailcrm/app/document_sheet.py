@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Literal
 
 from fpdf import FPDF
@@ -15,6 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 18.0, 192.0, 16.0, 275.0  # millimetres
 WIDTH = RIGHT - LEFT
 GAP = 2.0  # on each side of a column's text
 INK, PALE, RULE, SHADE = (28, 32, 38), (104, 112, 122), (206, 211, 217), (243, 245, 247)
+_HAIR = 0.01  # by which sums of widths may be off
 _FAMILY = "document"
 _MM = 25.4 / 72 / 1000  # of a thousandth of a point
 
@@ -74,8 +75,8 @@ class Sheet(FPDF):
         shown = printable(text, self._known).replace("\n", " ")
         wide = self.measure(shown, size, bold=bold)
         if wide > width:
-            size = max(size * width / wide, size * 0.25)
-            shown = next(lines(shown, width, lambda part: self.measure(part, size, bold=bold)))
+            size = max(size * width / wide, size * 0.19)
+            shown = next(lines(shown, width + _HAIR, lambda part: self.measure(part, size, bold=bold)))
         self.set_font(_FAMILY, "B" if bold else "", size)
         self.set_text_color(*(PALE if pale else INK))
         self.set_x(left)
@@ -132,7 +133,7 @@ class Sheet(FPDF):
         """How wide a printable text is."""
         return sum(map(self._widths[bold].__getitem__, map(ord, text))) * size * _MM
 
-    def _face(self, style: Literal["", "B"], face: Face, used: Iterable[int]) -> Mapping[int, float]:
+    def _face(self, style: Literal["", "B"], face: Face, used: Set[int]) -> Mapping[int, float]:
         """Load one weight; gives the widths of its characters."""
         self.add_font(_FAMILY, style, face.file(used))
         font = self.fonts[f"{_FAMILY}{style}"]

@@ -16,7 +16,7 @@ from mailcrm.builtin.hands import Hands, Outcome
 from mailcrm.config import Config
 from mailcrm.config_documents import Series
 from mailcrm.core import numbering, spans
-from mailcrm.core.documents import Document, Item, Kind, Party, Totals, item_of, totals
+from mailcrm.core.documents import Document, Item, Kind, Party, Totals, item_of, note_of, totals
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.nearest import nearest
 from mailcrm.errors import Refused, Temporary
@@ -106,7 +106,7 @@ def draft(connection: Connection, config: Config, wanted: Wanted, now: datetime)
         buyer=subject,
         items=items,
         totals=sums,
-        note=given.note if wanted.note is None else wanted.note,
+        note=note_of(given.note if wanted.note is None else wanted.note),
         exempt=given.exempt if exempt else "",
     )
 

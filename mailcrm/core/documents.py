@@ -22,7 +22,7 @@ MOST_LINES = 5_000
 _EXACT = Context(prec=60)
 _PLACES = 4  # decimals of prices and quantities
 _FINEST = Decimal(1).scaleb(-_PLACES)
-_LONGEST = 2_000  # characters of a description
+_LONGEST = 2_000  # characters of a description, and of a note
 _DECIMALS: Mapping[str, int] = {  # ISO 4217: the currencies that have not two
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
     **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
@@ -157,6 +157,14 @@ def item_of(given: Mapping[str, Any], currency: str, rate: Decimal) -> Item:
         raise Refused(f"{description!r:.60} comes to more than {MOST:,}")
     unit = " ".join(_clean(given.get("unit")).split())[:20]
     return Item(description, quantity, unit, price, _tax(given.get("tax"), rate, description), net)
+
+
+def note_of(given: str) -> str:
+    """What stands at the end of a document, without what can't be printed. Raises Refused: it is too long."""
+    note = _clean(given).strip()
+    if len(note) > _LONGEST:
+        raise Refused(f"the note has {len(note)} characters; write at most {_LONGEST}")
+    return note
 
 
 def totals(items: Sequence[Item], currency: str) -> Totals:

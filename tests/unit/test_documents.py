@@ -152,7 +152,7 @@ def test_what_law_wants_and_is_missing_is_named_all_at_once(database: Database, 
 
 def test_an_offer_needs_less_and_holds_for_a_month(database: Database, tmp_path: Path) -> None:
     office = Office(database, tmp_path, tax_id="", address="", buyer_needs=[])
-    made = office.issue(kind="offer", person=office.person("Jan"), language="en", note="Bye", lines=LINES)
+    made = office.issue(kind="offer", person=office.person("Jan"), language="en", note="\n\x00Bye\x1b\n", lines=LINES)
     assert (made.name, made.due_on, made.note) == ("OF/2026/0001", date(2026, 12, 22), "Bye")
     lenient = Office(database, tmp_path, buyer_needs=[])
     assert lenient.issue("x", person=lenient.person("Jan")).name == "FV/2026/0001"
@@ -167,6 +167,7 @@ def test_an_offer_needs_less_and_holds_for_a_month(database: Database, tmp_path:
         ({"currency": "złoty"}, "no currency"),
         ({"within": "soon"}, "no span of time"),
         ({"lines": []}, "1 to 5000 lines"),
+        ({"note": "x" * 2001}, "the note has 2001 characters"),
     ],
 )
 def test_what_is_wrong_is_refused_and_takes_no_number(sqlite: Database, tmp_path: Path, wanted: Any, why: str) -> None:
