@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from mailcrm.app.context import Context
-from mailcrm.app.outcomes import Outcome, note
+from mailcrm.app.outcomes import Outcome, Sent, note
 from mailcrm.errors import Temporary
 from mailcrm.store.leaving import Leaving
 
@@ -27,6 +27,7 @@ class Notes:
         self._context = context
         self._queue: SimpleQueue[tuple[Leaving, Outcome] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mail-notes")
+        self._ending = threading.Event()  # nothing more is worth waiting for
         self._fault: BaseException | None = None
         self.sent = 0
         self.failed = 0
@@ -38,6 +39,7 @@ class Notes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ending.set()
         self._queue.put(None)
         self._thread.join()
         if self._fault is not None and error is None:
@@ -50,19 +52,20 @@ class Notes:
         self._queue.put((mail, outcome))
 
     def _run(self) -> None:
-        more = True
-        while more and (first := self._queue.get()) is not None:
-            group, until = [first], time.monotonic() + _LATE
-            while len(group) < _MOST:
-                try:
-                    item = self._queue.get(timeout=max(until - time.monotonic(), 0))
-                except Empty:
-                    break
-                if item is None:
-                    more = False
-                    break
-                group.append(item)
+        full = False
+        while (first := self._queue.get()) is not None:
+            if not full:
+                self._ending.wait(_LATE)
+            group, more = [first], True
+            with suppress(Empty):
+                while more and len(group) < _MOST:
+                    if item := self._queue.get_nowait():
+                        group.append(item)
+                    more = item is not None
+            full = len(group) == _MOST
             self._write(group)
+            if not more:
+                return
 
     def _write(self, group: list[tuple[Leaving, Outcome]]) -> None:
         """Without the note a mail would be sent again, so it is tried more than once."""
@@ -82,5 +85,6 @@ class Notes:
             else:
                 self.sent += sent
                 self.failed += failed
-                self._context.changed()  # flows go on
+                if not all(mail.kind == "relay" and isinstance(outcome, Sent) for mail, outcome in group):
+                    self._context.changed()  # flows go on; nothing waits for what a rep wrote by hand
                 return

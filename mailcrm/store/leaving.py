@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, true, update
 
-from mailcrm.store.db import slices
+from mailcrm.store.bulk import update_rows
+from mailcrm.store.db import Lookup, slices
 from mailcrm.store.tables import outbox, outbox_body
 
 LEASE = timedelta(seconds=30)
@@ -32,8 +33,8 @@ class Leaving:
 
     Args:
         envelope_from: None: ``sender``.
-        attempts: how often it was tried; this time counts.
         due_at: when this try was due; ``since``: when it was first to leave.
+        attempts: how often it was tried; this time counts.
         doubt: at an earlier try it was perhaps taken.
     """
 
@@ -50,9 +51,9 @@ class Leaving:
     subject: str
     content: bytes
     envelope_from: str | None
-    attempts: int
     due_at: datetime
     since: datetime
+    attempts: int
     doubt: bool
 
 
@@ -95,25 +96,17 @@ def claim(
     mine = _mine(only, without)
     if released:
         mine = and_(mine, outbox.c.held_for == RELEASED)
-    ids: list[int] = []
-    for due in _due(now):
-        if (room := limit - len(ids)) > 0:
-            chosen = select(outbox.c.id).where(due, mine).order_by(outbox.c.due_at, outbox.c.id).limit(room)
+    mails: list[Leaving] = []
+    for due in _DUE:
+        if (room := limit - len(mails)) > 0:
             # SKIP LOCKED lets several processes claim side by side; SQLite has one writer and leaves the clause out.
-            ids += connection.execute(chosen.with_for_update(skip_locked=True)).scalars()
-    if not ids:
-        return []
-    values = {
-        "state": "sending",
-        "claimed_at": now,
-        "release_at": None,
-        "attempts": outbox.c.attempts + 1,
-        "doubt": case((outbox.c.state == "sending", true()), else_=outbox.c.doubt),
-    }
-    connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(**values))
-    # Not by RETURNING: SQLite 3.40 gives null for a column beside a subquery there.
-    rows = connection.execute(select(*_LEAVING).where(outbox.c.id.in_(ids)).order_by(outbox.c.due_at, outbox.c.id))
-    return [Leaving(*row) for row in rows]
+            chosen = (due if mine is _ANYBODYS else due.where(mine)).limit(room)
+            for row in connection.execute(chosen, {"now": now, "lease_over": now - LEASE}):
+                *told, state, attempts, doubt = row
+                mails.append(Leaving(*(*told, attempts + 1, doubt or state == "sending")))
+    claimed = [("sending", now, None, mail.attempts, mail.doubt, mail.id) for mail in mails]
+    update_rows(connection, outbox, ("state", "claimed_at", "release_at", "attempts", "doubt"), claimed)
+    return sorted(mails, key=lambda mail: (mail.due_at, mail.id))
 
 
 def rewrite(connection: Connection, number: int, content: bytes) -> None:
@@ -140,13 +133,7 @@ def renew(connection: Connection, mails: Mapping[int, int], now: datetime) -> se
 
 def still_ours(connection: Connection, mails: Mapping[int, int]) -> set[int]:
     """Those of the mails (id -> attempts) that nobody else has taken over, locked until the transaction ends."""
-    query = select(outbox.c.id, outbox.c.attempts).where(outbox.c.state == "sending")
-    return {
-        row.id
-        for piece in slices(mails)
-        for row in connection.execute(query.where(outbox.c.id.in_(piece)).with_for_update())
-        if row.attempts == mails[row.id]
-    }
+    return {row.id for row in _STILL_SENDING.rows(connection, mails) if row.attempts == mails[row.id]}
 
 
 def sent(connection: Connection, mails: Sequence[tuple[int, str, str | None, str | None]], now: datetime) -> None:
@@ -156,19 +143,11 @@ def sent(connection: Connection, mails: Sequence[tuple[int, str, str | None, str
         mails: id, its answer, the recipient's domain of automatic mail, and ``wanted`` where we are to put a copy into
             the sender's Sent folder.
     """
-    if mails:
-        rows = [dict(zip(("number", "answer", "to_domain", "wanted"), each, strict=True)) for each in mails]
-        values = {
-            "state": "sent",
-            "sent_at": now,
-            "claimed_at": None,
-            "held_for": None,
-            "doubt": False,
-            "reason": bindparam("answer"),
-            "domain": bindparam("to_domain"),
-            "copy": func.coalesce(outbox.c.copy, bindparam("wanted")),
-        }
-        connection.execute(_OF_ONE.values(**values), rows)
+    columns = ("state", "sent_at", "claimed_at", "held_for", "doubt", "reason", "domain")
+    rows = [("sent", now, None, None, False, answer, domain, number) for number, answer, domain, _ in mails]
+    update_rows(connection, outbox, columns, rows)
+    if wanted := [{"number": number, "wanted": copy} for number, _, _, copy in mails if copy is not None]:
+        connection.execute(_OF_ONE.values(copy=func.coalesce(outbox.c.copy, bindparam("wanted"))), wanted)
 
 
 def failed(connection: Connection, mails: Sequence[tuple[int, str]], *, withdrawn: bool = False) -> None:
@@ -226,9 +205,7 @@ def put_off(
 
 def next_due(connection: Connection) -> datetime | None:
     """When there is something to claim next: a mail is due, a hold or a claim runs out. None if nothing waits."""
-    waiting = connection.execute(select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")).scalar()
-    looked_at = connection.execute(select(func.min(outbox.c.release_at)).where(_LOOKED_AT)).scalar()
-    oldest = connection.execute(select(func.min(outbox.c.claimed_at)).where(outbox.c.state == "sending")).scalar()
+    waiting, looked_at, oldest = connection.execute(_NEXT).one()
     return min(filter(None, (waiting, looked_at, oldest and oldest + LEASE)), default=None)
 
 
@@ -261,20 +238,12 @@ def _mine(only: Collection[int] | None, without: Collection[int]) -> ColumnEleme
     if only is not None:
         return and_(outbox.c.kind.not_in(OURS), outbox.c.user_id.in_(sorted(only)))
     if not without:
-        return true()
+        return _ANYBODYS
     of_others = outbox.c.user_id.not_in(sorted(without))
     return or_(outbox.c.kind.in_(OURS), outbox.c.user_id.is_(None), of_others)
 
 
-def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """One after the other, so that each goes by its index."""
-    return (
-        and_(outbox.c.state == "sending", outbox.c.claimed_at < now - LEASE),
-        and_(_LOOKED_AT, outbox.c.release_at <= now),
-        and_(outbox.c.state == "pending", outbox.c.due_at <= now),
-    )
-
-
+_ANYBODYS = true()
 _LOOKED_AT = and_(outbox.c.state == "held", outbox.c.release_at.is_not(None))
 _OF_ONE = update(outbox).where(outbox.c.id == bindparam("number"))
 BODY = case(
@@ -282,8 +251,26 @@ BODY = case(
     else_=select(outbox_body.c.content).where(outbox_body.c.id == outbox.c.body_id).scalar_subquery(),
 )
 """The whole message, wherever it lies."""
-_LEAVING = (
+_LEAVING = select(
     *(outbox.c[name] for name in ("id", "key", "kind", "user_id", "person_id", "flow_id", "node", "message_id")),
-    *(outbox.c.sender, outbox.c.recipient, outbox.c.subject, BODY, outbox.c.envelope_from, outbox.c.attempts),
-    *(outbox.c.due_at, func.coalesce(outbox.c.scheduled_at, outbox.c.created_at), outbox.c.doubt),
+    *(outbox.c.sender, outbox.c.recipient, outbox.c.subject, BODY, outbox.c.envelope_from, outbox.c.due_at),
+    *(func.coalesce(outbox.c.scheduled_at, outbox.c.created_at), outbox.c.state, outbox.c.attempts, outbox.c.doubt),
+)
+_now, _lease_over = (bindparam(name, type_=outbox.c.due_at.type) for name in ("now", "lease_over"))
+# One after the other, so that each goes by its index.
+_DUE = tuple(
+    _LEAVING.where(due).order_by(outbox.c.due_at, outbox.c.id).with_for_update(skip_locked=True, of=outbox)
+    for due in (
+        and_(outbox.c.state == "sending", outbox.c.claimed_at < _lease_over),
+        and_(_LOOKED_AT, outbox.c.release_at <= _now),
+        and_(outbox.c.state == "pending", outbox.c.due_at <= _now),
+    )
+)
+_NEXT = select(
+    select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending").scalar_subquery(),
+    select(func.min(outbox.c.release_at)).where(_LOOKED_AT).scalar_subquery(),
+    select(func.min(outbox.c.claimed_at)).where(outbox.c.state == "sending").scalar_subquery(),
+)
+_STILL_SENDING = Lookup(
+    select(outbox.c.id, outbox.c.attempts).where(outbox.c.state == "sending").with_for_update(), outbox.c.id
 )

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection
@@ -69,6 +71,22 @@ def test_what_is_due_is_sent_once(house: Context) -> None:
     assert set(states(house).values()) == {"sent"}
     assert stored(house)["n0"].reason == "2.0.0 taken"
     assert {each.content for each in transport.taken} == {b"Subject: x\r\n\r\nx\r\n"}
+
+
+def test_what_comes_one_by_one_leaves_in_groups(house: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        put(house, "third", "fourth")
+
+    monkeypatch.setattr("mailcrm.app.dispatch.time", SimpleNamespace(monotonic=time.monotonic, sleep=pause))
+    put(house, "first")
+    transport = Taker(before=lambda: put(house, "second") if not transport.taken else None)
+    assert dispatch(house, transport).sent == 4
+    assert len(transport.routes) == 2
+    assert len(pauses) == 1
+    assert 0 < pauses[0] <= 0.1
 
 
 def test_the_same_key_is_put_once(house: Context) -> None:
