@@ -48,8 +48,8 @@ class Sheet(FPDF):
     def footer(self) -> None:
         """Of a page: whose it is, and which of how many."""
         self.set_y(283)
-        self.write_line(self._foot, LEFT, WIDTH - 40, 7.5, pale=True)
-        self.write_line(f"{self._page} {self.page_no()}/{{nb}}", LEFT, WIDTH, 7.5, align="R", pale=True)
+        self.write_line(f"{self._page} {self.page_no()}/{{nb}}", LEFT, 40, 7.5, pale=True)
+        self.write_line(self._foot, LEFT + 40, WIDTH - 40, 7.5, align="R", pale=True)
 
     def down(self, by: float) -> None:
         """Go on further down."""
@@ -75,7 +75,7 @@ class Sheet(FPDF):
         shown = printable(text, self._known).replace("\n", " ")
         wide = self.measure(shown, size, bold=bold)
         if wide > width:
-            size = max(size * width / wide, size * 0.19)
+            size = max(size * width / wide, size * 0.18)
             shown = next(lines(shown, width + _HAIR, lambda part: self.measure(part, size, bold=bold)))
         self.set_font(_FAMILY, "B" if bold else "", size)
         self.set_text_color(*(PALE if pale else INK))
