@@ -87,31 +87,28 @@ class Stored:
 
 def put(connection: Connection, mail: NewMail, now: datetime) -> int | None:
     """Store a mail to be sent. Returns its id; None if one with its key is there already."""
-    return connection.execute(
-        insert_new(connection, outbox)
-        .values(
-            key=mail.key,
-            kind=mail.kind,
-            user_id=mail.user_id,
-            message_id=mail.message_id,
-            sender=mail.sender,
-            recipient=mail.recipient,
-            subject=mail.subject,
-            content=mail.content,
-            state="pending",
-            due_at=max(now, mail.due_at or now),
-            scheduled_at=mail.due_at,
-            created_at=now,
-            person_id=mail.person_id,
-            flow_id=mail.flow_id,
-            node=mail.node,
-            recipient_id=mail.recipient_id,
-            envelope_from=mail.envelope_from,
-            copy=mail.copy,
-            body_id=mail.body_id,
-        )
-        .returning(outbox.c.id)
-    ).scalar()
+    values = {
+        "key": mail.key,
+        "kind": mail.kind,
+        "user_id": mail.user_id,
+        "message_id": mail.message_id,
+        "sender": mail.sender,
+        "recipient": mail.recipient,
+        "subject": mail.subject,
+        "content": mail.content,
+        "state": "pending",
+        "due_at": max(now, mail.due_at or now),
+        "scheduled_at": mail.due_at,
+        "created_at": now,
+        "person_id": mail.person_id,
+        "flow_id": mail.flow_id,
+        "node": mail.node,
+        "recipient_id": mail.recipient_id,
+        "envelope_from": mail.envelope_from,
+        "copy": mail.copy,
+        "body_id": mail.body_id,
+    }
+    return connection.execute(insert_new(connection, outbox).returning(outbox.c.id), values).scalar()
 
 
 def put_body(connection: Connection, content: bytes, now: datetime) -> int:

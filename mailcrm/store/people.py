@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from mailcrm.errors import Refused
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.messages import adopt, canonical
 from mailcrm.store.tables import person, person_address, person_phone, person_tag, tag
 
@@ -160,11 +160,7 @@ def ids(
 
 def rows(connection: Connection, numbers: Iterable[int]) -> dict[int, AnyRow]:
     """Id -> the person's own columns."""
-    return {
-        row.id: row
-        for piece in slices(numbers)
-        for row in connection.execute(select(person).where(person.c.id.in_(piece)))
-    }
+    return {row.id: row for row in _ROWS.rows(connection, numbers)}
 
 
 def emails(connection: Connection, numbers: Iterable[int]) -> dict[int, list[str]]:
@@ -226,3 +222,6 @@ def ensure_primary(connection: Connection, number: int) -> None:
         first = connection.execute(current.order_by(person_address.c.id).limit(1)).scalar()
         if first is not None:
             connection.execute(update(person_address).where(person_address.c.id == first).values(is_primary=True))
+
+
+_ROWS = Lookup(select(person), person.c.id)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from mailcrm.store.db import slices
+from mailcrm.store.db import Lookup
 from mailcrm.store.tables import permission
 
 
@@ -56,14 +56,7 @@ def withdraw(connection: Connection, person: int, source: str, proof: str, by: s
 
 def of(connection: Connection, persons: Iterable[int]) -> Mapping[int, Permission]:
     """The last word about each of these persons, of whom there is one."""
-    found: dict[int, Permission] = {}
-    for piece in slices(sorted(set(persons))):
-        last = (
-            select(func.max(permission.c.id)).where(permission.c.person_id.in_(piece)).group_by(permission.c.person_id)
-        )
-        for row in connection.execute(select(*_COLUMNS).where(permission.c.id.in_(last))):
-            found[row.person_id] = Permission(*row)
-    return found
+    return {row.person_id: Permission(*row) for row in _SAID.rows(connection, set(persons))}
 
 
 def anybody_tracked(connection: Connection) -> bool:
@@ -81,3 +74,4 @@ def history(connection: Connection, person: int | None = None) -> list[Permissio
 
 
 _COLUMNS = [permission.c[name] for name in ("person_id", "granted", "basis", "source", "proof", "tracking", "at", "by")]
+_SAID = Lookup(select(*_COLUMNS).order_by(permission.c.id), permission.c.person_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from mailcrm.core.nearest import nearest
 from mailcrm.errors import NotFound
@@ -82,7 +82,8 @@ def get(connection: Connection, name: str) -> StoredTemplate:
 
 def named(connection: Connection, name: str) -> StoredTemplate | None:
     """The template with exactly this name, or None."""
-    return _one(connection, template.c.name == name)
+    row = connection.execute(_NAMED, {"name": name}).first()
+    return _stored(row) if row else None
 
 
 def every(connection: Connection) -> list[StoredTemplate]:
@@ -124,6 +125,9 @@ def shown(connection: Connection, files: Iterable[str]) -> set[str]:
     """Those of the files (SHA-256) that a template shows."""
     images = connection.execute(select(template.c.images).where(template.c.removed_at.is_(None))).scalars()
     return {image["sha256"] for each in images for image in each}.intersection(files)
+
+
+_NAMED = select(template).where(template.c.name == bindparam("name"), template.c.removed_at.is_(None))
 
 
 def _one(connection: Connection, which: ColumnElement[bool]) -> StoredTemplate | None:

@@ -39,7 +39,7 @@ def sync(connection: Connection, config: Config) -> None:
 
 def every(connection: Connection) -> list[StoredUser]:
     """All users, by key."""
-    rows = connection.execute(select(user).order_by(user.c.key))
+    rows = connection.execute(_EVERY)
     return [StoredUser(row.id, row.key, row.email, row.name, row.disabled_at is not None) for row in rows]
 
 
@@ -56,3 +56,6 @@ def find(connection: Connection, name: str) -> StoredUser:
         if name in (entry.key, str(entry.id)) or normalise(name) == entry.email:
             return entry
     raise NotFound(f"no user {name!r}; configured are: {', '.join(entry.key for entry in known) or 'none'}")
+
+
+_EVERY = select(user).order_by(user.c.key)
