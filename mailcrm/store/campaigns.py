@@ -159,7 +159,7 @@ def wake(connection: Connection, number: int, now: datetime, limit: int) -> int:
     """Let up to so many timers and mails that were put off for good be due now. Returns how many."""
     due = (
         select(enrollment.c.id)
-        .where(enrollment.c.due_at == parked(number), enrollment.c.flow_id == number)
+        .where(enrollment.c.due_at == parked(number))  # of no other flow: found by its time alone
         .limit(limit)
         .with_for_update(key_share=True)
     )
@@ -175,7 +175,7 @@ def wake(connection: Connection, number: int, now: datetime, limit: int) -> int:
 
 def sleeps(connection: Connection, number: int) -> bool:
     """Whether there is a timer or a mail that was put off for good."""
-    timer = select(literal(1)).where(enrollment.c.due_at == parked(number), enrollment.c.flow_id == number)
+    timer = select(literal(1)).where(enrollment.c.due_at == parked(number))
     mail = select(literal(1)).where(*_waiting(number))
     return any(connection.execute(query.limit(1)).first() is not None for query in (timer, mail))
 
@@ -193,7 +193,7 @@ def sent_more(connection: Connection, number: int, count: int) -> bool:
 
 
 def _waiting(number: int) -> tuple[ColumnElement[bool], ...]:
-    return outbox.c.state == "pending", outbox.c.due_at == parked(number), outbox.c.flow_id == number
+    return outbox.c.state == "pending", outbox.c.due_at == parked(number)
 
 
 _COURSES: Select[Any] = select(

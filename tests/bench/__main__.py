@@ -28,6 +28,8 @@ BENCHES = (
     "answers_parse",
     "answers_kinds",
     "outbound",
+    "campaigns",
+    "statistics",
 )
 
 

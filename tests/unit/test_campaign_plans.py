@@ -70,13 +70,17 @@ def test_no_query_reads_a_whole_table(sqlite: Database, tmp_path: Path) -> None:
     with statements(sqlite) as found:
         happens(house, calls, letters)
     assert len(found) > 60
-    faults = []
+    faults, asleep = [], []
     with sqlite.read() as connection:
         for statement, parameters in found.values():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            if statement.startswith("SELECT") and "enrollment.due_at = ?" in statement:
+                asleep += [row[3] for row in plan]
             scanned = {match[1] for row in plan if (match := re.fullmatch(r"SCAN (\w+)(?: LEFT-JOIN)?", row[3]))}
             faults += [(name, statement) for name in scanned - SMALL - OURS if not name.startswith("anon_")]
     assert faults == []
+    assert asleep
+    assert all("INDEX ix_enrollment_due_at (due_at=?)" in row for row in asleep), asleep
 
 
 def test_what_becomes_of_records_is_found_in_campaigns_by_an_index(sqlite: Database, tmp_path: Path) -> None:
