@@ -23,7 +23,7 @@ def preview(context: Context, writer: StoredUser, name: str, about: Subject | No
     """A template as it would be sent now in a user's name.
 
     Args:
-        about: whom it is filled in for; None: every variable shows its own name.
+        about: whom it is filled in for; None: every variable shows its own name. Those of a document always do.
 
     Raises:
         NotFound: no such template.
@@ -77,8 +77,11 @@ def _letter(context: Context, connection: Connection, writer: StoredUser, name: 
     rep, parts = _rep(context, writer), (found.subject, found.body, found.html or "")
     values = variables.of(connection, whom.records(connection, about or Subject(None)), rep, rep.signature, *parts)
     values["unsubscribe"] = {"url": f"{context.config.web.base_url.rstrip('/')}/u/{'0' * 32}"}  # leads nowhere
+    samples = variables.samples(*parts)
     if about is None:
-        values = variables.samples(*parts) | {root: known for root, known in values.items() if known}
+        values = samples | {root: known for root, known in values.items() if known}
+    elif "document" in samples:
+        values["document"] = samples["document"]  # it is made when the letter is
     signature = "" if new.purpose == "call" else rep.signature
     return render(found.subject or new.name, found.body, values, signature, found.html, found.images)
 

@@ -138,6 +138,15 @@ def user(home: House, key: str = "anna") -> users.StoredUser:
         return users.find(connection, key)
 
 
+def test_a_preview_shows_a_document_by_its_names(home: House) -> None:
+    # It is made when the letter is
+    head = 'kind = "template"\nname = "bill"\nfor = "invoice"\nsubject = "Faktura {{ document.name }}"\n'
+    apply(home, head + 'body = "{{ person.first_name }}: {{ document.gross }} {{ document.currency }}"\n')
+    letter = template_letters.preview(home.context, user(home), "bill", Subject(home.person()))
+    assert letter.subject == "Faktura [document.name]"
+    assert letter.text.startswith("Ewa: [document.gross] [document.currency]\n")
+
+
 def test_without_a_contact_a_preview_shows_the_names_of_variables(home: House) -> None:
     apply(home, FOLLOW_UP.replace("oferta</a>", "{{ rep.name }} {{ person.tags | first }}</a>"))
     letter = template_letters.preview(home.context, user(home, "jan"), "follow-up", None)
