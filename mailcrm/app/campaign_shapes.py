@@ -59,6 +59,7 @@ def preview(name: str, found: Preview) -> dict[str, Any]:
         "senders": dict(found.senders),
         "stand_in": found.stand_in,
         "lacking": list(found.lacking),
+        "refused": dict(found.refused),
     }
 
 

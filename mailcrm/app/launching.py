@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailcrm.app import campaign_book as book
-from mailcrm.app import naming
+from mailcrm.app import foreseen, naming
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
 from mailcrm.core.campaigns import Recipient, Senders, expanded, keys
@@ -77,6 +77,7 @@ class Preview:
         senders: how many each is to do, by user.
         stand_in: how many of those the campaign's owner does, since there is nobody whom the sender policy means.
         lacking: the users who have not consented that it sends mail in their names: those mails would fail.
+        refused: how many mails would be refused as things are, by reason.
     """
 
     members: int
@@ -85,11 +86,13 @@ class Preview:
     senders: Mapping[str, int]
     stand_in: int
     lacking: tuple[str, ...]
+    refused: Mapping[str, int]
 
 
 def preview(context: Context, name: str) -> Preview:
     """Tell what launching would do; nothing is stored. Raises NotFound, or Refused: it may be several."""
     left_out: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
     senders: Counter[int] = Counter()
     stand_in = chosen = 0
     with context.db.read() as connection:
@@ -100,18 +103,23 @@ def preview(context: Context, name: str) -> Preview:
         for batch in _batches(connection, stored.id):
             chosen += len(batch.members) + len(batch.gone)
             left_out.update(f"the {gone.group} was removed" for gone in batch.gone)
+            getting = []
             for each in expanded(definition, batch.members, who, seen):
                 if each.reason:
                     left_out[each.reason.partition(":")[0]] += 1
                     continue
+                getting.append(each)
                 seen.add(each.key)
                 stand_in += each.stand_in
                 if each.user is not None:
                     senders[each.user] += 1
+            if definition.mails:
+                refused += foreseen.refused(connection, context, batch.members, getting)
         names = {user.id: user.key for user in users.every(connection)}
         lacking = consents.lacking(connection, stored.id, senders) if definition.mails else []
     by_key = {names[number]: count for number, count in senders.most_common()}
-    return Preview(chosen, senders.total(), dict(left_out.most_common()), by_key, stand_in, tuple(lacking))
+    reasons = dict(left_out.most_common())
+    return Preview(chosen, senders.total(), reasons, by_key, stand_in, tuple(lacking), dict(refused.most_common()))
 
 
 def check(context: Context, actor: Actor, name: str) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from mailcrm.app import campaign_ends, campaign_letters, campaign_shapes, launching, members, results
 from mailcrm.app import campaigns as verbs
-from mailcrm.app.launching import Planned
+from mailcrm.app.launching import Planned, Preview
 from mailcrm.app.members import Changed
 from mailcrm.cli.desk import Desk, desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
@@ -153,7 +153,7 @@ def launch(ctx: typer.Context, name: Name, dry_run: DryRun = False, yes: Yes = F
         row = campaign_shapes.preview(name, found)
         if dry_run:
             emit_one(row, as_json)
-        _warn(number, found.lacking)
+        _warn(number, found)
         if not dry_run:
             left = f", {counted(sum(found.left_out.values()), 'is', 'are')} left out" if found.left_out else ""
             confirm(f"Launch {name} ({shown.definition.type}) for {counted(found.recipients, 'recipient')}{left}", yes)
@@ -283,12 +283,16 @@ def _tell(changed: Changed, done: str, as_json: bool) -> None:
         raise Refused(f"nobody was {done}; add the record first, for example by `mailcrm person add`, or mend the name")
 
 
-def _warn(number: str, lacking: Sequence[str]) -> None:
-    for key in lacking:
+def _warn(number: str, found: Preview) -> None:
+    for key in found.lacking:
         say(
             f"note: {key} has not consented that it sends mail in his name, so those mails would fail; "
             f"`mailcrm --as {key} consent grant --flow {number}`"
         )
+    if found.refused:
+        what = ", ".join(f"{reason} {count:,}" for reason, count in found.refused.items())
+        many = counted(sum(found.refused.values()), "mail", "mails")
+        say(f"note: {many} would be refused as things are: {what}; see `mailcrm permission` and `mailcrm suppression`")
 
 
 def _planned(at: Desk, number: int, chosen: int) -> dict[str, int]:

@@ -238,6 +238,10 @@ def test_whoever_can_t_get_it_is_listed_with_the_reason_and_the_rest_goes_on(  #
     crm("suppression", "add", EWA)
     crm("campaign", "recipients", "Spring", "--add", "Bez Adresu", user="anna")
     crm.consent("jan")
+    preview = json.loads(crm.launch("Spring", "--dry-run", "--json"))
+    assert (preview["recipients"], preview["left_out"]) == (2, {"no address": 1})
+    assert (preview["refused"], preview["lacking"]) == ({"suppressed": 1}, ["anna"])
+    assert "1 mail would be refused as things are: suppressed 1" in crm.errors
     crm.launch()
     crm("tick")
     rows, sums = crm.results()
