@@ -56,4 +56,5 @@ def campaigns(context: Context, days: Days, owner: int | None = None) -> Campaig
             numbers = {name: sum(getattr(each, name) for each in groups) for name in _COUNTED}
             found.append(Campaign(stored.name, at, sum(each.total for each in groups), **states, **numbers))
     found.sort(key=lambda each: each.launched_at)
-    return CampaignFigures(found, [Series("mail sent", "mails", tuple((each.campaign, each.sent) for each in found))])
+    sent = tuple((each.campaign, each.sent) for each in found)
+    return CampaignFigures(found, [Series("mail sent", "mails", sent)] if sent else [])

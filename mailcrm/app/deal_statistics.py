@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from statistics import fmean, median
 
 from msgspec import Struct
 
 from mailcrm.app.context import Context
-from mailcrm.core.answering import quantile
 from mailcrm.core.series import Days, Series, months, named
 from mailcrm.store import deal_figures
 from mailcrm.store.deal_figures import Closed, Stage
@@ -90,9 +90,9 @@ def deals(context: Context, days: Days, owner: int | None = None) -> Deals:
         passages = {each.stage: each for each in deal_figures.passages(connection, within, owner)}
         stood = deal_figures.times(connection, within, owner)
         closed = deal_figures.closed(connection, within, owner)
-    by_stage = defaultdict[int, Counter[int]](Counter)
+    by_stage = defaultdict[int, list[int]](list)
     for number, seconds in stood:
-        by_stage[number][seconds] += 1
+        by_stage[number].append(seconds)
     standing = [
         InStage(stage.pipeline, stage.name, each.owner, each.currency, each.deals, each.value)
         for stage in order
@@ -107,7 +107,7 @@ def deals(context: Context, days: Days, owner: int | None = None) -> Deals:
             numbers = (one.came, one.went_on, one.won, one.lost, left)
             conversion.append(Conversion(stage.pipeline, stage.name, *numbers, *shares))
     times = [_time(stage, by_stage[stage.id]) for stage in order if stage.id in by_stage]
-    series = [_funnel(order, standing), *_closed(closed)]
+    series = [*_funnel(order, standing), *_closed(closed)]
     return Deals(
         standing,
         conversion,
@@ -117,13 +117,11 @@ def deals(context: Context, days: Days, owner: int | None = None) -> Deals:
     )
 
 
-def _time(stage: Stage, times: Mapping[int, int]) -> TimeInStage:
-    number = sum(times.values())
-    mean = sum(seconds * often for seconds, often in times.items()) / number
-    return TimeInStage(stage.pipeline, stage.name, number, quantile(times, 0.5) or 0.0, round(mean, 1))
+def _time(stage: Stage, times: Sequence[int]) -> TimeInStage:
+    return TimeInStage(stage.pipeline, stage.name, len(times), float(median(times)), round(fmean(times), 1))
 
 
-def _funnel(order: Sequence[Stage], standing: Sequence[InStage]) -> Series:
+def _funnel(order: Sequence[Stage], standing: Sequence[InStage]) -> list[Series]:
     several = len({stage.pipeline for stage in order}) > 1
     found = Counter[tuple[str, str]]()
     for each in standing:
@@ -133,7 +131,7 @@ def _funnel(order: Sequence[Stage], standing: Sequence[InStage]) -> Series:
         for stage in order
         if (stage.pipeline, stage.name) in found
     )
-    return Series("open deals", "deals", points)
+    return [Series("open deals", "deals", points)] if points else []
 
 
 def _closed(closed: Sequence[Closed]) -> list[Series]:

@@ -6,16 +6,18 @@ Who is no admin sees his own figures; the operator and admins see everybody's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import groupby
+from typing import TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
-from mailcrm.core.answering import ALL, Sum, quantile
-from mailcrm.core.series import Days, Series, Value, months, named
+from mailcrm.core.answering import ALL, Sum, quantiles
+from mailcrm.core.series import Days, Series, months, named
 from mailcrm.errors import Refused
 from mailcrm.store import counting, users
 from mailcrm.store.counting import Summed
@@ -46,6 +48,10 @@ class Answering(Struct, frozen=True, tag="mail", tag_field="table"):
     mean: float | None
 
 
+class Monthly(Answering, frozen=True, tag="mail by month", tag_field="table"):
+    """The same of one month."""
+
+
 class MailFigures(Struct, frozen=True):
     """What is told of mail.
 
@@ -54,12 +60,13 @@ class MailFigures(Struct, frozen=True):
     """
 
     rows: list[Answering]
-    by_month: list[Answering]
+    by_month: list[Monthly]
     series: list[Series]
     waiting: int = 0
 
 
 _MOST_WAITING = 1_000
+Row = TypeVar("Row", bound=Answering)
 
 
 def mail(context: Context, actor: Actor, days: Days, owner: int | None = None) -> MailFigures:
@@ -81,18 +88,22 @@ def mail(context: Context, actor: Actor, days: Days, owner: int | None = None) -
         pieces = days.pieces(*bounds)
         found = counting.sums(connection, pieces, user=whose)
         _fill_in_times(connection, days, bounds, found, whose)
-    total, monthly = defaultdict[int, Sum](Sum), defaultdict[tuple[int, date], Sum](Sum)
+    total, monthly = defaultdict[int, Sum](Sum), dict[tuple[int, date], Sum]()
     for each in found:
         total[each.key.user].add(each.sum)
-        monthly[each.key.user, each.key.first_day.replace(day=1)].add(each.sum)
+        key = each.key.user, each.key.first_day.replace(day=1)
+        if key in monthly:
+            monthly[key].add(each.sum)
+        else:
+            monthly[key] = each.sum
     order = sorted(total, key=lambda user: (user != ALL, names.get(user, "")))
-    rows = [_row(names.get(user), None, total[user]) for user in order]
+    rows = [_row(Answering, names.get(user), None, total[user]) for user in order]
+    place = {user: number for number, user in enumerate(order)}
     by_month = [
-        _row(names.get(user), month, monthly[user, month])
-        for user in order
-        for month in sorted(month for number, month in monthly if number == user)
+        _row(Monthly, names.get(user), month, monthly[user, month])
+        for user, month in sorted(monthly, key=lambda key: (place[key[0]], key[1]))
     ]
-    return MailFigures(rows, by_month, list(_series(order, names, monthly)), waiting)
+    return MailFigures(rows, by_month, list(_series(by_month)), waiting)
 
 
 def _whose(context: Context, actor: Actor, owner: int | None) -> int | None:
@@ -121,8 +132,9 @@ def _fill_in_times(
             place.times.update(each.sum.times)
 
 
-def _row(user: str | None, month: date | None, one: Sum) -> Answering:
-    return Answering(
+def _row(kind: type[Row], user: str | None, month: date | None, one: Sum) -> Row:
+    median, tenth = quantiles(one.times, 0.5, 0.9)
+    return kind(
         user,
         None if month is None else named(month),
         one.received,
@@ -130,31 +142,24 @@ def _row(user: str | None, month: date | None, one: Sum) -> Answering:
         round(one.replied / one.received, 4) if one.received else None,
         one.sent,
         one.answered,
-        _whole(quantile(one.times, 0.5)),
-        _whole(quantile(one.times, 0.9)),
+        None if median is None else round(median, 1),
+        None if tenth is None else round(tenth, 1),
         round(one.seconds / one.answered, 1) if one.answered else None,
     )
 
 
-def _whole(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
-
-
-def _series(
-    order: Iterable[int], names: Mapping[int, str], monthly: Mapping[tuple[int, date], Sum]
-) -> Iterable[Series]:
-    if not monthly:
+def _series(by_month: Sequence[Answering]) -> Iterator[Series]:
+    if not by_month:
         return
-    every = [month for _, month in monthly]
-    line = list(months(min(every), max(every)))
-    for user in order:
-        mine = {month: monthly.get((user, month), Sum()) for month in line}
-        for name, number in (("received", "received"), ("sent", "sent"), ("answered", "answered")):
-            points = tuple((named(month), int(getattr(one, number))) for month, one in mine.items())
-            yield Series(f"mail {name}", "messages", points, names.get(user))
-        for name, share in (("median", 0.5), ("90 % within", 0.9)):
-            times: list[tuple[str, Value]] = []
-            for month, one in mine.items():
-                if (seconds := quantile(one.times, share)) is not None:
-                    times.append((named(month), round(seconds, 1)))
-            yield Series(f"time to answer, {name}", "seconds", tuple(times), names.get(user))
+    found = sorted({each.month or "" for each in by_month})
+    first, last = (date.fromisoformat(f"{month}-01") for month in (found[0], found[-1]))
+    line = [named(month) for month in months(first, last)]
+    for user, rows in groupby(by_month, key=lambda each: each.user):
+        mine = {each.month: each for each in rows}
+        for name in ("received", "sent", "answered"):
+            points = tuple((month, int(getattr(mine[month], name)) if month in mine else 0) for month in line)
+            yield Series(f"mail {name}", "messages", points, user)
+        for name, field in (("median", "median"), ("90 % within", "p90")):
+            times = ((month, getattr(mine[month], field)) for month in line if month in mine)
+            answered = tuple((month, seconds) for month, seconds in times if seconds is not None)
+            yield Series(f"time to answer, {name}", "seconds", answered, user)

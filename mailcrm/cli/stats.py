@@ -12,7 +12,7 @@ from mailcrm.cli.options import Json, Owner
 
 app = typer.Typer()
 What = Literal["deals", "mail", "flows", "campaigns"]
-_UNCOUNTED = "{} of mail not counted yet; `mailcrm tick` counts, and so does the worker"
+_UNCOUNTED = "{} of mail {} not counted yet; the worker counts, and so does `mailcrm tick`"
 
 
 @app.command()
@@ -38,7 +38,7 @@ def stats(
             from mailcrm.cli.output import say
             from mailcrm.core.plural import counted
 
-            say(_UNCOUNTED.format(counted(found.waiting, "change")))
+            say(_UNCOUNTED.format(counted(found.waiting, "change"), "is" if found.waiting == 1 else "are"))
 
 
 def _days(since: str | None, until: str | None) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 
 ALL = 0
@@ -64,21 +66,20 @@ class Sum:
     times: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: Sum) -> None:
-        """Take in what another has counted; what comes to nothing is dropped."""
+        """Take in what another has counted."""
         self.received += other.received
         self.replied += other.replied
         self.sent += other.sent
         self.answered += other.answered
         self.seconds += other.seconds
-        for seconds, number in other.times.items():
-            self.times[seconds] += number
-            if not self.times[seconds]:
-                del self.times[seconds]
+        self.times.update(other.times)
 
     @property
     def is_empty(self) -> bool:
         """Nothing is counted in it."""
-        return not (self.received or self.replied or self.sent or self.answered or self.seconds or self.times)
+        return not (
+            self.received or self.replied or self.sent or self.answered or self.seconds or any(self.times.values())
+        )
 
 
 class Key(NamedTuple):
@@ -133,26 +134,25 @@ def rounded(seconds: int) -> int:
     return (seconds >> shift << shift) + (1 << shift >> 1)
 
 
-def quantile(times: Mapping[int, int], share: float) -> float | None:
-    """The time below which this share of the times lies, between two of them in proportion; None if there are none.
+def quantiles(times: Mapping[int, int], *shares: float) -> list[float | None]:
+    """The times below which these shares of them lie, between two in proportion; None if there are no times.
 
     Args:
         times: seconds -> how often.
-        share: 0.5 is the median.
+        shares: 0.5 is the median.
     """
-    ordered = sorted(times.items())
-    place = share * (sum(times.values()) - 1)
-    lower: int | None = None
-    passed = 0
-    for seconds, number in ordered:
-        if lower is not None:
-            return lower + (seconds - lower) * (place - (passed - 1))
-        passed += number
-        if place <= passed - 1:
-            return float(seconds)
-        if place < passed:
-            lower = seconds
-    return None
+    if not times:
+        return [None] * len(shares)
+    ordered = sorted(times)
+    passed = list(accumulate(times[seconds] for seconds in ordered))
+    found: list[float | None] = []
+    for share in shares:
+        place = share * (passed[-1] - 1)
+        whole = int(place)
+        low = ordered[bisect_right(passed, whole)]
+        high = ordered[bisect_right(passed, whole + 1)] if place > whole else low
+        found.append(low + (high - low) * (place - whole))
+    return found
 
 
 def _count(fact: Fact, number: int, into: dict[Key, Sum]) -> None:
@@ -173,4 +173,4 @@ def _count(fact: Fact, number: int, into: dict[Key, Sum]) -> None:
             one.add(Sum(answered=number, seconds=number * fact.seconds, times=Counter({time: number})))
 
 
-__all__ = ["ALL", "Fact", "Key", "Mail", "Sum", "changes", "facts", "moment", "quantile", "rounded"]
+__all__ = ["ALL", "Fact", "Key", "Mail", "Sum", "changes", "facts", "moment", "quantiles", "rounded"]

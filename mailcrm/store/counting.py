@@ -252,5 +252,5 @@ def _read(connection: Connection, query: Select[Any]) -> list[Summed]:
 
 def _row(key: Key, one: Sum) -> dict[str, Any]:
     values = {name: getattr(one, name) for name in _VALUES if name != "times"}
-    times = sorted(one.times.items())
+    times = sorted((seconds, often) for seconds, often in one.times.items() if often)
     return {"span": key.span, "first_day": key.first_day, "user_id": key.user, **values, "times": times}
