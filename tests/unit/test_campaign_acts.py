@@ -9,13 +9,34 @@ from pathlib import Path
 
 import pytest
 
+from mailcrm.app import persons, workflows
 from mailcrm.builtin.fields import put
+from mailcrm.core.flow import FlowKind
+from mailcrm.store import flows
 from mailcrm.store.db import Database
 from mailcrm.store.tables import activity, deal, document, outbox
 from tests.campaign_kit import SELLER, Working, text_of
 from tests.servers import Sink
 from tests.unit.test_dkim import ED, pem, verified
 
+SOLD = """
+kind = "workflow"
+name = "Sold"
+owner = "anna"
+[nodes.sold]
+on = "tag.added"
+where = { tag = "sold" }
+next = "bill"
+[nodes.bill]
+do = [
+  { do = "document.create", with = { kind = "invoice", lines = [{ description = "Pompa", price = "100.00" }] } },
+  { do = "document.file" },
+  { do = "mail.send", with = { subject = "Faktura", body = "{{ document.name }}: {{ document.gross }} {{ document.currency }}", attach = true } },
+]
+next = "end"
+[nodes.end]
+end = "all"
+"""  # noqa: E501
 MAILING = 'type = "mailing"\ntemplate = "spring"\n'
 
 
@@ -180,6 +201,22 @@ def test_offers_are_always_mailed(work: Working) -> None:
     assert text_of(mail).startswith("OF/2026/0001 do 2026-12-06")
     assert [file.get_filename() for file in mail.message.iter_attachments()] == ["OF-2026-0001.pdf"]
     assert issued.kind == "offer"
+
+
+def test_a_workflow_brings_its_document_as_a_campaign_does(work: Working) -> None:
+    ewa = buyer(work, "Ewa Zielińska")
+    file = work.folder / "sold.toml"
+    file.write_text(SOLD, encoding="utf-8")
+    workflows.apply(work.context, work.anna, workflows.read(work.context, file))
+    workflows.activate(work.context, "Sold")
+    with work.db.read() as connection:
+        work.consent(flows.find(connection, "Sold", (FlowKind.WORKFLOW,)).id)
+    persons.add_tag(work.context, work.anna, "sold", ewa)
+    work.work()
+    [mail] = work.mails().values()
+    assert text_of(mail).startswith("FV/2026/0001: 123.00 PLN\n")
+    assert [each.get_filename() for each in mail.message.iter_attachments()] == ["FV-2026-0001.pdf"]
+    assert mail.message["Reply-To"] is None
 
 
 def test_one_that_fails_leaves_the_others_alone(work: Working) -> None:
