@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import String, cast, select
 from mailcrm.app import campaign_ends, erasing, exporting, launching, leads, organizations, persons
 from mailcrm.store.db import Database
 from mailcrm.store.tables.base import metadata
-from tests.campaign_house import CALLS, MAILING, CampaignHouse
+from tests.campaign_house import CALLS, MAILING, CampaignHouse, fill
+from tests.house import NOW
 
 BOTH = 'strategy = "both"\n'
 
@@ -132,3 +134,36 @@ def test_who_is_erased_between_two_rounds_is_planned_no_more(house: CampaignHous
     erasing.erase(house.context, ewa)
     launching.plan(house.context, number)
     assert [row.address for row in house.recipients(number)] == ["jan@klient.example"]
+
+
+def test_people_may_be_merged_and_erased_while_it_is_planned(house: CampaignHouse) -> None:
+    fill(house.db, 120, NOW, companies=3)
+    number = house.campaign(MAILING)
+    house.add(number, "all")
+    launching.launch(house.context, house.anna, str(number))
+    faults: list[BaseException] = []
+
+    def plan() -> None:
+        try:
+            while launching.plan_round(house.context, number, 5) is not None:
+                pass
+        except BaseException as error:
+            faults.append(error)
+
+    planners = [threading.Thread(target=plan) for _ in range(2)]
+    for thread in planners:
+        thread.start()
+    for each in range(120, 108, -4):
+        erasing.erase(house.context, each)
+        persons.merge(house.context, each - 1, each - 2)
+        persons.remove(house.context, each - 3)
+    for thread in planners:
+        thread.join(60)
+    assert faults == []
+    assert [address for each in range(120, 108, -4) for address in somewhere(house.db, f"p{each}@klient.example")] == []
+    assert house.course(number).planned_at == NOW
+    planned = {row.member_id for row in house.recipients(number)}
+    assert planned == {row.id for row in house.members(number)}
+    getting = [row.address for row in house.recipients(number) if row.enrollment_id is not None]
+    assert len(getting) == len(set(getting))
+    assert {f"p{each}@klient.example" for each in range(1, 109)} <= set(getting)
