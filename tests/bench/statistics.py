@@ -36,6 +36,8 @@ _FROM = datetime(2023, 11, 22, 8, tzinfo=UTC)
 _AT_ONCE = 20_000
 _TRIES = 7
 _DEMANDED_MS = 200
+_NOBODY: dict[str, list[str]] = {"to": [], "cc": []}
+_WORDS = "Dzień dobry, " + "proszę o ofertę. " * 10
 _MESSAGE = (
     *("id", "identity", "message_id", "thread_id", "kind", "kind_rule", "direction", "from_name", "from_email"),
     *("recipients", "subject", "date", "received_at", "stored_at", "size", "text", "historic"),
@@ -160,19 +162,18 @@ def _fill(house: Context, number: int) -> None:
                 out = turn % 2 == 1
                 kind = "human" if out or dice.random() < 0.8 else "bulk"
                 writer = f"{names[user]}@firma.example" if out else f"k{thread % 5000}@klient.example"
-                messages.append(
-                    (made, f"{made:032}", f"{made}@test.example", thread, kind, "", "out" if out else "in", "", writer)
-                    + (
-                        {"to": [], "cc": []},
-                        "Oferta",
-                        at,
-                        at,
-                        at,
-                        2000,
-                        "Dzień dobry, " + "proszę o ofertę. " * 10,
-                        True,
-                    )
+                head = (
+                    made,
+                    f"{made:032}",
+                    f"{made}@test.example",
+                    thread,
+                    kind,
+                    "",
+                    "out" if out else "in",
+                    "",
+                    writer,
                 )
+                messages.append((*head, _NOBODY, "Oferta", at, at, at, 2000, _WORDS, True))
                 places.append((made, user + 1, None, ""))
                 at += timedelta(seconds=int(dice.lognormvariate(9, 1.6)) + 60)
             threads.append((thread, "Oferta", first, at, "person"))
