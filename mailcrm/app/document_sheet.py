@@ -75,7 +75,7 @@ class Sheet(FPDF):
         shown = printable(text, self._known).replace("\n", " ")
         wide = self.measure(shown, size, bold=bold)
         if wide > width:
-            size = max(size * width / wide, size * 0.18)
+            size = max(size * width / wide, size * 0.15)
             shown = next(lines(shown, width + _HAIR, lambda part: self.measure(part, size, bold=bold)))
         self.set_font(_FAMILY, "B" if bold else "", size)
         self.set_text_color(*(PALE if pale else INK))

@@ -7,8 +7,6 @@ from sqlalchemy import Connection
 from mailcrm.app import document_shapes
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.app.document_fonts import fonts
-from mailcrm.app.document_pdf import pdf
 from mailcrm.app.document_shapes import Planned
 from mailcrm.builtin import documents as issuing
 from mailcrm.builtin.documents import Wanted
@@ -65,6 +63,9 @@ def made(context: Context, number: int) -> bytes:
             return context.blobs.read(row.sha256)
         except NotFound:
             pass  # lost: it is made anew
+    from mailcrm.app.document_fonts import fonts  # a quarter of a second and 20 MB, for who makes documents alone
+    from mailcrm.app.document_pdf import pdf
+
     content = pdf(issuing.read(row), fonts(context.config))
     sha256, _ = context.blobs.put(content)
     context.blobs.settle([sha256])
