@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
-from mailcrm.app import persons, workflows
+from mailcrm.app import machine, persons, workflows
 from mailcrm.builtin.fields import put
 from mailcrm.core.flow import FlowKind
+from mailcrm.errors import Temporary
 from mailcrm.store import flows
 from mailcrm.store.db import Database
-from mailcrm.store.tables import activity, deal, document, outbox
+from mailcrm.store.tables import activity, deal, document, organization_address, outbox
+from tests.campaign_house import fill
 from tests.campaign_kit import SELLER, Working, text_of
 from tests.servers import Sink
 from tests.unit.test_dkim import ED, pem, verified
@@ -159,6 +164,31 @@ def test_one_deal_is_opened_for_a_contact_and_his_company_and_both_are_told_of_i
     assert mails["biuro@acme.example"].message["To"].addresses[0].display_name == "Acme"
     assert {row["made"] for row in work.results(number).values()} == {f"deal:{opened.id}"}
     assert work.sums(number).made == 1
+
+
+def test_several_workers_make_one_record_for_each_member(work: Working) -> None:
+    # CAMP-22: a contact and his company are taken up by different workers at one moment
+    work.template(body="{{ deal.title }}")
+    fill(work.db, 40, work.home.now, companies=40)
+    with work.db.write() as connection:
+        offices = [{"organization_id": each, "address": f"biuro{each}@firmy.example"} for each in range(1, 41)]
+        connection.execute(insert(organization_address), offices)
+    text = 'type = "deals"\ntitle = "{{ organization.name }}"\nsend_mails = true\ntemplate = "spring"\n'
+    number = work.campaign(text + 'strategy = "both"\n')
+    work.choose(number, whom=range(1, 41))
+    work.launch(number)
+
+    def worker(_number: int) -> None:
+        more = True
+        while more:
+            with suppress(Temporary):  # PostgreSQL breaks a deadlock of two rounds, and one of them comes again
+                more = machine.run_due(work.context, 8).more
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(worker, range(3)))
+    work.home.run()
+    assert len(work.stored(deal)) == work.sums(number).made == 40
+    assert len({row.recipient_id for row in work.stored(outbox)}) == len(work.stored(outbox)) == 80
 
 
 @pytest.mark.parametrize("send_mails", [False, True])
