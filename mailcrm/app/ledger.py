@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app.flow_book import Compiled
@@ -15,7 +16,7 @@ from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, 
 from mailcrm.store import effects, enrollments, reactions, step_sums, steps
 from mailcrm.store.effects import State
 from mailcrm.store.enrollments import New
-from mailcrm.store.step_sums import Counted
+from mailcrm.store.step_sums import Counted, Counts
 
 T = TypeVar("T")
 
@@ -23,8 +24,7 @@ SeatKey = tuple[int, str]
 """A flow and a subject: at most one enrollment is live there."""
 
 
-@dataclass(slots=True)
-class Seat:
+class Seat(Struct):
     """A subject's place in a flow.
 
     Args:
@@ -41,15 +41,6 @@ class Seat:
     def flow(self) -> int:
         """The flow's id."""
         return self.key[0]
-
-
-@dataclass(slots=True)
-class _Row:
-    """An enrollment with the ``seq`` that is stored; None: it is not stored yet."""
-
-    enrollment: Enrollment
-    seq: int | None
-    by: str = ""
 
 
 @dataclass(slots=True)
@@ -70,17 +61,18 @@ class Ledger:
     told: list[str] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
     lets_in: bool = False
-    _rows: dict[int, _Row] = field(default_factory=dict)
-    _dirty: set[int] = field(default_factory=set)
+    _stored: dict[int, Enrollment] = field(default_factory=dict)
+    _moved: dict[int, Enrollment] = field(default_factory=dict)
+    _by: dict[int, str] = field(default_factory=dict)
     _effects: list[tuple[int, Effect, State]] = field(default_factory=list)
     _withdrawn: dict[str, str] = field(default_factory=dict)
     _withdrawn_all: dict[int, str] = field(default_factory=dict)
     _steps: list[tuple[int, Step]] = field(default_factory=list)
-    _sums: Counter[Counted] = field(default_factory=Counter)
+    _sums: Counter[tuple[int, str, Counts]] = field(default_factory=Counter)
 
     def read(self, found: Enrollment) -> None:
         """Note an enrollment as it is stored."""
-        self._rows[found.id] = _Row(found, found.seq)
+        self._stored[found.id] = found
 
     def settle(self, seat: Seat, decision: Decision, by: str) -> None:
         """Take a decision over. ``by``: who enrolled the subject, if it begins here."""
@@ -90,7 +82,8 @@ class Ledger:
         if new is not None:
             if new is not before:
                 self._move(new, by)
-            self._steps += [(new.id, step) for step in decision.steps]
+            for step in decision.steps:
+                self._steps.append((new.id, step))
             self._count(seat, before, new, decision.steps)
         over = decision.replaced or new
         if over is not None and decision.withdraw_all:
@@ -110,13 +103,13 @@ class Ledger:
 
     def write(self) -> None:
         """Write enrollments and effects, so that what reads the database sees them. Raises Stale."""
-        if self._dirty:
-            rows = [self._rows[number] for number in sorted(self._dirty)]
-            enrollments.save(self.connection, [(row.seq, row.enrollment) for row in rows if row.seq is not None])
-            enrollments.add(self.connection, [New(row.enrollment, row.by) for row in rows if row.seq is None])
-            for row in rows:
-                row.seq = row.enrollment.seq
-            self._dirty.clear()
+        if self._moved:
+            stored, moved, order = self._stored, self._moved, sorted(self._moved)
+            enrollments.save(self.connection, [(stored[each], moved[each]) for each in order if each in stored])
+            begun = [New(moved[each], self._by[each]) for each in order if each not in stored]
+            enrollments.add(self.connection, begun)
+            stored |= moved
+            moved.clear()
         if self._effects:
             effects.add(self.connection, self._effects)
             self._effects.clear()
@@ -131,7 +124,9 @@ class Ledger:
         """Write everything that is left. Raises Stale."""
         self.write()
         steps.add(self.connection, self._steps)
-        step_sums.add(self.connection, self._sums)
+        today = self.now.date()
+        sums = {Counted(flow, node, today, what): number for (flow, node, what), number in self._sums.items()}
+        step_sums.add(self.connection, sums)
         if self.told:
             effects.told(self.connection, self.told)
         if self.handled:
@@ -143,20 +138,19 @@ class Ledger:
 
     def _count(self, seat: Seat, before: Enrollment | None, new: Enrollment, made: Iterable[Step]) -> None:
         """For statistics: the nodes that it came to, and where it failed; the trace is not kept for long."""
-        there = {token.node for token in before.tokens} if before is not None and before.id == new.id else set()
-        for node in {step.node for step in made} - there - {""}:
-            self._sums[Counted(seat.flow, node, self.now.date(), "reached")] += 1
+        there = [token.node for token in before.tokens] if before is not None and before.id == new.id else ()
+        for node in {step.node for step in made}:
+            if node and node not in there:
+                self._sums[seat.flow, node, "reached"] += 1
         if new.status is Status.FAILED:
-            self._sums[Counted(seat.flow, new.reason.partition(":")[0], self.now.date(), "failed")] += 1
+            self._sums[seat.flow, new.reason.partition(":")[0], "failed"] += 1
 
     def _move(self, new: Enrollment, by: str) -> None:
-        row = self._rows.get(new.id)
-        if row is None:
-            self._rows[new.id] = _Row(new, None, by)
+        number = new.id
+        if number not in self._stored and number not in self._moved:
+            self._by[number] = by
             self.lets_in = True
-        else:
-            row.enrollment = new
-        self._dirty.add(new.id)
+        self._moved[number] = new
         if new.status is not Status.IN_PROGRESS:
             self.ended.append(new)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
 from mailcrm.errors import Temporary
 from mailcrm.store.bulk import insert_typed_rows
-from mailcrm.store.db import Lookup, Utc, slices
+from mailcrm.store.db import Lookup, Utc, slices, utc_text
 from mailcrm.store.rowset import rowset
 from mailcrm.store.tables import deal, enrollment, lead, person
 
@@ -21,14 +21,13 @@ EDITED = "edited"
 """The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
 
 _IN_PROGRESS = Status.IN_PROGRESS.value
-_UTC = Utc()
 
 
 class Stale(Temporary):
     """Somebody else has moved an enrollment, or changed its flow, meanwhile: the transaction is to be made anew."""
 
 
-class _State(msgspec.Struct, omit_defaults=True):
+class _State(msgspec.Struct, gc=False, omit_defaults=True):
     """What only the engine reads of an enrollment."""
 
     tokens: tuple[Token, ...] = ()
@@ -147,19 +146,23 @@ def add(connection: Connection, new: Sequence[New]) -> None:
         )
         for each in new
     ]
-    insert_typed_rows(connection, enrollment, _BEGINS | _ENDS, rows)
+    insert_typed_rows(connection, enrollment, _BEGIN | _ALL, rows)
 
 
-def save(connection: Connection, moved: Sequence[tuple[int, Enrollment]]) -> None:
-    """Store enrollments as they are now, each with the ``seq`` that it was read with.
+def save(connection: Connection, moved: Iterable[tuple[Enrollment, Enrollment]]) -> None:
+    """Store enrollments: each as it was stored, and as it is now.
 
     Raises:
         Stale: somebody else has moved one since.
     """
-    ends = [pair for pair in moved if pair[1].status is not Status.IN_PROGRESS]
-    moves = [pair for pair in moved if pair[1].status is Status.IN_PROGRESS]
-    for rows, columns in ((ends, _ENDS), (moves, _MOVES)):
-        if rows and _save(connection, rows, columns) != len(rows):
+    moves: list[tuple[Enrollment, Enrollment]] = []
+    others: list[tuple[Enrollment, Enrollment]] = []
+    for before, now in moved:  # status and version are in an index, which is written anew whenever one of them is set
+        stays = now.status is Status.IN_PROGRESS and now.version == before.version
+        (moves if stays else others).append((before, now))
+    for pairs, columns, values in ((moves, _PLACE, _place), (others, _ALL, _values)):
+        rows = [(*values(now), now.id, before.seq) for before, now in pairs]
+        if rows and _save(connection, columns, rows) != len(rows):
             raise Stale("an enrollment was moved by somebody else meanwhile; try again")
 
 
@@ -206,7 +209,11 @@ def next_due(connection: Connection) -> datetime | None:
 
 def due_at(each: Enrollment) -> datetime | None:
     """The earliest timer of its tokens."""
-    return min((token.due for token in each.tokens if token.due is not None), default=None)
+    found = None
+    for token in each.tokens:
+        if token.due is not None and (found is None or token.due < found):
+            found = token.due
+    return found
 
 
 _COLUMNS = tuple(
@@ -227,7 +234,7 @@ _ended = (
         enrollment.c.subject,
         func.count().label("runs"),
         func.sum(case((enrollment.c.reason == EDITED, 0), else_=1)).label("counted"),
-        func.max(enrollment.c.ended_at, type_=_UTC).label("ended"),
+        func.max(enrollment.c.ended_at, type_=Utc).label("ended"),
     )
     .where(enrollment.c.status != _IN_PROGRESS)
     .group_by(enrollment.c.flow_id, enrollment.c.subject)
@@ -237,16 +244,19 @@ _past_of_subjects = Lookup(_ended.where(_in_flow), enrollment.c.subject)
 _decode = msgspec.json.Decoder(_State).decode
 _encode = msgspec.json.Encoder().encode
 
-_BEGINS = {"id": "bigint", "flow_id": "bigint", "subject": "text", "person_id": "bigint", "deal_id": "bigint"}
-_BEGINS |= {"lead_id": "bigint", "recipient_id": "bigint", "number": "int", "began_at": "timestamptz"}
-_BEGINS |= {"enrolled_by": "text"}
-_MOVES = {"seq": "int", "due_at": "timestamptz", "state": "text", "version": "int"}
-_ENDS = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text"} | _MOVES
+_BEGIN = {"id": "bigint", "flow_id": "bigint", "subject": "text", "person_id": "bigint", "deal_id": "bigint"}
+_BEGIN |= {"lead_id": "bigint", "recipient_id": "bigint", "number": "int", "began_at": "timestamptz"}
+_BEGIN |= {"enrolled_by": "text"}
+_PLACE = {"seq": "int", "due_at": "timestamptz", "state": "text"}
+_ALL = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text", "version": "int"} | _PLACE
 
 
-def _save(connection: Connection, rows: Sequence[tuple[int, Enrollment]], columns: Mapping[str, str]) -> int:
-    """One statement for all: five times as fast as one for each on PostgreSQL. Gives how many rows it met."""
-    values = [(*_values(each)[-len(columns) :], each.id, seq) for seq, each in rows]
+def _save(connection: Connection, columns: Mapping[str, str], values: Sequence[tuple[Any, ...]]) -> int:
+    """One statement for all: five times as fast as one for each on PostgreSQL. Gives how many rows it met.
+
+    Args:
+        values: of the columns, then the id and the ``seq`` that is stored.
+    """
     if connection.dialect.name == "postgresql":
         names = ", ".join(f"{name} = v.{name}" for name in columns)
         table, given = rowset({**columns, "this": "bigint", "was": "int"}, values)
@@ -257,14 +267,19 @@ def _save(connection: Connection, rows: Sequence[tuple[int, Enrollment]], column
     cells: list[Iterable[Any]] = list(zip(*values, strict=True))
     for at, kind in enumerate(columns.values()):
         if kind == "timestamptz":
-            cells[at] = [_UTC.process_bind_param(each, connection.dialect) for each in cells[at]]
+            cells[at] = map(utc_text, cells[at])
     return connection.exec_driver_sql(statement, list(zip(*cells, strict=True))).rowcount
 
 
 def _values(each: Enrollment) -> tuple[Any, ...]:
+    """Of the columns ``_ALL``."""
+    return (each.status.value, each.reason, each.ended, each.ended_by, each.version, *_place(each))
+
+
+def _place(each: Enrollment) -> tuple[Any, ...]:
+    """Of the columns ``_PLACE``."""
     state = _State(each.tokens, each.passed, each.chain, each.hop, each.quiet, each.born)
-    ending = (each.status.value, each.reason, each.ended, each.ended_by)
-    return (*ending, each.seq, due_at(each), _encode(state).decode(), each.version)
+    return each.seq, due_at(each), _encode(state).decode()
 
 
 def _enrollment(row: Any) -> Enrollment:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -19,13 +19,16 @@ _UNFOLDED = timedelta(days=7)
 _COLUMNS = ("flow_id", "node", "day", "what", "number")
 
 
+Counts: TypeAlias = Literal["reached", "failed", "replied"]
+
+
 class Counted(NamedTuple):
     """What is counted: at which node, on which day in UTC."""
 
     flow: int
     node: str
     day: date
-    what: Literal["reached", "failed", "replied"]
+    what: Counts
 
 
 @dataclass(frozen=True, slots=True)

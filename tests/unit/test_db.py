@@ -6,14 +6,18 @@ import sqlite3
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis.strategies import datetimes, timezones
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from mailcrm.errors import Temporary
 from mailcrm.store import db, tables
-from mailcrm.store.db import Database, reserve
+from mailcrm.store.db import Database, Utc, reserve, utc_text
 from mailcrm.store.migrate import upgrade
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -101,6 +105,24 @@ def test_reserved_ids_are_handed_out_once(database: Database) -> None:
     assert len({*first, made, *second}) == 6
     assert sorted(first) == first
     assert max(first) < made < min(second)
+
+
+@given(datetimes(timezones=timezones()))
+@example(datetime(1, 1, 1, tzinfo=UTC))
+@example(datetime(2026, 11, 22, 9, 30, tzinfo=ZoneInfo("Europe/Warsaw")))
+def test_a_time_is_text_that_sorts_and_reads_back(at: datetime) -> None:
+    try:
+        here = at.astimezone(UTC)
+    except OverflowError:
+        return  # before the year 1, or after 9999
+    text = utc_text(at)
+    assert text == here.isoformat(timespec="microseconds")
+    assert Utc().result_processor(sqlite.dialect(), None)(text) == here
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="without zone"):
+        utc_text(datetime(2026, 11, 22))
 
 
 def test_the_log_is_brought_into_the_file_beside_one_who_writes(tmp_path: Path) -> None:
