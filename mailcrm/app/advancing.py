@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
@@ -32,37 +32,29 @@ _EVENT, _DONE, _TIMER = range(3)
 _PUT_OFF = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Colleague:
+class _Colleague(Struct):
     """Somebody of the same organization has answered."""
 
     event: int
     at: datetime
 
 
-@dataclass(slots=True)
-class _Ended:
+class _Ended(Struct):
     """An effect that an enrollment waits for has ended."""
 
     seat: Seat
     done: Done
 
 
-@dataclass(slots=True)
-class _Timer:
+class _Timer(Struct):
     """A token's timer has run out."""
 
     seat: Seat
     token: Token
 
 
-class _Whose(NamedTuple):
-    """Whose stimuli are taken in one order: a person's; without one, those of an enrollment."""
-
-    person: int | None
-    enrollment: int = 0
-
-
+_Whose: TypeAlias = tuple[int | None, int]
+"""Whose stimuli are taken in one order: a person's (and 0); without a person, those of an enrollment."""
 _Thing: TypeAlias = Happened | _Colleague | _Ended | _Timer
 _Pending: TypeAlias = tuple[datetime, int, int, int, _Thing]
 """Time, rank, id and a number of its own, which are the order; then what is pending."""
@@ -100,7 +92,6 @@ class Round:
             return min(times)
 
         self.stepper = Stepper(context, self.ledger, self.flows, changes, at_once, persons, since)
-        self.stepper.emitted = self._emitted
         seats = {each.id: self.stepper.sit(each) for each in found}
         self._fill(seats, events, told)
 
@@ -113,6 +104,7 @@ class Round:
 
     def run(self) -> None:
         """Take everything, and write what came of it. Raises StepFailed, Stale, Temporary."""
+        self._push_emitted()
         for whose in list(self._queues):
             self._take_all(whose, self._queues[whose])
         self.stepper.close()
@@ -138,12 +130,12 @@ class Round:
             events = reactions.pending(self.connection, persons)
         for event in answers:
             for number in theirs.get(event.id, ()):
-                self._push(_Whose(number), event.at, _EVENT, event.id, _Colleague(event.id, event.at))
+                self._push((number, 0), event.at, _EVENT, event.id, _Colleague(event.id, event.at))
         return events, persons
 
     def _fill(self, seats: Mapping[int, Seat], events: Iterable[Happened], told: Iterable[tuple[int, Done]]) -> None:
         for happened in events:
-            self._emitted(happened)
+            self._push_event(happened)
         for number, done in told:
             if number not in seats:  # its run is over
                 self.ledger.told.append(done.key)
@@ -159,10 +151,15 @@ class Round:
         for until, numbers in put_off.items():
             self.ledger.postpone(numbers, until)
 
-    def _emitted(self, happened: Happened) -> None:
+    def _push_event(self, happened: Happened) -> None:
         event = happened.event
         if event.person is not None:
-            self._push(_Whose(event.person), event.at, _EVENT, event.id, happened)
+            self._push((event.person, 0), event.at, _EVENT, event.id, happened)
+
+    def _push_emitted(self) -> None:
+        for happened in self.stepper.emitted:
+            self._push_event(happened)
+        self.stepper.emitted.clear()
 
     def _push_timers(self, whose: _Whose, seat: Seat) -> None:
         if seat.live is None:
@@ -184,23 +181,25 @@ class Round:
                 return
             at, _, _, _, thing = heappop(queue)
             match thing:
-                case Happened():
-                    self._happened(thing)
-                case _Colleague():
-                    self._answered(whose, thing)
-                case _Ended(seat, done):
-                    self.ledger.told.append(done.key)
-                    self.stepper.take(seat, done, at)
                 case _Timer(seat, token):
                     if seat.live is None or token not in seat.live.tokens:
                         continue  # something else has moved it
                     self.stepper.take(seat, Due(token.id), at)
+                case Happened():
+                    self._happened(thing)
+                case _Ended(seat, done):
+                    self.ledger.told.append(done.key)
+                    self.stepper.take(seat, done, at)
+                case _Colleague():
+                    self._answered(whose, thing)
             taken += 1
             self.stimuli += 1
             for seat in self.stepper.moved:
-                if seat.subject.person == whose.person:
+                if seat.subject.person == whose[0]:
                     self._push_timers(whose, seat)
             self.stepper.moved.clear()
+            if self.stepper.emitted:
+                self._push_emitted()
 
     def _happened(self, happened: Happened) -> None:
         event, stepper = happened.event, self.stepper
@@ -220,7 +219,7 @@ class Round:
             stepper.take(concerned[key], happened, event.at, f"event:{event.id}")
 
     def _answered(self, whose: _Whose, colleague: _Colleague) -> None:
-        seats = self.stepper.of_person.get(whose.person or 0, [])
+        seats = self.stepper.of_person.get(whose[0] or 0, [])
         self._stop(seats, colleague.event, colleague.at, (StopOnReply.ORGANIZATION,))
 
     def _stop(self, seats: Sequence[Seat], event: int, at: datetime, by: Sequence[StopOnReply]) -> None:
@@ -230,7 +229,8 @@ class Round:
 
 
 def _whose(seat: Seat, enrollment: int) -> _Whose:
-    return _Whose(seat.subject.person) if seat.subject.person is not None else _Whose(None, enrollment)
+    person = seat.subject.person
+    return (None, enrollment) if person is None else (person, 0)
 
 
 def _timers(found: Iterable[Enrollment]) -> list[datetime]:

@@ -102,8 +102,7 @@ class FlowHands:
 
     def finish(self) -> None:
         """The change is done: tell what it caused, and carry out what it decided about other flows."""
-        for happened in self._happened:
-            self._stepper.emitted(happened)
+        self._stepper.emitted += self._happened
         for seat, decision, by in self._decided:
             self._stepper.follow(seat, decision, by)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import overload
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app.context import Context
@@ -67,7 +68,7 @@ class Known:
             0 if seat.live and compiled.flow.again is not Again.RESTART else self._next_id(),
             stored.active_since,
             _NO_PAST if seat.live else self._past_of(seat),
-            _Calendar(self, seat.subject.person, stored.owner),
+            _Calendar(self, seat.subject.person, self.flows.rep(stored.owner)),
             _Judge(self, seat, compiled, at),
             _LookBack(self, seat.subject.person),
             self.at_once,
@@ -144,13 +145,13 @@ class Known:
         return self._ids[-1]
 
 
-class _Judge:
+class _Judge(Struct):
     """Asks a condition about a seat's person, as of one moment."""
 
-    __slots__ = ("at", "compiled", "known", "seat")
-
-    def __init__(self, known: Known, seat: Seat, compiled: Compiled, at: datetime) -> None:
-        self.known, self.seat, self.compiled, self.at = known, seat, compiled, at
+    known: Known
+    seat: Seat
+    compiled: Compiled
+    at: datetime
 
     def __call__(self, condition: Condition) -> Verdict:
         with temporary():
@@ -185,24 +186,22 @@ class _LookBack(Sequence[Happened]):
         return self.known.events(self.person)[at]
 
 
-class _Calendar:
+class _Calendar(Struct):
     """The calendar of a subject, whose zone is read only where months are counted."""
 
-    __slots__ = ("known", "owner", "person")
-
-    def __init__(self, known: Known, person: int | None, owner: int | None) -> None:
-        self.known, self.person, self.owner = known, person, owner
+    known: Known
+    person: int | None
+    rep: SubjectCalendar
 
     def later(self, at: datetime, span: str) -> datetime:
         """See ``core.enrollment.Calendar``."""
-        rep = self.known.flows.rep(self.owner)
         if span.endswith(_BY_THE_CALENDAR) and (zone := self.known.zone(self.person)) is not None:
             return SubjectCalendar(zone).later(at, span)
-        return rep.later(at, span)
+        return self.rep.later(at, span)
 
     def opening(self, at: datetime) -> datetime:
         """See ``core.enrollment.Calendar``."""
-        return self.known.flows.rep(self.owner).opening(at)
+        return self.rep.opening(at)
 
 
 _NO_PAST = Past()

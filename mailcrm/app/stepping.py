@@ -56,8 +56,8 @@ class Stepper:
         since: the time of the earliest stimulus.
         changes: what is done in the transaction, by the action's name; ``at_once``: those that never wait.
 
-    ``barred`` are seats that are left as they are, ``moved`` those that were moved since somebody last cleared it, and
-    ``emitted`` is told of each event that steps cause and flows wait for.
+    ``barred`` are seats that are left as they are. ``moved`` are those that were moved, and ``emitted`` the events that
+    steps caused and flows wait for, since somebody last cleared them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Stepper:
         self.of_person: dict[int, list[Seat]] = {}
         self.barred: set[SeatKey] = set()
         self.moved: list[Seat] = []
-        self.emitted: Callable[[Happened], None] = lambda _happened: None
+        self.emitted: list[Happened] = []
 
     def sit(self, found: Enrollment) -> Seat:
         """The seat of an enrollment as it is stored."""
@@ -151,7 +151,7 @@ class Stepper:
         key: str,
         chain: tuple[Place, ...],
     ) -> list[Happened]:
-        """Store an event; gives it if flows wait for it and its person is held here, to be told to ``emitted``."""
+        """Store an event; gives it if flows wait for it and its person is held here, to be put into ``emitted``."""
         row = NewEvent(kind, key, person, at, source, data, chain)
         listening = self.context.plugins.implementers("on_event")
         kinds = self.context.registry.kinds
@@ -206,8 +206,7 @@ class Stepper:
         data = {"flow": stored.name, "kind": stored.kind.value}
         chain = (*over.chain, (over.flow, ""))
         person, source = over.subject.person, f"flow:{over.flow}"
-        for happened in self.emit(kind, data, person, over.ended, source, f"run:{over.id}", chain):
-            self.emitted(happened)
+        self.emitted += self.emit(kind, data, person, over.ended, source, f"run:{over.id}", chain)
 
     def _carry_out(self, seat: Seat, decision: Decision, effect: Effect) -> Done | None:
         """Do what changes rows; have the rest done by others. What is finished is reported."""

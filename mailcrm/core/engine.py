@@ -48,19 +48,19 @@ def advance(flow: Flow, live: Enrollment | None, stimulus: Stimulus, facts: Fact
     if live is not None and live.status is not Status.IN_PROGRESS:
         return Decision(live)
     match stimulus:
+        case Due():
+            return _due(flow, live, stimulus, facts, now)
         case Happened():
             return happened(flow, live, stimulus, facts)
         case Enrol():
             return enrolled(flow, live, stimulus, facts)
-        case Due():
-            return _due(flow, live, stimulus, facts, now)
         case Done():
             return _done(flow, live, stimulus, facts)
     return _stopped(flow, live, stimulus, facts)
 
 
 def _due(flow: Flow, live: Enrollment | None, due: Due, facts: Facts, now: datetime) -> Decision:
-    token = next((token for token in live.tokens if token.id == due.token), None) if live else None
+    token = _token(live, due.token)
     if live is None or token is None or token.due is None or token.due > now:
         return Decision(live)
     when = max((token.due, 0), token.at)
@@ -78,6 +78,13 @@ def _due(flow: Flow, live: Enrollment | None, due: Due, facts: Facts, now: datet
         _without_node(walk, token, when)
     walk.run()
     return walk.decision()
+
+
+def _token(live: Enrollment | None, number: int) -> Token | None:
+    for token in live.tokens if live else ():
+        if token.id == number:
+            return token
+    return None
 
 
 def _without_node(walk: Walk, token: Token, when: Moment) -> None:

@@ -42,7 +42,7 @@ class Waiting(StrEnum):
     END = "end"
 
 
-class Token(Struct, frozen=True, omit_defaults=True):
+class Token(Struct, frozen=True, gc=False, omit_defaults=True):
     """One position in the flow.
 
     Args:
@@ -64,7 +64,7 @@ class Token(Struct, frozen=True, omit_defaults=True):
     hop: int = 0
 
 
-class Subject(Struct, frozen=True):
+class Subject(Struct, frozen=True, gc=False):
     """Whom a flow is about: a person; in a sequence a deal or lead, whose person gets the mail; in a campaign a
     recipient, who may be a company and no person."""
 
@@ -74,7 +74,7 @@ class Subject(Struct, frozen=True):
     recipient: int | None = None
 
 
-class Enrollment(Struct, frozen=True):
+class Enrollment(Struct, frozen=True, gc=False):
     """A subject's run through one version of a flow.
 
     Args:
@@ -106,20 +106,20 @@ class Enrollment(Struct, frozen=True):
     born: int = 0
 
 
-class Happened(Struct, frozen=True):
+class Happened(Struct, frozen=True, gc=False):
     """An event, with the chain of places that caused it."""
 
     event: Event
     chain: tuple[Place, ...] = ()
 
 
-class Due(Struct, frozen=True):
+class Due(Struct, frozen=True, gc=False):
     """A token's timer ran out."""
 
     token: int
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """An action was carried out at that time, or refused for good (``problem``).
 
     Args:
@@ -132,14 +132,14 @@ class Done(Struct, frozen=True):
     refused: bool = False
 
 
-class Enrol(Struct, frozen=True):
+class Enrol(Struct, frozen=True, gc=False):
     """Somebody, or another flow, puts the subject in; where it starts is the flow's ``start``."""
 
     at: datetime
     chain: tuple[Place, ...] = ()
 
 
-class Stop(Struct, frozen=True):
+class Stop(Struct, frozen=True, gc=False):
     """Ended from outside: by hand, by a reply, by a deactivation or an edit."""
 
     status: Status
@@ -151,7 +151,7 @@ class Stop(Struct, frozen=True):
 Stimulus: TypeAlias = Happened | Due | Done | Enrol | Stop
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """A condition's answer, with what was asked and what was found, as a person would read it."""
 
     holds: bool
@@ -159,7 +159,7 @@ class Verdict(Struct, frozen=True):
     actual: str
 
 
-class Past(Struct, frozen=True):
+class Past(Struct, frozen=True, gc=False):
     """Earlier runs of this subject through this flow.
 
     Args:
@@ -207,7 +207,7 @@ class Facts(Struct, frozen=True):
     at_once: Set[str] = frozenset()
 
 
-class Effect(Struct, frozen=True):
+class Effect(Struct, frozen=True, gc=False):
     """An action to be carried out, once.
 
     Args:
@@ -224,7 +224,7 @@ class Effect(Struct, frozen=True):
     chain: tuple[Place, ...]
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """A line of the trace: what happened at a node and why.
 
     Args:
@@ -244,7 +244,7 @@ class Step(Struct, frozen=True):
     actual: str = ""
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What is to be stored and done, in one transaction.
 
     Args:

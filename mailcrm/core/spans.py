@@ -19,10 +19,10 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 def exact(span: str) -> timedelta:
     """``5m`` as a timedelta. Raises ValueError for what is no span, and for months and years."""
-    number, unit = _read(span)
-    if unit not in _EXACT:
+    length, _ = _read(span)
+    if length is None:
         raise ValueError(f"{span!r} has no exact length here; use m, h, d or w")
-    return number * _EXACT[unit]
+    return length
 
 
 def before(moment: datetime, span: str) -> datetime:
@@ -30,13 +30,13 @@ def before(moment: datetime, span: str) -> datetime:
 
     Raises ValueError for what is no span.
     """
-    number, unit = _read(span)
-    if unit in _EXACT:
-        try:
-            return moment - number * _EXACT[unit]
-        except OverflowError:
-            return moment.replace(year=1, month=1, day=2)
-    return _moved(moment, -_months(number, unit))
+    length, months = _read(span)
+    if length is None:
+        return _moved(moment, -months)
+    try:
+        return moment - length
+    except OverflowError:
+        return moment.replace(year=1, month=1, day=2)
 
 
 def after(moment: datetime, span: str, zone: tzinfo) -> datetime:
@@ -49,22 +49,18 @@ def after(moment: datetime, span: str, zone: tzinfo) -> datetime:
     Raises:
         ValueError: it is no span.
     """
-    number, unit = _read(span)
+    length, months = _read(span)
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     try:
-        if unit in _EXACT:
-            return min(moment + number * _EXACT[unit], LATEST)
-        if number == 0:
+        if length is not None:
+            return min(moment + length, LATEST)
+        if months == 0:
             return moment
-        there = _moved(moment.astimezone(zone), _months(number, unit)).replace(fold=0)
+        there = _moved(moment.astimezone(zone), months).replace(fold=0)
         return min(there.astimezone(UTC), LATEST)
     except OverflowError:
         return LATEST
-
-
-def _months(number: int, unit: str) -> int:
-    return number * (12 if unit == "y" else 1)
 
 
 def _moved(moment: datetime, months: int) -> datetime:
@@ -79,8 +75,12 @@ def _moved(moment: datetime, months: int) -> datetime:
 
 
 @lru_cache(1_000)
-def _read(span: str) -> tuple[int, str]:
+def _read(span: str) -> tuple[timedelta | None, int]:
+    """Its exact length; or None, and how many calendar months it is."""
     match = _SPAN.fullmatch(span.strip())
     if match is None:
         raise ValueError(f"{span!r} is no span of time; write 30m, 4h, 2d, 1w, 1mo or 1y")
-    return int(match[1]), match[2]
+    number, unit = int(match[1]), match[2]
+    if unit in _EXACT:
+        return number * _EXACT[unit], 0
+    return None, number * (12 if unit == "y" else 1)
