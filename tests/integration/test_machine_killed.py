@@ -98,7 +98,7 @@ def play(url: str, folder: Path, kills: int) -> tuple[list[Any], int]:
     for days in DAYS:
         story.now += timedelta(days=days)
         for _ in range(kills // len(DAYS)):
-            struck += not survives(url, folder, story.now, rng.uniform(0.001, 0.06))
+            struck += not survives(url, folder, story.now, rng.uniform(0.001, 0.04))
         story.now += timedelta(minutes=3)  # what a dead process had claimed is taken up when its lease ends
         assert survives(url, folder, story.now, 0)
     left = outcome(story)
