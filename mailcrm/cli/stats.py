@@ -67,6 +67,8 @@ def _show(tables: Sequence[Any], series: Sequence[Any], as_json: bool) -> None:
     for rows in tables:
         if rows:
             shown = [dict(_readable(row)) for row in rows]
+            if len({row.get("pipeline") for row in shown}) > 1:
+                shown = [row | {"stage": f"{row['pipeline']}: {row['stage']}"} for row in shown]
             emit_section(shown[0].pop("table"), [{k: v for k, v in row.items() if k != "table"} for row in shown])
 
 
