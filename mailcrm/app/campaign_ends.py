@@ -83,10 +83,10 @@ def wind_up(context: Context, number: int, progress: Callable[[int], None] = lam
     return ended
 
 
-def are_running(context: Context) -> bool:
-    """Whether ``tend`` has something to look after."""
+def is_due(context: Context) -> bool:
+    """Whether ``tend`` has something to do; cheap."""
     with context.db.read() as connection:
-        return campaigns.are_running(connection)
+        return any(_is_due(connection, course) for course in campaigns.running(connection))
 
 
 def tend(context: Context) -> bool:
@@ -112,6 +112,17 @@ def tend(context: Context) -> bool:
             if not stopped:
                 _end(context, course.id)
     return more
+
+
+def _is_due(connection: Connection, course: Course) -> bool:
+    if course.stopped_at is not None:
+        return True
+    return course.paused_at is None and (
+        course.planned_at is None
+        or campaigns.sleeps(connection, course.id)
+        or bool(_too_many_back(connection, course.id))
+        or _is_over(connection, course.id)
+    )
 
 
 def _under_way(connection: Connection, context: Context, actor: Actor, name: str, now: datetime) -> Course:
@@ -156,9 +167,9 @@ def _wake(context: Context, number: int) -> bool:
 def _returns(context: Context, course: Course) -> bool:
     """Stop a campaign of which too much comes back, and tell its owner; whether it is so."""
     with context.db.read() as connection:
-        back = campaigns.returned(connection, course.id)
-        if back < FEWEST or campaigns.sent_more(connection, course.id, back * ONE_IN):
-            return False
+        back = _too_many_back(connection, course.id)
+    if not back:
+        return False
     now = context.clock()
     with context.db.write() as connection:
         context.flows.change(connection, now)
@@ -173,6 +184,12 @@ def _returns(context: Context, course: Course) -> bool:
             pulse.add(connection, user, "notice", told, now, now)
     context.changed()
     return True
+
+
+def _too_many_back(connection: Connection, number: int) -> int:
+    """How many mails have come back, if that is too many; else 0."""
+    back = campaigns.returned(connection, number)
+    return 0 if back < FEWEST or campaigns.sent_more(connection, number, back * ONE_IN) else back
 
 
 def _end(context: Context, number: int) -> None:

@@ -54,7 +54,7 @@ def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> 
         ),
         Job(
             "campaigns",
-            lambda: campaign_ends.are_running(context),
+            lambda: campaign_ends.is_due(context),
             lambda: campaign_ends.tend(context),
             1.0,
             rung=False,

@@ -113,12 +113,6 @@ def running(connection: Connection) -> list[Course]:
     return [Course(*row) for row in connection.execute(query.order_by(campaign.c.launched_at, campaign.c.flow_id))]
 
 
-def are_running(connection: Connection) -> bool:
-    """Whether there are any such; cheap."""
-    query = select(literal(1)).where(campaign.c.launched_at.is_not(None), campaign.c.ended_at.is_(None))
-    return connection.execute(query.limit(1)).first() is not None
-
-
 def launch(connection: Connection, number: int, by: str, now: datetime) -> bool:
     """Launch it; False if it was before (CAMP-22)."""
     mine = (campaign.c.flow_id == number, campaign.c.launched_at.is_(None))

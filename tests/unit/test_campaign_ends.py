@@ -54,6 +54,7 @@ def test_while_it_is_paused_nothing_is_done(house: CampaignHouse) -> None:
     assert house.home.activities() == []
     assert machine.run_due(house.context).stimuli == 0  # nobody is looked at again and again
     assert campaigns.shown(house.context, "Spring").course.status == "paused"
+    assert not campaign_ends.is_due(house.context)
     assert not campaign_ends.tend(house.context)
     campaign_ends.resume(house.context, house.anna, str(number))
     assert campaign_ends.tend(house.context)
@@ -144,12 +145,14 @@ def test_who_was_not_planned_when_it_stopped_never_is(house: CampaignHouse) -> N
 
 def test_it_ends_when_everybody_is_through(house: CampaignHouse) -> None:
     number = launched(house, 3)
+    assert not campaign_ends.is_due(house.context)  # of those who are inside the machine takes care
     campaign_ends.tend(house.context)
     assert house.course(number).ended_at is None
     house.home.run()
+    assert campaign_ends.is_due(house.context)
     campaign_ends.tend(house.context)
     assert house.course(number).ended_at == NOW
-    assert not campaign_ends.are_running(house.context)
+    assert not campaign_ends.is_due(house.context)
     campaigns.remove(house.context, house.anna, str(number), confirmed=True)
 
 
