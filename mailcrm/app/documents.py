@@ -63,7 +63,7 @@ def made(context: Context, number: int) -> bytes:
             return context.blobs.read(row.sha256)
         except NotFound:
             pass  # lost: it is made anew
-    from mailcrm.app.document_fonts import fonts  # a quarter of a second and 20 MB, for who makes documents alone
+    from mailcrm.app.document_fonts import fonts  # a quarter of a second and 30 MB, for who makes documents alone
     from mailcrm.app.document_pdf import pdf
 
     content = pdf(issuing.read(row), fonts(context.config))

@@ -112,10 +112,12 @@ def lock(connection: Connection, series: str, period: str) -> tuple[int, date | 
     Returns:
         The number given out last, 0 if none was, and the day of its document.
     """
-    new = insert_new(connection, document_series).values(name=series, period=period, last=0)
-    connection.execute(new)
     mine = (document_series.c.name == series, document_series.c.period == period)
-    last = connection.execute(select(document_series.c.last).where(*mine).with_for_update()).scalar_one()
+    query = select(document_series.c.last).where(*mine).with_for_update()
+    last = connection.execute(query).scalar()
+    if last is None:  # of two who begin it at once one waits here
+        connection.execute(insert_new(connection, document_series).values(name=series, period=period, last=0))
+        last = connection.execute(query).scalar_one()
     day = connection.execute(
         select(document.c.issued_on).where(
             document.c.series == series, document.c.period == period, document.c.number == last

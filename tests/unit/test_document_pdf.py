@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -137,6 +138,13 @@ def test_the_same_document_gives_the_same_bytes(fonts: Fonts, tmp_path: Path) ->
     command = [sys.executable, "-c", code, str(tmp_path)]
     again = subprocess.run(command, capture_output=True, check=True, cwd=Path(__file__).parents[2], timeout=50)
     assert again.stdout == content
+
+
+def test_many_can_be_made_at_once(fonts: Fonts) -> None:
+    several = [document(name=f"FV/2026/{number}", note="ő" * (number % 2)) for number in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda each: pdf(each, fonts), several))
+    assert made == [pdf(each, fonts) for each in several]
 
 
 def test_many_lines_go_over_many_pages_each_with_heads_and_a_number(fonts: Fonts, watched: Watched) -> None:
