@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcrm.config import Parsing
@@ -52,6 +52,7 @@ def test_an_attached_file_is_read_as_it_was(tmp_path: Path, letter: Letter, give
     assert max(map(len, content.split(b"\r\n"))) <= 100
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_a_name_is_a_name_of_one_file_and_adds_no_header(name: str) -> None:
     letter = with_file(name, Letter("x", "y\n"))

@@ -15,8 +15,8 @@ from tests.servers import Sink
 
 
 @pytest.fixture
-def work(database: Database, tmp_path: Path, sink: Sink) -> Working:
-    return Working(database, tmp_path, sink, documents=SELLER)
+def work(sqlite: Database, tmp_path: Path, sink: Sink) -> Working:
+    return Working(sqlite, tmp_path, sink, documents=SELLER)
 
 
 def test_the_mail_that_is_shown_is_the_mail_that_is_sent(work: Working) -> None:

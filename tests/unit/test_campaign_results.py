@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import asdict
 from email.utils import format_datetime
 from pathlib import Path
@@ -225,15 +223,8 @@ def test_the_results_of_many_are_read_in_pages(work: Working) -> None:
     }
 
 
-@pytest.fixture
-def sqlite_work(migrated_sqlite: Path, tmp_path: Path, sink: Sink) -> Iterator[Working]:
-    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
-    yield Working(database, tmp_path, sink)
-    database.close()
-
-
-def test_no_query_reads_a_whole_table(sqlite_work: Working) -> None:
-    work = sqlite_work
+def test_no_query_reads_a_whole_table(sqlite: Database, tmp_path: Path, sink: Sink) -> None:
+    work = Working(sqlite, tmp_path, sink)
     work.template()
     with statements(work.db) as found:
         number = work.done(MAILING, [work.person("Ewa Zielińska"), work.person("Adam Mróz")])
