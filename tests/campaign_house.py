@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from mailcrm.app import campaigns, launching, members, templates
+from mailcrm.app import campaigns, launching, members, planning, templates
 from mailcrm.app.acting import Actor
 from mailcrm.app.launching import Launched
 from mailcrm.app.members import Changed
@@ -69,7 +69,7 @@ class CampaignHouse:
     def launch(self, name: str | int, by: Actor | None = None) -> Launched:
         """Launch it and plan everything."""
         launched = launching.launch(self.context, by or self.anna, str(name))
-        launching.plan(self.context, launched.id)
+        planning.plan(self.context, launched.id)
         return launched
 
     def consent(self, number: int, *keys: str) -> None:

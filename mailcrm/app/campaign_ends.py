@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mailcrm.app import campaign_book as book
-from mailcrm.app import launching, machine
+from mailcrm.app import machine, planning
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.core.enrollment import Status, Stop
@@ -99,7 +99,7 @@ def tend(context: Context) -> bool:
     """
     with context.db.read() as connection:
         running = campaigns.running(connection)
-    more = launching.plan_due(context)
+    more = planning.plan_due(context)
     for course in running:
         if course.stopped_at is not None:
             ended = _wind_up(context, course.id)

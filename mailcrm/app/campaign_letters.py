@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from mailcrm.app import campaign_book as book
-from mailcrm.app import launching
+from mailcrm.app import planning
 from mailcrm.app.context import Context
 from mailcrm.builtin import documents, scripts, variables, writing
 from mailcrm.builtin.documents import Wanted
@@ -20,7 +20,8 @@ from mailcrm.core.definitions import to_flow
 from mailcrm.core.flow import Action, Do
 from mailcrm.core.letters import Letter, fill, render
 from mailcrm.errors import MailcrmError, Refused
-from mailcrm.store import campaigns, flows, members, planning, users
+from mailcrm.store import campaigns, flows, members, users
+from mailcrm.store import planning as facts
 
 _UNTIL_THEN = ("deal", "document")
 """What is made only when it is launched: shown by the names of its variables."""
@@ -66,8 +67,8 @@ def preview(context: Context, name: str, member: str | None = None) -> list[Prev
                 f"{member or 'nobody'} was not chosen for {stored.name!r}; `mailcrm campaign recipients` adds"
             )
         definition = book.definition(connection, context, stored)
-        batch = planning.batch(connection, stored.id, number - 1, 1)
-        senders = launching.senders_of(connection, stored, campaigns.get(connection, stored.id))
+        batch = facts.batch(connection, stored.id, number - 1, 1)
+        senders = planning.senders_of(connection, stored, campaigns.get(connection, stored.id))
         node = to_flow(definition, context.registry, id=stored.id, version=stored.version).nodes["campaign"]
         assert isinstance(node, Do), "it is compiled to one"
         keys = {each.id: each.key for each in users.every(connection)}

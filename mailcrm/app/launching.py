@@ -1,35 +1,23 @@
-"""Launches a campaign: once, and then plans who gets what, in rounds that may be killed anywhere."""
+"""Launches a campaign, once (CAMP-22); and tells before what that would do."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from mailcrm.app import campaign_book as book
-from mailcrm.app import foreseen, naming
+from mailcrm.app import foreseen, naming, planning
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
-from mailcrm.core.campaigns import Recipient, Senders, expanded, keys
-from mailcrm.core.definitions import CampaignDefinition, CampaignState, to_flow
-from mailcrm.core.engine import advance
-from mailcrm.core.enrollment import Enrol, Enrollment, Facts, Past, Step, Subject, Verdict
-from mailcrm.core.flow import Condition, Do, Flow
+from mailcrm.core.campaigns import expanded
+from mailcrm.core.definitions import CampaignState
 from mailcrm.errors import Refused
-from mailcrm.store import campaigns, consents, enrollments, flows, members, planning, recipients, steps, users
-from mailcrm.store.campaigns import Course
-from mailcrm.store.db import reserve
-from mailcrm.store.enrollments import New
+from mailcrm.store import campaigns, consents, flows, members, users
 from mailcrm.store.flows import StoredFlow
-from mailcrm.store.planning import Batch
-from mailcrm.store.recipients import StoredRecipient
-from mailcrm.store.tables import enrollment
-
-ROUND = 1_000
-"""Members that are planned in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +38,6 @@ class Launched:
     by: str
     new: bool
     resumed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a round of planning did.
-
-    Args:
-        members: how many were planned; ``recipients`` of them get it, ``left_out`` don't.
-        done: that were the last ones.
-    """
-
-    members: int
-    recipients: int
-    left_out: int
-    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +71,9 @@ def preview(context: Context, name: str) -> Preview:
     with context.db.read() as connection:
         stored = flows.find(connection, name, campaigns.KINDS)
         definition = book.definition(connection, context, stored)
-        who = senders_of(connection, stored, campaigns.get(connection, stored.id))
+        who = planning.senders_of(connection, stored, campaigns.get(connection, stored.id))
         seen: set[str] = set()
-        for batch in _batches(connection, stored.id):
+        for batch in planning.batches(connection, stored.id):
             chosen += len(batch.members) + len(batch.gone)
             left_out.update(f"the {gone.group} was removed" for gone in batch.gone)
             getting = []
@@ -159,47 +132,6 @@ def launch(context: Context, actor: Actor, name: str) -> Launched:
     return launched
 
 
-def plan(context: Context, number: int, progress: Callable[[Planned], None] = lambda _planned: None) -> None:
-    """Plan all that is left of a launched campaign, unless it is paused or stopped meanwhile.
-
-    Args:
-        progress: told of each round.
-    """
-    while (planned := plan_round(context, number)) is not None:
-        progress(planned)
-
-
-def plan_due(context: Context) -> bool:
-    """Go on with planning where it is not finished, a round; whether there was anything to plan."""
-    with context.db.read() as connection:
-        due = [each.id for each in campaigns.running(connection) if each.goes_on and each.planned_at is None]
-    return bool([number for number in due if plan_round(context, number) is not None])
-
-
-def plan_round(context: Context, number: int, limit: int = ROUND) -> Planned | None:
-    """Plan the next members of a launched campaign, in one transaction; safe in several processes, and to be killed.
-
-    Returns:
-        None: there is nothing to plan, or it is paused or stopped.
-
-    Raises:
-        Temporary: the database is away.
-    """
-    now = context.clock()
-    with context.db.write() as connection:
-        course = campaigns.hold(connection, number)
-        if not course.goes_on or course.planned_at is not None:
-            return None
-        batch = planning.batch(connection, number, course.planned_upto, limit, hold=True)
-        planned = _plan(connection, context, course, batch, now)
-        campaigns.plan(connection, number, batch.last or course.planned_upto, None if batch.last else now)
-    context.changed()
-    return planned
-
-
-# -- launching
-
-
 def _ready(connection: Connection, context: Context, actor: Actor, stored: StoredFlow, count: int) -> None:
     definition = book.definition(connection, context, stored)
     if definition.state is not CampaignState.READY:
@@ -213,102 +145,3 @@ def _ready(connection: Connection, context: Context, actor: Actor, stored: Store
         raise Refused("what goes to several at once needs the permission bulk; see users.permissions in config.toml")
     for problem in naming.unknown(connection, context.config, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
-
-
-# -- planning
-
-
-def _batches(connection: Connection, number: int) -> Iterator[Batch]:
-    after = 0
-    while (batch := planning.batch(connection, number, after, ROUND)).last is not None:
-        yield batch
-        after = batch.last
-
-
-def senders_of(connection: Connection, stored: StoredFlow, course: Course) -> Senders:
-    """Who may be told to do it."""
-    active = frozenset(user.id for user in users.every(connection) if not user.disabled)
-    return Senders(course.adder, stored.owner, active)
-
-
-def _plan(connection: Connection, context: Context, course: Course, batch: Batch, now: datetime) -> Planned:
-    stored = flows.get(connection, course.id)
-    definition = book.definition(connection, context, stored)
-    taken = planning.taken(connection, stored.id, keys(definition, batch.members))
-    last = planning.last_variant(connection, stored.id) if len(definition.subjects) > 1 else None
-    who = senders_of(connection, stored, course)
-    found = list(expanded(definition, batch.members, who, taken, last))
-    getting = sum(1 for each in found if not each.reason)
-    runs = iter(reserve(connection, enrollment, getting))
-    ids = iter(recipients.reserved(connection, len(found) + len(batch.gone)))
-    rows = [_row(next(ids), stored.id, each, None if each.reason else next(runs)) for each in found]
-    enroll = _Enrolling(_starting(definition, context, stored), now)
-    for row in rows:
-        if row.enrollment is not None:
-            enroll.one(row.enrollment, Subject(row.person if row.part == "contact" else None, recipient=row.id))
-    rows += [
-        StoredRecipient(
-            next(ids), stored.id, gone.id, "company" if gone.group == "organization" else "contact",
-            gone.record if gone.group == "person" else None,
-            gone.record if gone.group == "organization" else None,
-            gone.record if gone.group == "lead" else None,
-            None, None, None, None, f"the {gone.group} was removed",
-        )
-        for gone in batch.gone
-    ]  # fmt: skip
-    recipients.add(connection, rows)
-    enrollments.add(connection, [New(each, course.launched_by) for each in enroll.begun])
-    steps.add(connection, enroll.steps)
-    count = len(batch.members) + len(batch.gone)
-    return Planned(count, getting, len(rows) - getting, batch.last is None)
-
-
-def _row(number: int, flow: int, each: Recipient, run: int | None) -> StoredRecipient:
-    who = (each.person, each.organization, each.lead)
-    return StoredRecipient(
-        number, flow, each.member, each.part, *who, each.address, each.user, each.variant, run, each.reason
-    )
-
-
-def _starting(definition: CampaignDefinition, context: Context, stored: StoredFlow) -> Flow:
-    """The campaign's flow as it begins: its actions wait for the machine's rounds, and are none of the planning's."""
-    flow = to_flow(definition, context.registry, id=stored.id, version=stored.version)
-    nodes = {name: replace(node, after=_AT_ONCE) if isinstance(node, Do) else node for name, node in flow.nodes.items()}
-    return replace(flow, nodes=nodes)
-
-
-class _Enrolling:
-    """Lets recipients into a flow, each for the first time, by what the engine decides."""
-
-    def __init__(self, flow: Flow, now: datetime) -> None:
-        self._flow, self._now, self._calendar, self._enrol = flow, now, _NoCalendar(), Enrol(now)
-        self.begun: list[Enrollment] = []
-        self.steps: list[tuple[int, Step]] = []
-
-    def one(self, number: int, subject: Subject) -> None:
-        """Let one in, with this id."""
-        facts = Facts(subject, number, self._now, _NO_PAST, self._calendar, _unasked)
-        decision = advance(self._flow, None, self._enrol, facts, self._now)
-        assert decision.enrollment is not None, "nobody is in it yet, and nothing bars the way"
-        self.begun.append(decision.enrollment)
-        self.steps += [(number, step) for step in decision.steps]
-
-
-class _NoCalendar:
-    """When a campaign is launched it begins, whatever the hour: its mail waits for its sender's hours anyway."""
-
-    def later(self, at: datetime, span: str) -> datetime:  # noqa: ARG002
-        """See ``core.enrollment.Calendar``."""
-        return at
-
-    def opening(self, at: datetime) -> datetime:
-        """See ``core.enrollment.Calendar``."""
-        return at
-
-
-def _unasked(condition: Condition) -> Verdict:
-    raise AssertionError(f"a campaign asks nothing, and asked {condition.name}")
-
-
-_AT_ONCE = "0m"
-_NO_PAST = Past()

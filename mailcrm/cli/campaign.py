@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from mailcrm.app import campaign_ends, campaign_letters, campaign_shapes, launching, members, results
+from mailcrm.app import campaign_ends, campaign_letters, campaign_shapes, launching, members, planning, results
 from mailcrm.app import campaigns as verbs
-from mailcrm.app.launching import Planned, Preview
+from mailcrm.app.launching import Preview
 from mailcrm.app.members import Changed
+from mailcrm.app.planning import Planned
 from mailcrm.cli.desk import Desk, desk
 from mailcrm.cli.flow_file import File, announce, applied, definition_faults, show_definition
 from mailcrm.cli.options import DryRun, Json, Lead, Org, Person, Toml, Yes
@@ -306,5 +307,5 @@ def _planned(at: Desk, number: int, chosen: int) -> dict[str, int]:
             if planned.members:
                 told(done, chosen)
 
-        launching.plan(at.context, number, advance)
+        planning.plan(at.context, number, advance)
     return {"members": done, "recipients": getting, "left_out": left_out}

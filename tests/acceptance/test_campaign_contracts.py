@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailcrm.app import launching
+from mailcrm.app import planning
 from mailcrm.plugins.find import find
 from tests.called import called
 from tests.commands import EWA, MONDAY, Crm, settings
@@ -437,7 +437,7 @@ def test_a_launch_that_died_half_way_goes_on(crm: House, sink: Sink, monkeypatch
     crm.apply(READY)
     crm.consent("anna", "jan")
     with monkeypatch.context() as died:
-        died.setattr(launching, "plan", lambda *_: None)
+        died.setattr(planning, "plan", lambda *_: None)
         crm.launch()
     assert crm.page()["status"] == "planning"
     rows, sums = crm.results()

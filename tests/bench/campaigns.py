@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Table, select, text
 
-from mailcrm.app import launching, members
+from mailcrm.app import launching, members, planning
 from mailcrm.app.acting import Actor
 from mailcrm.core.definitions import Chosen
 from mailcrm.store.db import Database
@@ -72,7 +72,7 @@ def _plan(url: tuple[str, Path], number: int, count: int, told: Any) -> None:
     gc.set_threshold(20_000, 20, 100)  # as the program has it
     process, early, done = psutil.Process(), 0, 0
     begun = time.perf_counter()
-    while (planned := launching.plan_round(house.context, number)) is not None:
+    while (planned := planning.plan_round(house.context, number)) is not None:
         done += planned.members
         early = early or (process.memory_info().rss if done * 2 >= count else 0)
     seconds = time.perf_counter() - begun
@@ -89,11 +89,11 @@ def _bare(url: tuple[str, Path], count: int, written: Sequence[Sequence[Any]]) -
         statements = [_insert(connection, table, "?" if sqlite else "%s") for table in _WRITTEN]
         converted = [_converted(connection, table, rows) for table, rows in zip(_WRITTEN, written, strict=True)]
         begun = time.perf_counter()
-        for start in range(0, count, launching.ROUND):
+        for start in range(0, count, planning.ROUND):
             cursor = raw.cursor()
             cursor.execute("BEGIN" if sqlite else "SELECT 1")
             for statement, rows in zip(statements, converted, strict=True):
-                cursor.executemany(statement, rows[start : start + launching.ROUND])
+                cursor.executemany(statement, rows[start : start + planning.ROUND])
             raw.commit()
         seconds = time.perf_counter() - begun
     database.close()

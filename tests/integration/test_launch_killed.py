@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from mailcrm.app import campaign_ends, launching, machine
+from mailcrm.app import campaign_ends, launching, machine, planning
 from mailcrm.app.acting import Actor
 from mailcrm.store.bulk import insert_rows
 from mailcrm.store.db import Database
@@ -35,7 +35,7 @@ def work(url: str, folder: Path, numbers: tuple[int, ...], began: Connection) ->
         launching.launch(house.context, Actor(), str(number))
     more = True
     while more:
-        planned = [launching.plan_round(house.context, number, ROUND) for number in numbers]
+        planned = [planning.plan_round(house.context, number, ROUND) for number in numbers]
         ran = machine.run_due(house.context, ROUND)
         more = any(planned) or ran.more or ran.stimuli > 0
     campaign_ends.tend(house.context)

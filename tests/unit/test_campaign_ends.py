@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from mailcrm.app import campaign_ends, campaigns, launching, machine, perform
+from mailcrm.app import campaign_ends, campaigns, launching, machine, perform, planning
 from mailcrm.app.acting import Actor
 from mailcrm.errors import Refused
 from mailcrm.store.bulk import insert_rows
@@ -94,9 +94,9 @@ def test_planning_pauses_and_goes_on(house: CampaignHouse) -> None:
     number = house.campaign()
     house.add(number, "all")
     launching.launch(house.context, house.anna, str(number))
-    launching.plan_round(house.context, number, limit=2)
+    planning.plan_round(house.context, number, limit=2)
     campaign_ends.pause(house.context, house.anna, str(number))
-    assert launching.plan_round(house.context, number) is None
+    assert planning.plan_round(house.context, number) is None
     campaign_ends.resume(house.context, house.anna, str(number))
     while campaign_ends.tend(house.context):
         pass
@@ -134,7 +134,7 @@ def test_who_was_not_planned_when_it_stopped_never_is(house: CampaignHouse) -> N
     number = house.campaign()
     house.add(number, "all")
     launching.launch(house.context, house.anna, str(number))
-    launching.plan_round(house.context, number, limit=2)
+    planning.plan_round(house.context, number, limit=2)
     campaign_ends.stop(house.context, house.anna, str(number))
     house.home.run()  # they may not begin any more
     while campaign_ends.tend(house.context):

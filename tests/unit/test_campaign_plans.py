@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from mailcrm.app import campaign_ends, erasing, launching, leads, members, organizations, persons
+from mailcrm.app import campaign_ends, erasing, launching, leads, members, organizations, persons, planning
 from mailcrm.core.definitions import Chosen
 from mailcrm.store.db import Database
 from mailcrm.store.tables import outbox
@@ -43,7 +43,7 @@ def happens(house: CampaignHouse, calls: int, letters: int) -> None:
     """All that may happen to campaigns under way."""
     for number in (calls, letters):
         launching.launch(house.context, house.anna, str(number))
-        launching.plan_round(house.context, number, 20)
+        planning.plan_round(house.context, number, 20)
     campaign_ends.pause(house.context, house.anna, str(letters))
     house.home.run()
     campaign_ends.resume(house.context, house.anna, str(letters))

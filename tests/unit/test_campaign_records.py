@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import String, cast, select
 
-from mailcrm.app import campaign_ends, erasing, exporting, launching, leads, organizations, persons
+from mailcrm.app import campaign_ends, erasing, exporting, launching, leads, organizations, persons, planning
 from mailcrm.store.db import Database
 from mailcrm.store.tables.base import metadata
 from tests.campaign_house import CALLS, MAILING, CampaignHouse, fill
@@ -130,9 +130,9 @@ def test_who_is_erased_between_two_rounds_is_planned_no_more(house: CampaignHous
     number = house.campaign(MAILING)
     house.add(number, str(jan), str(ewa))
     launching.launch(house.context, house.anna, str(number))
-    launching.plan_round(house.context, number, limit=1)
+    planning.plan_round(house.context, number, limit=1)
     erasing.erase(house.context, ewa)
-    launching.plan(house.context, number)
+    planning.plan(house.context, number)
     assert [row.address for row in house.recipients(number)] == ["jan@klient.example"]
 
 
@@ -145,7 +145,7 @@ def test_people_may_be_merged_and_erased_while_it_is_planned(house: CampaignHous
 
     def plan() -> None:
         try:
-            while launching.plan_round(house.context, number, 5) is not None:
+            while planning.plan_round(house.context, number, 5) is not None:
                 pass
         except BaseException as error:
             faults.append(error)

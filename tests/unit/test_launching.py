@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailcrm.app import campaigns, launching, leads, members, organizations, persons
+from mailcrm.app import campaigns, launching, leads, members, organizations, persons, planning
 from mailcrm.app.acting import Actor
 from mailcrm.core.definitions import Chosen
 from mailcrm.errors import NotFound, Refused
@@ -156,7 +156,7 @@ def test_one_mail_to_one_address_across_rounds(house: CampaignHouse) -> None:
     number = house.campaign(MAILING + 'strategy = "both"\n')
     house.add(number, str(ewa), str(both), str(mute), organizations=(str(firm),), leads=(str(lead),))
     launching.launch(house.context, house.anna, str(number))
-    while launching.plan_round(house.context, number, limit=1) is not None:
+    while planning.plan_round(house.context, number, limit=1) is not None:
         pass
     found = [(row.part, row.address, row.enrollment_id is None, row.reason) for row in house.recipients(number)]
     assert [each[:3] for each in found if not each[2]] == [
@@ -182,7 +182,7 @@ def test_who_is_removed_before_it_is_planned_is_left_out(house: CampaignHouse) -
     persons.remove(house.context, ewa)
     organizations.remove(house.context, firm)
     leads.remove(house.context, lead)
-    launching.plan(house.context, number)
+    planning.plan(house.context, number)
     assert {row.reason for row in house.recipients(number)} == {
         *("", "the person was removed", "the organization was removed", "the lead was removed"),
         f"not twice: person {jan} is a recipient already",
@@ -205,7 +205,7 @@ def test_variants_go_to_the_same_number_each_across_rounds(alone: CampaignHouse)
     number = alone.campaign(MAILING + 'subjects = ["A", "B", "C"]\n')
     alone.add(number, "all")
     launching.launch(alone.context, alone.anna, str(number))
-    while launching.plan_round(alone.context, number, limit=2) is not None:
+    while planning.plan_round(alone.context, number, limit=2) is not None:
         pass
     assert [row.variant for row in alone.recipients(number)] == [0, 1, 2, 0, 1, 2, 0]
 
