@@ -18,7 +18,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailcrm.app.handover import SMARTHOST
+from mailcrm.builtin import parties
 from mailcrm.config import Config, Mailbox, Submission
+from mailcrm.core.documents import Kind
 from mailcrm.errors import ConfigError, MailcrmError
 from mailcrm.mail import dkim, dkim_record, relay_server
 from mailcrm.mail.dkim_record import Lookup
@@ -60,6 +62,7 @@ def examine(
     yield from _dkim(config, lookup)
     yield from _drop_box(config)
     yield from _relay(config)
+    yield from _documents(config)
     watched = [(key, each) for key, each in config.mailboxes.items() if each.host]
     if not watched:
         yield Finding("mailboxes", "note", "none is watched; add [mailboxes.NAME] with host, login and password")
@@ -200,6 +203,21 @@ def _relay(config: Config) -> Iterator[Finding]:
         yield Finding("relay", "fault", str(error))
         return
     yield from _listening("relay", "relay.listen", config.relay.listen, "127.0.0.1:5587")
+
+
+def _documents(config: Config) -> Iterator[Finding]:
+    given = config.documents
+    if missing := parties.unset(given, Kind.INVOICE, parties.seller(given), exempt=False) if given.name else ():
+        yield Finding("documents", "note", f"no invoice can be issued without {'; '.join(missing)}")
+    if given.font is not None:
+        yield from _guarded("documents.font", lambda: _font(config))
+
+
+def _font(config: Config) -> str:
+    from mailcrm.app.document_fonts import fonts
+
+    found = fonts(config)
+    return ", ".join(dict.fromkeys(face.whole.name for face in (found.regular, found.bold)))
 
 
 def _listening(check: str, key: str, listen: str, example: str) -> Iterator[Finding]:

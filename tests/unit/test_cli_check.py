@@ -133,3 +133,15 @@ def test_each_mailboxs_own_way_out_is_tried(tmp_path: Path, capsys: pytest.Captu
     assert found["submission anna"] == ("ok", "")
     state, words = found["submission old"]
     assert (state, "127.0.0.1:1 can't be reached" in words) == ("fault", True)
+
+
+def test_what_documents_lack_is_said_before_one_is_issued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    us = f'domains = ["firma.example"]\n{US}'
+    (tmp_path / "own.ttf").write_text("no font")
+    code, found = check(tmp_path, f'{us}[documents]\nname = "Firma"\nfont = "own.ttf"\n', capsys)
+    assert code == 1
+    assert found["documents"][0] == "note"
+    assert "the seller's address (documents.address" in found["documents"][1]
+    assert found["documents.font"][0] == "fault"
+    assert "own.ttf can't be used" in found["documents.font"][1]
+    assert "documents" not in check(tmp_path, us, capsys)[1]  # who issues none is not asked for anything
