@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,11 +22,14 @@ from mailcrm.app import erasing, exporting, pages, perform, retention
 from mailcrm.app.acting import Actor
 from mailcrm.builtin import documents as issuing
 from mailcrm.builtin.documents import Wanted
+from mailcrm.builtin.hands import Outcome
+from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.spans import exact
 from mailcrm.errors import NotFound, Permanent, Refused, Temporary
-from mailcrm.store import documents, fields, merging, organizations
+from mailcrm.store import documents, fields, members, merging, organizations, recipients
 from mailcrm.store.db import Database
 from mailcrm.store.documents import StoredDocument
+from mailcrm.store.recipients import StoredRecipient
 from mailcrm.store.tables import document, document_series
 from mailcrm.store.visible import Viewer
 from tests import house
@@ -362,6 +366,33 @@ def test_filing_without_a_document_is_refused(office: Office) -> None:
     office.tagged(office.buyer(), "buyer")
     finish(office)
     assert "put document.create before" in office.runs(flow)[0].reason
+
+
+def test_a_member_of_a_campaign_gets_one_document_whoever_is_mailed(office: Office) -> None:
+    flow, company = office.flow(BILL), office.company()
+    ewa = office.buyer()
+    with office.db.write() as connection:
+        assert members.add(connection, flow, "person", [ewa], "t", office.now) == 1
+        [chosen] = members.listed(connection, flow, "person")
+        both = (("contact", ewa), ("company", None))
+        new = [
+            StoredRecipient(number, flow, chosen.id, part, who, company, None, f"{part}@klient.example", 2, None, 1, "")
+            for number, (part, who) in zip(recipients.reserved(connection, 2), both, strict=True)
+        ]
+        recipients.add(connection, new)
+        hands: Any = SimpleNamespace(connection=connection, config=office.context.config, clock=lambda: office.now)
+        for each in new:
+            subject = Subject(each.person, recipient=each.id)
+            assert issuing.document_of(hands, subject) is None or each is new[1]
+            args = {"kind": "offer", "lines": LINES, "pay_within": "1w"}
+            wanted = Effect(f"{each.id}.1.0", "campaign", "document.create", args, office.now, ((flow, "campaign"),))
+            assert issuing.document_create(hands, wanted, subject) is Outcome.DONE
+            found = issuing.document_of(hands, subject)
+            assert found is not None
+            assert (found.name, found.key, found.organization) == ("OF/2026/0001", f"member:{chosen.id}", company)
+            assert (found.owner, found.flow, found.due_on) == (2, flow, date(2026, 11, 29))
+            assert members.made(connection, chosen.id) == f"document:{found.id}"
+    assert len(office.every()) == 1
 
 
 class Ledger:
