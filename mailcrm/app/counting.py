@@ -16,7 +16,7 @@ from mailcrm.core.answering import Key, Mail, Sum, changes, facts, moment
 from mailcrm.store import counting, users
 from mailcrm.store.counting import Stored
 
-_ROUND = 500
+_ROUND = 100
 """Changes of threads in one transaction: on SQLite nobody else writes meanwhile."""
 
 

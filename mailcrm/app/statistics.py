@@ -14,7 +14,7 @@ from mailcrm.app.counting import count_due
 from mailcrm.core.series import Days, Series
 from mailcrm.errors import Temporary
 
-_ROUNDS = 2
+_ROUNDS = 10
 
 
 class Section(Struct, frozen=True):

@@ -170,7 +170,9 @@ def _count(fact: Fact, number: int, into: dict[Key, Sum]) -> None:
         time = fact.seconds if span == "day" else rounded(fact.seconds)
         for user in {ALL, fact.by or ALL}:
             one = into.setdefault(Key(span, first, user), Sum())
-            one.add(Sum(answered=number, seconds=number * fact.seconds, times=Counter({time: number})))
+            one.answered += number
+            one.seconds += number * fact.seconds
+            one.times[time] += number
 
 
 __all__ = ["ALL", "Fact", "Key", "Mail", "Sum", "changes", "facts", "moment", "quantiles", "rounded"]
