@@ -38,14 +38,15 @@ campaign_member = table(
 )
 recipient = table(
     "recipient",  # of the campaign's action; of one member two, where it goes to the contact and to the company
-    to("flow_id", "flow", nullable=False),
+    # So many rows are planned in a second that only those references are checked whose rows may ever be deleted.
+    Column("flow_id", Id, nullable=False),
     to("member_id", "campaign_member", nullable=False),
     Column("part", String(10), nullable=False),  # contact | company
     to("person_id", "person", index=True),
-    to("organization_id", "organization", index=True),
-    to("lead_id", "lead"),
+    Column("organization_id", Id, index=True),
+    Column("lead_id", Id),
     Column("address", String(320)),  # null: nothing is mailed
-    to("user_id", "user"),  # in whose name, or to whom it is assigned
+    Column("user_id", Id),  # in whose name, or to whom it is assigned
     Column("variant", Integer),  # of the subject
     Column("enrollment_id", Id),  # null: left out
     Column("reason", Text, nullable=False, server_default=""),  # why it was left out
