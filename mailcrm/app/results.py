@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from mailcrm.app.context import Context
 from mailcrm.core.definitions import CampaignDefinition, parse
 from mailcrm.store import campaigns, flows, results, users
-from mailcrm.store.results import Group
+from mailcrm.store.results import Group, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def shape(summary: Summary) -> dict[str, Any]:
 def _rows(context: Context, flow: int, keys: Mapping[int, str]) -> Iterator[dict[str, Any]]:
     with context.db.read() as connection:
         for each in results.listed(connection, flow):
-            yield {**asdict(each), "sender": keys.get(each.sender or 0)}
+            yield {name: getattr(each, name) for name in _SHOWN} | {"sender": keys.get(each.sender or 0)}
 
 
 def _keys(connection: Connection) -> Mapping[int, str]:
@@ -132,4 +132,5 @@ def _added(groups: Iterable[Group]) -> Sums:
     return Sums(**found)
 
 
+_SHOWN = tuple(each.name for each in fields(Result))
 _COUNTED = ("sent", "bounced", "opened", "clicked", "replied", "unsubscribed")

@@ -29,6 +29,7 @@ BENCHES = (
     "answers_kinds",
     "outbound",
     "campaigns",
+    "campaign_results",
     "statistics",
 )
 
