@@ -202,7 +202,8 @@ _OFFICES = Lookup(
     ),
     organization_address.c.organization_id,
 )
-_got = (recipient.c.flow_id == bindparam("flow"), recipient.c.enrollment_id.is_not(None))
+# Not by the index of the flow, which PostgreSQL takes for a few rows while they become a hundred thousand.
+_got = (recipient.c.flow_id + 0 == bindparam("flow"), recipient.c.enrollment_id.is_not(None))
 _ADDRESSED = Lookup(select(recipient.c.address).where(*_got, recipient.c.address.is_not(None)), recipient.c.address)
 _TAKEN = Lookup(select(recipient.c.person_id).where(*_got), recipient.c.person_id)
 _TAKEN_ALONE = Lookup(

@@ -33,7 +33,7 @@ campaign_member = table(
     Column("added_at", Utc, nullable=False),
     Column("added_by", Text, nullable=False),
     Column("made", String(40)),  # the record made for him: activity:4 | deal:9 | document:2
-    UniqueConstraint("flow_id", "key", name="uq_campaign_member_key"),
+    UniqueConstraint("key", "flow_id", name="uq_campaign_member_key"),
     Index("ix_campaign_member_flow_id", "flow_id", "id"),
 )
 recipient = table(
@@ -63,8 +63,8 @@ Index("ix_recipient_enrollment_id", recipient.c.enrollment_id, sqlite_where=_enr
 _taken = recipient.c.address.is_not(None) & recipient.c.enrollment_id.is_not(None)
 Index(
     "uq_recipient_address",  # one mail to one address
-    recipient.c.flow_id,
     recipient.c.address,
+    recipient.c.flow_id,
     unique=True,
     sqlite_where=_taken,
     postgresql_where=_taken,

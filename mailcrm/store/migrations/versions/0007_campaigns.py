@@ -101,7 +101,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name="fk_campaign_member_organization_id"),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_campaign_member_person_id"),
         sa.PrimaryKeyConstraint("id", name="pk_campaign_member"),
-        sa.UniqueConstraint("flow_id", "key", name="uq_campaign_member_key"),
+        sa.UniqueConstraint("key", "flow_id", name="uq_campaign_member_key"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_campaign_member_flow_id", "campaign_member", ["flow_id", "id"], unique=False)
@@ -203,7 +203,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_recipient_address",
         "recipient",
-        ["flow_id", "address"],
+        ["address", "flow_id"],
         unique=True,
         sqlite_where=sa.text("address IS NOT NULL AND enrollment_id IS NOT NULL"),
         postgresql_where=sa.text("address IS NOT NULL AND enrollment_id IS NOT NULL"),
