@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ def test_the_flow_is_accepted_and_names_a_series_that_is_shown() -> None:
 
 
 def test_the_commands_print_what_is_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, migrated_sqlite: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(migrated_sqlite, tmp_path / "mailcrm.db")
     settings: dict[str, Any] = {"users": {"anna": SETTINGS["users"]["anna"]}, **tomllib.loads(SECTION)}
     crm = Crm(tmp_path, settings, lambda: capsys.readouterr())
-    crm("db", "upgrade")
     crm("org", "add", "--name", "Klient")
     crm("person", "add", "--name", "Ewa Lis", "--email", "ewa@klient.example")
     for name, value in (("address", "ul. Krótka 2"), ("tax_id", "PL7251801126")):

@@ -103,7 +103,8 @@ def test_the_kit_calls_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("FV/2026/0007", "FV-2026-0007.pdf"), ("../../etc/passwd", "--..-etc-passwd.pdf"), ("/", "-.pdf")]
+    ("name", "file"),
+    [("FV/2026/0007", "FV-2026-0007.pdf"), ("../../etc/passwd", "--..-etc-passwd.pdf"), ("/", "-.pdf")],
 )
 def test_document_folder_files_it_in_its_folder(name: str, file: str, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
