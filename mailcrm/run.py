@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 import uvicorn
+import uvloop
 
 from mailcrm.app import holding
 from mailcrm.app.ask import drop_box
@@ -85,7 +86,7 @@ class Program:
             ConfigError: a port can't be listened on.
         """
         try:
-            asyncio.run(self._main())
+            uvloop.run(self._main())
         finally:
             if self._supervisor:
                 self._supervisor.close()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
+
 from mailcrm.app.logins import Login
 from mailcrm.app.submit import Handed, Refusal
 from mailcrm.config_sending import Relay
@@ -56,7 +58,7 @@ class Relayed:
     begun: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
     port: int = 0
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    loop: asyncio.AbstractEventLoop = field(default_factory=uvloop.new_event_loop)
     server: RelayServer = field(default_factory=RelayServer)
     door: Door | None = None
 

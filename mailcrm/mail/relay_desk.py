@@ -100,7 +100,7 @@ class Desk:
         try:
             while len(some) < MOST and (waiting := self._incoming.get(block=not some)) is not None:
                 some.append(waiting)
-                if len(some) == 1 and self._together > 1:
+                if len(some) == 1 and self._incoming.qsize() + 1 < self._together:
                     sleep(_GATHER)  # many clients are at it: a commit for more of them costs the same
             if len(some) < MOST and some:
                 self._incoming.put(None)  # the end comes after these

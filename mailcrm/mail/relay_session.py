@@ -14,7 +14,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import AnyStr
+from typing import AnyStr, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, syntax
 
@@ -104,9 +104,9 @@ class RelaySession(SMTP):
             self._address = str(peer[0]) if peer else ""
             if not self._door.enter(self._address):
                 self._refused = True
-                assert isinstance(transport, asyncio.WriteTransport)
-                transport.write(b"421 4.7.0 too many connections, try again later\r\n")
-                transport.close()
+                sent_away = cast(asyncio.WriteTransport, transport)
+                sent_away.write(b"421 4.7.0 too many connections, try again later\r\n")
+                sent_away.close()
                 return
             self._open = True
             self._begun(self)
