@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, literal, or_, select, true, update
 
 from mailcrm.errors import NotFound
 from mailcrm.store.db import Database, insert_new, slices
@@ -247,7 +247,7 @@ _stored: Select[Any] = select(
 
 
 def _let_go(now: datetime) -> Mapping[str, Any]:
-    due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=now)
+    due_at = case((outbox.c.scheduled_at > now, outbox.c.scheduled_at), else_=literal(now, outbox.c.due_at.type))
     return {"state": "pending", "held_for": None, "release_at": None, "due_at": due_at, "reason": None}
 
 

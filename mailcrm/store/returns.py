@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, update
 
 from mailcrm.store.db import slices
 from mailcrm.store.tables import effect, enrollment, outbox
@@ -55,7 +55,7 @@ def note(connection: Connection, letter: Letter, fault: str, reason: str, at: da
     left = (outbox.c.id == letter.id) & outbox.c.returned.is_(None) & outbox.c.state.in_(_TAKEN)
     values = {
         "state": "failed",
-        "sent_at": func.coalesce(outbox.c.sent_at, at),
+        "sent_at": func.coalesce(outbox.c.sent_at, literal(at, outbox.c.sent_at.type)),
         "claimed_at": None,
         "reason": reason,
         "returned": fault,
