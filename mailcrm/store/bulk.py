@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
@@ -13,8 +14,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from mailcrm.store.rowset import rowset
 
 Convert: TypeAlias = Callable[[Any], Any]
-Prepared: TypeAlias = tuple[str, tuple[tuple[int, Convert | None], ...]]
-"""A statement in the driver's own words; for each of its values, the place in the row and the conversion."""
+Converters: TypeAlias = tuple[tuple[int, Convert | None], ...]
+"""For each value of a statement, its place in the row and the conversion."""
+Prepared: TypeAlias = tuple[str, Converters]
+"""A statement in the driver's own words."""
+
+_PACK = 50
+"""So many rows SQLite gets in one statement: one for each costs a sixth more."""
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -57,14 +63,25 @@ def _insert(
     if not rows:
         return
     statement, converters = _prepared_insert(connection.dialect, table, tuple(columns))
-    _execute(connection, (statement + ending, converters), rows)
+    packed = len(rows) // _PACK * _PACK if connection.dialect.name == "sqlite" else 0
+    if packed:
+        head, values = statement.split(" VALUES ")
+        pack = f"{head} VALUES {', '.join([values] * _PACK)}{ending}"
+        cells = list(chain.from_iterable(_converted(converters, rows[:packed])))
+        width = len(converters) * _PACK
+        connection.exec_driver_sql(pack, [tuple(cells[at : at + width]) for at in range(0, len(cells), width)])
+    if packed < len(rows):
+        _execute(connection, (statement + ending, converters), rows[packed:])
 
 
 def _execute(connection: Connection, prepared: Prepared, rows: Sequence[tuple[Any, ...]]) -> None:
     statement, converters = prepared
+    connection.exec_driver_sql(statement, list(_converted(converters, rows)))
+
+
+def _converted(converters: Converters, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     given = list(zip(*rows, strict=True))
-    cells = [given[at] if convert is None else map(convert, given[at]) for at, convert in converters]
-    connection.exec_driver_sql(statement, list(zip(*cells, strict=True)))
+    return zip(*(given[at] if convert is None else map(convert, given[at]) for at, convert in converters), strict=True)
 
 
 @lru_cache(200)
