@@ -128,7 +128,7 @@ class Flows:
     def is_at_rest(self, number: int) -> bool:
         """Whether it is a campaign that is paused or stopped: what is due there waits until it goes on."""
         stored = self.stored.get(number)
-        return stored is not None and stored.kind is FlowKind.CAMPAIGN and stored.active_since is None
+        return stored is not None and stored.active_since is None and stored.kind is FlowKind.CAMPAIGN
 
     def rep(self, owner: int | None) -> SubjectCalendar:
         """The calendar of a flow's owner."""

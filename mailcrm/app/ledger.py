@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app.flow_book import Compiled
-from mailcrm.core.enrollment import Decision, Done, Effect, Enrollment, Status, Step, Subject
+from mailcrm.core.enrollment import IN_PROGRESS, Decision, Done, Effect, Enrollment, Status, Step, Subject
 from mailcrm.store import effects, enrollments, reactions, step_sums, steps
 from mailcrm.store.effects import State
 from mailcrm.store.enrollments import New
@@ -91,7 +91,7 @@ class Ledger:
             self.stopped.add(over.id)
         elif over is not None and decision.withdraw:
             self._withdrawn |= dict.fromkeys(decision.withdraw, "its place was overtaken")
-        seat.live = new if new is not None and new.status is Status.IN_PROGRESS else None
+        seat.live = new if new is not None and new.status is IN_PROGRESS else None
 
     def ask(self, enrollment: int, effect: Effect, state: State) -> None:
         """Have an effect carried out, or waited for."""
@@ -151,7 +151,7 @@ class Ledger:
             self._by[number] = by
             self.lets_in = True
         self._moved[number] = new
-        if new.status is not Status.IN_PROGRESS:
+        if new.status is not IN_PROGRESS:
             self.ended.append(new)
 
 

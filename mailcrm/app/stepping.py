@@ -18,6 +18,7 @@ from mailcrm.app.ledger import Ledger, Seat, SeatKey
 from mailcrm.builtin.hands import Change, Outcome
 from mailcrm.core.engine import advance
 from mailcrm.core.enrollment import (
+    IN_PROGRESS,
     Decision,
     Done,
     Due,
@@ -194,7 +195,7 @@ class Stepper:
         self.ledger.settle(seat, decision, by)
         self.moved.append(seat)
         for over in (decision.replaced, new):
-            if over is not None and over is not before and over.status is not Status.IN_PROGRESS:
+            if over is not None and over is not before and over.status is not IN_PROGRESS:
                 self.known.ended(seat, over.ended, counted=over.reason != EDITED)
                 self._announce(over)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mailcrm.core.engine_events import enrolled, happened
 from mailcrm.core.enrollment import (
+    IN_PROGRESS,
     Decision,
     Done,
     Due,
@@ -13,7 +14,6 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
-    Status,
     Step,
     Stimulus,
     Stop,
@@ -45,7 +45,7 @@ def advance(flow: Flow, live: Enrollment | None, stimulus: Stimulus, facts: Fact
     Raises:
         Temporary: a condition could not be judged now.
     """
-    if live is not None and live.status is not Status.IN_PROGRESS:
+    if live is not None and live.status is not IN_PROGRESS:
         return Decision(live)
     match stimulus:
         case Due():

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from mailcrm.core.enrollment import (
+    IN_PROGRESS,
     Decision,
     Effect,
     Enrollment,
@@ -126,7 +127,7 @@ class Walk:
                 if when[0] > self.at:
                     self.at = when[0]
                 self._arrive(token, name, when)
-        if self.status is Status.IN_PROGRESS and self._is_over():
+        if self.status is IN_PROGRESS and self._is_over():
             self.finish(Status.COMPLETED)
 
     def decision(self, replaced: Enrollment | None = None) -> Decision:
@@ -141,7 +142,7 @@ class Walk:
             old.began,
             self.status,
             self.reason,
-            None if self.status is Status.IN_PROGRESS else self.at,
+            None if self.status is IN_PROGRESS else self.at,
             self.by,
             tuple(self.tokens.values()),
             self.passed,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from mailcrm.core.enrollment import Enrollment, Past, Place, Status, Subject, Token
+from mailcrm.core.enrollment import IN_PROGRESS, Enrollment, Past, Place, Status, Subject, Token
 from mailcrm.errors import Temporary
 from mailcrm.store.bulk import insert_typed_rows
 from mailcrm.store.db import Lookup, Utc, slices, utc_text
@@ -20,7 +20,6 @@ from mailcrm.store.tables import deal, enrollment, lead, person
 EDITED = "edited"
 """The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
 
-_IN_PROGRESS = Status.IN_PROGRESS.value
 
 
 class Stale(Temporary):
@@ -109,7 +108,7 @@ def colleagues(connection: Connection, number: int, flows: Iterable[int]) -> lis
         .where(
             person.c.organization_id == his,
             person.c.id != number,
-            enrollment.c.status == _IN_PROGRESS,
+            enrollment.c.status == IN_PROGRESS.value,
             enrollment.c.flow_id.in_(list(flows)),
         )
     )
@@ -158,7 +157,7 @@ def save(connection: Connection, moved: Iterable[tuple[Enrollment, Enrollment]])
     moves: list[tuple[Enrollment, Enrollment]] = []
     others: list[tuple[Enrollment, Enrollment]] = []
     for before, now in moved:  # status and version are in an index, which is written anew whenever one of them is set
-        stays = now.status is Status.IN_PROGRESS and now.version == before.version
+        stays = now.status is IN_PROGRESS and now.version == before.version
         (moves if stays else others).append((before, now))
     for pairs, columns, values in ((moves, _PLACE, _place), (others, _ALL, _values)):
         rows = [(*values(now), now.id, before.seq) for before, now in pairs]
@@ -174,7 +173,7 @@ def failures(connection: Connection, flow: int, since: datetime) -> int:
 
 def are_more(connection: Connection, flow: int, since: datetime, count: int) -> bool:
     """Whether more than ``count`` enrollments of a flow are in progress, or have ended since that time."""
-    going = (enrollment.c.status == _IN_PROGRESS) | (enrollment.c.ended_at >= since)
+    going = (enrollment.c.status == IN_PROGRESS.value) | (enrollment.c.ended_at >= since)
     query = select(enrollment.c.id).where(enrollment.c.flow_id == flow, going).limit(count + 1)
     return len(connection.execute(query).all()) > count
 
@@ -223,7 +222,7 @@ _COLUMNS = tuple(
         *("number", "began_at", "seq", "state"),
     )
 )
-_live = select(*_COLUMNS).where(enrollment.c.status == _IN_PROGRESS)
+_live = select(*_COLUMNS).where(enrollment.c.status == IN_PROGRESS.value)
 _of_persons = Lookup(_live, enrollment.c.person_id)
 _with_ids = Lookup(_live, enrollment.c.id)
 _in_flow = enrollment.c.flow_id == bindparam("flow")
@@ -236,7 +235,7 @@ _ended = (
         func.sum(case((enrollment.c.reason == EDITED, 0), else_=1)).label("counted"),
         func.max(enrollment.c.ended_at, type_=Utc).label("ended"),
     )
-    .where(enrollment.c.status != _IN_PROGRESS)
+    .where(enrollment.c.status != IN_PROGRESS.value)
     .group_by(enrollment.c.flow_id, enrollment.c.subject)
 )
 _past_of_persons = Lookup(_ended, enrollment.c.person_id)
@@ -292,7 +291,7 @@ def _enrollment(row: Any) -> Enrollment:
         Subject(person_id, deal_id, lead_id, recipient_id),
         run,
         began,
-        Status.IN_PROGRESS,
+        IN_PROGRESS,
         "",
         None,
         "",
