@@ -19,7 +19,7 @@ from mailcrm.core.addresses import normalise
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Temporary
 from mailcrm.store import effects, leaving, pulse, sender_holds, suppressions
 from mailcrm.store.clearance import SENDER, Hindrance, Verdict
-from mailcrm.store.leaving import OURS, Leaving, PutBack
+from mailcrm.store.leaving import OURS, Leaving, Over, PutBack
 from mailcrm.store.limits import AUTOMATIC, counted_domain
 from mailcrm.store.outbox import ALL
 
@@ -136,8 +136,7 @@ def note(
     failed = [(mail, outcome) for mail, outcome in mine if isinstance(outcome, Failed)]
     put_back = [(mail, outcome) for mail, outcome in mine if isinstance(outcome, Later)]
     leaving.sent(connection, [(mail.id, *_noted(mail, outcome)) for mail, outcome in sent], now)
-    leaving.failed(connection, [(mail.id, end.reason) for mail, end in failed if not end.withdrawn])
-    leaving.failed(connection, [(mail.id, end.reason) for mail, end in failed if end.withdrawn], withdrawn=True)
+    leaving.over(connection, [_over(mail, end) for mail, end in failed])
     leaving.put_back(connection, [outcome.row for _, outcome in put_back])
     for mail, end in failed:
         _tell(connection, context, mail, end, now)
@@ -178,6 +177,10 @@ def _again(mail: Leaving, now: datetime, reason: str, *, doubt: bool) -> Outcome
 def _noted(mail: Leaving, sent: Sent) -> tuple[str, str | None, str | None]:
     domain = counted_domain(mail.recipient) if mail.kind in AUTOMATIC else None
     return sent.answer, domain, "wanted" if sent.copy else None
+
+
+def _over(mail: Leaving, end: Failed) -> Over:
+    return Over(mail.id, "withdrawn" if end.withdrawn else "failed", end.reason, "address" if end.gone else None)
 
 
 def _tell(connection: Connection, context: Context, mail: Leaving, end: Failed, now: datetime) -> None:

@@ -175,14 +175,15 @@ def sleeps(connection: Connection, number: int) -> bool:
 
 
 def returned(connection: Connection, number: int) -> int:
-    """How much of a campaign's mail came back."""
+    """How much of a campaign's mail came back, or was refused for its address at once."""
     back = (outbox.c.flow_id == number, outbox.c.returned.is_not(None))
     return int(connection.execute(select(func.count()).where(*back)).scalar_one())
 
 
 def sent_more(connection: Connection, number: int, count: int) -> bool:
-    """Whether more than so many of a campaign's mails were sent."""
-    query = select(outbox.c.id).where(outbox.c.flow_id == number, outbox.c.sent_at.is_not(None)).limit(count + 1)
+    """Whether more than so many of a campaign's mails were sent, or refused so."""
+    tried = outbox.c.sent_at.is_not(None) | outbox.c.returned.is_not(None)
+    query = select(outbox.c.id).where(outbox.c.flow_id == number, tried).limit(count + 1)
     return len(connection.execute(query).all()) > count
 
 

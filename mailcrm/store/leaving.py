@@ -150,13 +150,27 @@ def sent(connection: Connection, mails: Sequence[tuple[int, str, str | None, str
         connection.execute(_OF_ONE.values(copy=func.coalesce(outbox.c.copy, bindparam("wanted"))), wanted)
 
 
-def failed(connection: Connection, mails: Sequence[tuple[int, str]], *, withdrawn: bool = False) -> None:
-    """These mails (id, why) are refused for good, or ``withdrawn`` by who wanted them."""
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A mail that does not leave.
+
+    Args:
+        state: ``failed`` or ``withdrawn``.
+        returned: the server said at once what else a bounce tells (``outbox.returned``).
+    """
+
+    id: int
+    state: str
+    reason: str
+    returned: str | None = None
+
+
+def over(connection: Connection, mails: Sequence[Over]) -> None:
+    """These mails are refused for good, or withdrawn by who wanted them."""
     if mails:
-        state = "withdrawn" if withdrawn else "failed"
-        rows = [{"number": number, "why": why} for number, why in mails]
-        ending = _OF_ONE.values(state=state, claimed_at=None, held_for=None, reason=bindparam("why"))
-        connection.execute(ending, rows)
+        rows = [{"number": each.id, "end": each.state, "why": each.reason, "back": each.returned} for each in mails]
+        told: dict[str, Any] = {"state": bindparam("end"), "reason": bindparam("why"), "returned": bindparam("back")}
+        connection.execute(_OF_ONE.values(**told, claimed_at=None, held_for=None), rows)
 
 
 def put_back(connection: Connection, mails: Sequence[PutBack]) -> None:

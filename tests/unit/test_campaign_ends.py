@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -156,13 +157,20 @@ def test_it_ends_when_everybody_is_through(house: CampaignHouse) -> None:
     campaigns.remove(house.context, house.anna, str(number), confirmed=True)
 
 
-def sent(house: CampaignHouse, number: int, first: int, last: int, returned: str | None = None) -> None:
-    """Mails with these numbers have left; and came back."""
+def sent(
+    house: CampaignHouse,
+    number: int,
+    first: int,
+    last: int,
+    returned: str | None = None,
+    at: datetime | None = NOW,
+) -> None:
+    """Mails with these numbers have left; and came back. ``at``: None: they were refused at once."""
     columns = ("key", "kind", "message_id", "sender", "recipient", "subject", "content", "state", "due_at")
     rows = [(f"{each}.1.0", "flow", f"{each}@x", "", "", "", b"", "sent", NOW) for each in range(first, last + 1)]
     more = ("created_at", "sent_at", "flow_id", "returned")
     with house.db.write() as connection:
-        insert_rows(connection, outbox, (*columns, *more), [(*row, NOW, NOW, number, returned) for row in rows])
+        insert_rows(connection, outbox, (*columns, *more), [(*row, NOW, at, number, returned) for row in rows])
 
 
 def test_it_stops_itself_when_too_much_comes_back(house: CampaignHouse) -> None:
@@ -176,7 +184,7 @@ def test_it_stops_itself_when_too_much_comes_back(house: CampaignHouse) -> None:
     sent(house, number, 1_282, 1_381)
     campaign_ends.tend(house.context)
     assert house.course(number).stopped_at is None  # 20 of 401: less than one in twenty
-    sent(house, number, 2_021, 2_021, "address")
+    sent(house, number, 2_021, 2_021, "address", at=None)
     campaign_ends.tend(house.context)
     assert house.course(number).stopped_at == NOW
     (notice,) = house.home.pulse()

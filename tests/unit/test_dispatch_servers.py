@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from mailcrm.app import holding
 from mailcrm.app.dispatch import dispatch
@@ -68,6 +69,11 @@ def states(home: House) -> dict[str, str]:
     return {each.recipient.partition("@")[0]: each.state for each in home.outbox()}
 
 
+def returned(home: House) -> list[str | None]:
+    with home.context.db.read() as connection:
+        return list(connection.execute(select(tables.outbox.c.returned)).scalars())
+
+
 # --- what a server refuses ---
 
 
@@ -76,6 +82,7 @@ def test_an_address_that_does_not_exist_fails_and_is_suppressed(home: House, sta
     item = enrolled(home)
     home.work(Taker({"ewa@klient.example": RecipientRefused(f"550 {status} nobody", status)}))
     assert (states(home), home.status(item)) == ({"ewa": "failed"}, Status.FAILED)
+    assert returned(home) == ["address"]  # what a bounce would have said later
     with home.context.db.read() as connection:
         [found] = suppressions.every(connection, home.now)
     assert (found.address, found.reason, status in found.detail) == ("ewa@klient.example", "bounce", True)
@@ -86,6 +93,7 @@ def test_another_refusal_of_a_recipient_suppresses_nobody(home: House) -> None:
     home.work(Taker({"ewa@klient.example": RecipientRefused("550 5.2.1 not now", "5.2.1")}))
     with home.context.db.read() as connection:
         assert (states(home), suppressions.every(connection, home.now)) == ({"ewa": "failed"}, [])
+    assert returned(home) == [None]
 
 
 @pytest.mark.parametrize(("status", "returns"), [("5.4.5", True), ("5.7.1", False), ("", False)])
