@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailcrm.app import advancing, machine
 from mailcrm.store import effects, flows, pulse, tags
 from mailcrm.store.db import Database
 from tests.flow_kit import START, Story
@@ -61,6 +62,19 @@ def test_a_late_worker_changes_nothing(story: Story) -> None:
     story.later("6w")  # nobody worked for six weeks
     (run,) = story.runs(drip)
     assert (run.status, run.ended_at) == ("completed", START + timedelta(days=10))
+
+
+def test_a_round_that_takes_long_is_cut_short_and_the_rest_goes_on_in_the_next(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advancing, "_LONGEST", 0.0)
+    drip, people = story.flow(DRIP), [story.person(f"p{number}@klient.example") for number in range(3)]
+    for person in people:
+        story.tagged(person, "go")
+    rounds = [machine.run_due(story.context) for _ in range(3)]
+    assert [(each.stimuli, each.more) for each in rounds] == [(1, True)] * 3
+    assert [story.at(drip, person) for person in people] == [["pause"]] * 3
+    assert not machine.run_due(story.context).stimuli
 
 
 def test_events_before_activation_and_of_other_tags_do_not_count(story: Story) -> None:
