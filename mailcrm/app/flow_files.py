@@ -19,11 +19,10 @@ from mailcrm.core.definitions import (
     CampaignDefinition,
     Definition,
     DefinitionError,
-    Faults,
     RuleDefinition,
     SequenceDefinition,
     WorkflowDefinition,
-    parse,
+    examined,
     to_toml,
 )
 from mailcrm.core.enrollment import Status
@@ -70,13 +69,12 @@ def read(context: Context, path: Path, named: Named = naming.unknown) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"can't read {path}: {error}") from None
     most = context.config.sequences.max_steps
-    definition = parse(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
-    with context.db.read() as connection:
-        problems = list(named(connection, context.config, definition))
-    if problems:
-        faults = Faults(str(path), text.replace("\r\n", "\n"))
-        for problem in problems:
-            faults.add(problem.path, problem.what, problem.mend)
+    definition, faults = examined(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
+    if definition is not None:
+        with context.db.read() as connection:
+            for problem in named(connection, context.config, definition):
+                faults.add(problem.path, problem.what, problem.mend)
+    if definition is None or faults.found:
         raise DefinitionError(faults.found)
     return plan(context, definition)
 

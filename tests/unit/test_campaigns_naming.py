@@ -69,6 +69,30 @@ def stored(context: Context, file: Path, *, launched: bool = False) -> int:
     return number
 
 
+def test_what_is_there_for_nothing_is_told_beside_what_is_written_wrongly(sqlite: Database, tmp_path: Path) -> None:
+    home = house(sqlite, tmp_path)  # CAMP-14
+    more = (
+        'sender = "me"\nowner = "nobody"\nstate = "ready"\ntemplate = "t"\nsubjects = ["{{ person.nme }}"]\nfoo = 1\n'
+    )
+    told = [line.partition("; ")[0] for line in refusal(home, more=more).splitlines()]
+    assert told == [
+        'c.toml:4: sender: "me" is not known',
+        "c.toml:5: owner: no user 'nobody'",
+        "c.toml:7: template: there is no template 't'",
+        "c.toml:8: subjects[1]: {{ person.nme }} is not known",
+        "c.toml:9: foo: unknown key",
+    ]
+
+
+def test_a_template_is_not_said_to_be_for_something_else_where_the_type_is_misspelt(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    home = house(sqlite, tmp_path)
+    assert not template(home, "call")
+    told = refusal(home, "cals", more='template = "t"\nowner = "nobody"\n').splitlines()
+    assert [line.split()[1] for line in told] == ["type:", "owner:"]
+
+
 _FOR = {
     "mailing": {"email"},
     "calls": {"call"},

@@ -24,7 +24,7 @@ from mailcrm.core.definitions.model import (
     WorkflowDefinition,
 )
 from mailcrm.core.definitions.notes import notes
-from mailcrm.core.definitions.parsing import MAX_STEPS, parse
+from mailcrm.core.definitions.parsing import MAX_STEPS, examined, parse
 from mailcrm.core.definitions.printing import to_data, to_toml
 from mailcrm.core.definitions.templates import parse_template
 from mailcrm.core.definitions.wording import LETTERS, actions_of, item_of, left_out, templates_in, templates_named
@@ -55,6 +55,7 @@ __all__ = [
     "TemplateDefinition",
     "WorkflowDefinition",
     "actions_of",
+    "examined",
     "item_of",
     "left_out",
     "notes",

@@ -55,7 +55,7 @@ def read_campaign(name: str, owner: str | None, description: str, table: Table, 
 
     What a type needs is demanded once its author says that it is ready.
     """
-    kind = _type(table)
+    kind, template = _type(table), _word(table, "template")
     foreign = [key for key, types in _OF.items() if kind is not None and kind not in types]
     for key in foreign:
         if key in table.data:
@@ -71,7 +71,7 @@ def read_campaign(name: str, owner: str | None, description: str, table: Table, 
         sender=table.choice("sender", SenderPolicy, SenderPolicy.OWNER),
         strategy=table.choice("strategy", Strategy, Strategy.CONTACT),
         state=table.choice("state", CampaignState, CampaignState.PROPOSED),
-        template=_word(table, "template"),
+        template=template if kind else None,  # for what it must be made, nobody knows
         subjects=_subjects(table),
         description=description,
         send_mails=table.flag("send_mails", default=False if kind in _OF["send_mails"] else None),

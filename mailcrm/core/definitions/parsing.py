@@ -8,6 +8,7 @@ from typing import Any
 from mailcrm.core.definitions.campaigns import read_campaign
 from mailcrm.core.definitions.faults import DefinitionError, Fault, Faults, not_toml
 from mailcrm.core.definitions.model import (
+    CampaignDefinition,
     Definition,
     ItemType,
     OnEdit,
@@ -44,19 +45,36 @@ def parse(
         file: its name, for the faults.
         registry: what it may name.
         max_steps: of a sequence.
-        check_letter: what a subject or body must pass, once nothing else is wrong.
+        check_letter: what a subject or body must pass.
 
     Raises:
         DefinitionError: with every fault found, each with its line and mend.
     """
-    data, faults = opened(text, file)
-    definition = _definition(Table(data, (), faults), registry, faults, max_steps)
-    if definition and not faults.found:
-        for problem in letter_problems(definition, check_letter):
-            faults.add(problem.path, problem.what, problem.mend)
+    definition, faults = examined(text, file, registry, max_steps=max_steps, check_letter=check_letter)
     if definition is None or faults.found:
         raise DefinitionError(faults.found)
     return definition
+
+
+def examined(
+    text: str, file: str, registry: Registry, *, max_steps: int, check_letter: CheckLetter
+) -> tuple[Definition | None, Faults]:
+    """As ``parse``; of a definition with faults what can be looked at further, so that those are told with them.
+
+    Returns:
+        The definition and its faults. None: where nothing else can be told of it. Each key of a campaign stands for
+        itself; in a flow one that is wrong may make others look so.
+
+    Raises:
+        DefinitionError: it is no TOML.
+    """
+    data, faults = opened(text, file)
+    definition = _definition(Table(data, (), faults), registry, faults, max_steps)
+    if definition is None or (faults.found and not isinstance(definition, CampaignDefinition)):
+        return None, faults
+    for problem in letter_problems(definition, check_letter):
+        faults.add(problem.path, problem.what, problem.mend)
+    return definition, faults
 
 
 def opened(text: str, file: str) -> tuple[dict[str, Any], Faults]:
