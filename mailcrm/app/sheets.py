@@ -18,6 +18,8 @@ from mailcrm.errors import Permanent
 SEPARATORS = ",;\t|"
 MAX_COLUMNS = 1_000
 _SAMPLE_ROWS = 100
+_STRAY = 8
+"""So many NUL may stand in a text that is short: they are the faults of their rows."""
 _WORKBOOKS = (".xls", ".xlsx", ".xlsm", ".xlsb", ".ods")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FOREIGN = {
@@ -122,7 +124,7 @@ def _text(path: Path, sheet: str | None, encoding: str | None) -> Sheet:
             sample = file.read(200_000)
     except (LookupError, UnicodeError) as error:
         raise Permanent(f"can't read {path} as {found.name}: {error}; name the right one with --encoding") from None
-    if sample.count("\0") > len(sample) // 100:
+    if sample.count("\0") > max(_STRAY, len(sample) // 100):
         raise Permanent(f"{path} is no text; export it as CSV or XLSX")
     separator = find_separator(sample)
     name = {"\t": "tabulator"}.get(separator, separator)

@@ -134,6 +134,7 @@ def test_xls(tmp_path: Path) -> None:
         ("a.csv", b"%PDF-1.7", "a PDF"),
         ("a.csv", b"<html><table>", "web page"),
         ("a.csv", b"Name" + bytes(range(6)) * 50, "no text"),
+        ("a.csv", b"Name\n" + bytes(10), "no text"),
         ("a.xls", b"<table><tr><td>x", "web page"),
         ("a.xls", b"Name;Email\n", "name it a.csv"),
         ("a.xlsx", b"PK\x03\x04broken", "no readable workbook"),

@@ -149,6 +149,12 @@ def test_a_sheet_with_headings_and_its_bad_rows(town: Town) -> None:
     ]
 
 
+def test_a_character_that_is_none_costs_its_row_alone_however_short_the_file(alone: Town) -> None:
+    changed = alone.file(b"email\newa@acme.example\nx\0y\nola@klient.example\n")
+    assert alone.chosen("person") == [alone.ewa, alone.ola]
+    assert [(row.line, "NUL" in row.why) for row in changed.bad] == [(3, True)]
+
+
 def test_a_sheet_of_ids_and_one_without_headings(alone: Town) -> None:
     alone.file(f"id,name\n{alone.ola},whatever\n")
     assert alone.chosen("person") == [alone.ola]
