@@ -21,7 +21,6 @@ EDITED = "edited"
 """The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
 
 
-
 class Stale(Temporary):
     """Somebody else has moved an enrollment, or changed its flow, meanwhile: the transaction is to be made anew."""
 

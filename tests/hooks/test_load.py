@@ -270,7 +270,9 @@ def test_bundled_plugins_load_and_are_harmless_without_configuration(monkeypatch
     host.load()
     places = {listed.name: (listed.state, listed.place) for listed in host.listing()}
     wanted = dict.fromkeys((file.stem for file in (Path(__file__).parents[2] / "plugins").glob("*.py")), "on")
-    wanted |= dict.fromkeys(("coupons", "document_folder", "quiet_domains", "sms"), "idle")  # they need to be told something
+    wanted |= dict.fromkeys(
+        ("coupons", "document_folder", "quiet_domains", "sms"), "idle"
+    )  # they need to be told something
     assert places == {name: (state, "bundled") for name, state in wanted.items()}
     assert not host.has("veto_link")
     assert host.problems() == []

@@ -116,7 +116,15 @@ def story(home: House, name: str, email: str) -> int:
         offer = {"key": f"hand:{number}", "kind": "offer", "series": "OF", "period": "", "number": number}
         said = {"name": f"OF/{number}", "issued_on": NOW.date(), "language": "pl", "currency": "PLN"}
         line = {"description": "Dach", "quantity": "1", "unit": "", "price": "0", "tax": "23", "net": "0"}
-        worth = {"seller": {"name": "Firma"}, "lines": [line], "note": f"For {name}", "net": 0, "tax": 0, "gross": 0, "created_at": NOW}
+        worth = {
+            "seller": {"name": "Firma"},
+            "lines": [line],
+            "note": f"For {name}",
+            "net": 0,
+            "tax": 0,
+            "gross": 0,
+            "created_at": NOW,
+        }
         who = {"person_id": number, "buyer": {"name": name, "contact": email}, "created_by": "t"}
         connection.execute(insert(tables.document).values(**offer, **said, **worth, **who))
         happened = insert(tables.event).values(key=name, **event).returning(tables.event.c.id)
