@@ -58,7 +58,8 @@ class CampaignHouse:
     ) -> int:
         """Apply a campaign; gives its id."""
         file = self.folder / f"{name}.toml"
-        head = f'kind = "campaign"\nname = "{name}"\nowner = "{owner}"\nstate = "{state}"\n'
+        whose = f'owner = "{owner}"\n' if owner else ""
+        head = f'kind = "campaign"\nname = "{name}"\n{whose}state = "{state}"\n'
         file.write_text(head + text, encoding="utf-8")
         return campaigns.apply(self.context, by or self.anna, campaigns.read(self.context, file))
 

@@ -14,7 +14,7 @@ from mailcrm.app import foreseen, naming, planning
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
 from mailcrm.core.campaigns import expanded
-from mailcrm.core.definitions import CampaignState
+from mailcrm.core.definitions import CampaignState, SenderPolicy
 from mailcrm.errors import Refused
 from mailcrm.store import campaigns, consents, flows, members, users
 from mailcrm.store.flows import StoredFlow
@@ -108,8 +108,9 @@ def launch(context: Context, actor: Actor, name: str) -> Launched:
 
     Raises:
         NotFound: there is none of that name.
-        Refused: it is not ready (CAMP-20), has no recipients (CAMP-15), names what is not there any more, several are
-            to get it and the actor lacks the permission ``bulk``, or it is not his (CAMP-5).
+        Refused: it is not ready (CAMP-20), has no recipients (CAMP-15) or nobody who does it (CAMP-6), names what is
+            not there any more, several are to get it and the actor lacks the permission ``bulk``, or it is not his
+            (CAMP-5).
     """
     now = context.clock()
     with context.db.write() as connection:
@@ -145,3 +146,9 @@ def _ready(connection: Connection, context: Context, actor: Actor, stored: Store
         raise Refused("what goes to several at once needs the permission bulk; see users.permissions in config.toml")
     for problem in naming.unknown(connection, context.config, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
+    who = planning.senders_of(connection, stored, campaigns.get(connection, stored.id))
+    meant = (who.adder, who.owner) if definition.sender is SenderPolicy.ADDER else (who.owner,)
+    if definition.sender is not SenderPolicy.CONTACT_OWNER and who.active.isdisjoint(meant):
+        lack = "has no owner" if who.owner is None else "its owner has left"
+        mend = 'write owner = "…" into its file and apply it'
+        raise Refused(f"{stored.name!r}: {lack}, so there is nobody in whose name it could be done; {mend}")

@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from mailcrm.app import campaigns, launching, leads, members, organizations, persons, planning
 from mailcrm.app.acting import Actor
 from mailcrm.core.definitions import Chosen
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store.db import Database
+from mailcrm.store.tables import user
 from tests.campaign_house import CALLS, MAILING, CampaignHouse, fill
 from tests.house import NOW, SETTINGS
 
@@ -57,6 +59,26 @@ def test_only_what_is_ready_and_has_recipients_is_launched(alone: CampaignHouse)
     assert (alone.course(number).launched_at, alone.recipients(number)) == (None, [])
     alone.campaign(state="ready")
     assert alone.launch(number).new
+
+
+def test_one_without_anybody_in_whose_name_it_is_done_is_not_launched(alone: CampaignHouse) -> None:
+    # CAMP-6; launched once, it would be over without anything done
+    fill(alone.db, 1, NOW)
+    for sender in ("owner", "adder"):
+        number = alone.campaign(f'{CALLS}sender = "{sender}"\n', sender, owner="", by=Actor())
+        alone.add(number, "1")
+        with pytest.raises(Refused, match="has no owner"):
+            alone.launch(number)
+        assert alone.course(number).launched_at is None
+    of_each = alone.campaign(f'{CALLS}sender = "contact-owner"\n', "each", owner="", by=Actor())
+    alone.add(of_each, "1")
+    assert alone.launch(of_each).new
+    left = alone.campaign(name="Left")
+    alone.add(left, "1")
+    with alone.db.write() as connection:
+        connection.execute(update(user).where(user.c.key == "anna").values(disabled_at=NOW))
+    with pytest.raises(Refused, match="its owner has left"):
+        alone.launch(left)
 
 
 def test_several_need_the_permission_bulk(sqlite: Database, tmp_path: Path) -> None:
