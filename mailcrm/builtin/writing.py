@@ -153,7 +153,7 @@ def draft_of(
 def configured(config: Config, sender: StoredUser) -> User:
     """A user who may write. Raises Refused: he has left."""
     if sender.disabled or sender.key not in config.users:
-        raise Refused(f"{sender.key} writes no mail any more; give the step another sender")
+        raise Refused(f"{sender.key} writes no mail any more; let somebody else be the sender")
     return config.users[sender.key]
 
 

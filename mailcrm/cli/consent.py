@@ -14,7 +14,7 @@ from mailcrm.cli.output import say as tell
 from mailcrm.store import consents, flows
 
 app = typer.Typer(no_args_is_help=True, help="A user's consent that a flow sends mail in his name.")
-FlowName = Annotated[str, typer.Option("--flow", metavar="NAME", help="The sequence or workflow that sends.")]
+FlowName = Annotated[str, typer.Option("--flow", metavar="NAME", help="The sequence, workflow or campaign that sends.")]
 User = Annotated[str | None, typer.Option("--user", metavar="USER", help="Key, e-mail or id; else who acts.")]
 _COLUMNS = ["flow", "user", "granted", "at", "by", "via"]
 
