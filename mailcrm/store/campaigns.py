@@ -183,8 +183,8 @@ def returned(connection: Connection, number: int) -> int:
 def sent_more(connection: Connection, number: int, count: int) -> bool:
     """Whether more than so many of a campaign's mails were sent, or refused so."""
     tried = outbox.c.sent_at.is_not(None) | outbox.c.returned.is_not(None)
-    query = select(outbox.c.id).where(outbox.c.flow_id == number, tried).limit(count + 1)
-    return len(connection.execute(query).all()) > count
+    some = select(literal(1)).where(outbox.c.flow_id == number, tried).limit(count + 1).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one()) > count
 
 
 def _waiting(number: int) -> tuple[ColumnElement[bool], ...]:
