@@ -107,7 +107,7 @@ def test_a_template_is_previewed_and_sent_to_oneself(crm: Crm, sink: Sink) -> No
     assert shown == "Oferta Pompy\n\nDzień dobry Ewa,\n\nczy są pytania?\n\n-- \nAnna Nowak\nFirma\n"
     assert "cid:" in crm("template", "preview", "follow-up", "--deal", "Pompy", "--html", user="anna")
     crm("template", "preview", "follow-up", "--person", EWA, user="anna", code=1)
-    assert "{{ deal }} has no value" in crm.errors
+    assert "{{ deal.title }} has no value" in crm.errors
     assert "Oferta [deal.title]" in crm("template", "preview", "follow-up", user="anna")
     crm("template", "send-to-me", "follow-up", "--deal", "Pompy", user="anna")
     (row,) = crm.rows("outbox", "list")
