@@ -13,7 +13,11 @@ from mailcrm.errors import Temporary
 from mailcrm.store.leaving import Leaving
 
 _LATE = 0.05  # seconds
-_MOST = 200
+_OPEN = 64
+"""Results that wait to be noted: so many mails at most are sent again if the process is killed. Where noting takes long
+since somebody else writes, no more is handed over meanwhile."""
+
+_LOOK = 0.1  # seconds
 _TRIES = 3
 
 
@@ -27,7 +31,9 @@ class Notes:
         self._context = context
         self._queue: SimpleQueue[tuple[Leaving, Outcome] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mail-notes")
-        self._ending = threading.Event()  # nothing more is worth waiting for
+        self._room = threading.Semaphore(_OPEN)
+        self._hurry = threading.Event()  # nothing more is worth waiting for
+        self._ending = False
         self._fault: BaseException | None = None
         self.sent = 0
         self.failed = 0
@@ -39,31 +45,45 @@ class Notes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
+        self._ending = True
+        self._hurry.set()
         self._queue.put(None)
         self._thread.join()
         if self._fault is not None and error is None:
             raise self._fault
 
     def add(self, mail: Leaving, outcome: Outcome) -> None:
-        """Have a result noted. Raises what noting an earlier one failed by: then nothing more is to be sent."""
+        """Have a result noted, as soon as there is room for it.
+
+        Raises what noting an earlier one failed by: then nothing more is to be sent.
+        """
+        if not self._room.acquire(blocking=False):
+            self._hurry.set()
+            while self._fault is None and not self._room.acquire(timeout=_LOOK):
+                pass
         if self._fault is not None:
             raise self._fault
         self._queue.put((mail, outcome))
 
     def _run(self) -> None:
-        full = False
+        try:
+            self._note_all()
+        except BaseException as error:  # noqa: BLE001 - as of ``_write``: nobody is to wait for ever
+            self._fault = error
+
+    def _note_all(self) -> None:
         while (first := self._queue.get()) is not None:
-            if not full:
-                self._ending.wait(_LATE)
+            self._hurry.wait(_LATE)
+            if not self._ending:
+                self._hurry.clear()
             group, more = [first], True
             with suppress(Empty):
-                while more and len(group) < _MOST:
+                while more:
                     if item := self._queue.get_nowait():
                         group.append(item)
                     more = item is not None
-            full = len(group) == _MOST
             self._write(group)
+            self._room.release(len(group))
             if not more:
                 return
 

@@ -43,6 +43,7 @@ from mailcrm.errors import Temporary
 T = TypeVar("T")
 
 _BUSY = 30.0  # seconds that a writer waits for other processes
+_LOOK = 0.0005  # seconds between two looks whether another process still writes
 _PRAGMAS = (
     "synchronous=NORMAL",
     "wal_autocheckpoint=8000",  # pages: a first pass writes the same index pages again and again
@@ -334,9 +335,31 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        words = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+        raw = connection.connection.dbapi_connection
+        if words == "BEGIN" or raw is None or not _begun(raw, words):
+            connection.exec_driver_sql(words)
 
     return engine
+
+
+def _begun(raw: Any, words: str) -> bool:
+    """Begin a transaction as soon as other processes let us; SQLite itself would look less and less often."""
+    end = time.monotonic() + _BUSY
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < end:
+            try:
+                raw.execute(words)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(_LOOK)
+            else:
+                return True
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={_BUSY * 1000:.0f}")
+    return False
 
 
 def _without_rows(context: ExceptionContext) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -169,3 +171,41 @@ def test_a_large_file_is_mapped_and_a_small_one_is_not(tmp_path: Path, monkeypat
     assert mapped() == 0
     monkeypatch.setattr(db, "_LARGE", 1_000)
     assert mapped() > 1 << 30
+
+
+def test_a_writer_goes_on_as_soon_as_another_process_has_written(tmp_path: Path) -> None:
+    """SQLite itself looks less and less often: a wait of 50 ms would end after 20 more."""
+    upgrade(database := Database(f"sqlite:///{tmp_path / 'test.db'}"))
+    waits = []
+    try:
+        with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None, check_same_thread=False)) as other:
+            for name in "abcde":
+                done: list[float] = []
+                other.execute("BEGIN IMMEDIATE")
+                writing = threading.Thread(
+                    target=lambda name=name, done=done: (put(database, name), done.append(monotonic()))
+                )
+                writing.start()
+                writing.join(0.05)
+                assert not done
+                other.execute("COMMIT")
+                freed = monotonic()
+                writing.join()
+                waits.append(done[0] - freed)
+        assert min(waits) < 0.005
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+    finally:
+        database.close()
+
+
+def test_who_waits_in_vain_is_told_that_it_is_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(database := Database(f"sqlite:///{tmp_path / 'test.db'}"))
+    monkeypatch.setattr(db, "_BUSY", 0.05)
+    try:
+        with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Temporary, match="locked"):
+                put(database, "a")
+    finally:
+        database.close()
