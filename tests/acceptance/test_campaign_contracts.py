@@ -17,26 +17,11 @@ import pytest
 from mailcrm.app import planning
 from mailcrm.plugins.find import find
 from tests.called import called
+from tests.campaign_example import SPRING
 from tests.commands import EWA, MONDAY, Crm, settings
 from tests.servers import Sink
 
 JAN, BIURO = "jan@klient.example", "biuro@drewmar.example"
-SPRING = """
-kind = "campaign"
-type = "mailing"                  # mailing | calls | activities | invoices | deals | offers
-name = "Spring"
-goal = "20 demos"
-owner = "anna@firma.example"
-sender = "contact-owner"          # adder | owner | contact-owner
-strategy = "both"                 # contact | company | both
-state = "preparing"               # proposed | preparing | ready
-template = "spring"
-description = "…"
-[recipients]
-persons = ["tag:vip", "jan@klient.example"]
-organizations = []
-leads = []
-"""
 READY = SPRING.replace('"preparing"', '"ready"')
 TEMPLATES = {
     "spring": ("email", "Wiosna, {{ person.first_name | default: 'dzień dobry' }}", "Co słychać?"),

@@ -28,26 +28,11 @@ from mailcrm.core.definitions import (
     to_toml,
 )
 from mailcrm.core.flow import Action, Do, End, FlowKind
+from tests.campaign_example import SPRING
 from tests.definition_strategies import CAMPAIGNS
 from tests.flow_registry import registry
 
 REGISTRY = registry()
-SPRING = """\
-kind = "campaign"
-type = "mailing"                  # mailing | calls | activities | invoices | deals | offers
-name = "Spring"
-goal = "20 demos"
-owner = "anna@firma.example"
-sender = "contact-owner"          # adder | owner | contact-owner
-strategy = "both"                 # contact | company | both
-state = "preparing"               # proposed | preparing | ready
-template = "spring"
-description = "…"
-[recipients]
-persons = ["tag:vip", "jan@klient.example"]
-organizations = []
-leads = []
-"""
 HEAD = 'kind = "campaign"\nname = "C"\n'
 LINE = '[[line]]\ndescription = "Fee"\nprice = "100"\n'
 COMPLETE = {
