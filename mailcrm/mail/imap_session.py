@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import imaplib
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Untrusted(Permanent):
 
 
 class Dialer:
-    """Opens connections for all mailboxes; shares TLS contexts and resumes TLS sessions.
+    """Opens connections for all mailboxes; shares TLS contexts.
 
     Args:
         config: for secrets and relative paths.
@@ -37,11 +38,9 @@ class Dialer:
         self._config = config
         self._tokens = Tokens(config)
         self._timeout = timeout
-        self._tokens = Tokens(config)
         self._lock = Lock()
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._capabilities: dict[frozenset[str], frozenset[str]] = {}
-        self._sessions: dict[tuple[str | None, int, str | None], ssl.SSLSession] = {}
 
     def connect(self, key: str, mailbox: Mailbox) -> Talk:
         """Connect and log in.
@@ -71,7 +70,6 @@ class Dialer:
             if "ID" in capabilities:
                 with contextlib.suppress(Declined):
                     talk.do(b'ID ("name" "mailcrm")')
-            self._remember(wire, mailbox)
         except imaplib.IMAP4.error as error:
             wire.close()
             text = printable(str(error)).replace(secret, "…")
@@ -115,10 +113,9 @@ class Dialer:
     def _secure(self, wire: Wire, key: str, mailbox: Mailbox) -> None:
         """Start TLS on the socket. Raises Untrusted, Permanent, Away."""
         context = self._context(key, mailbox)
-        session = self._sessions.get(_place(mailbox))
         plain = wire.sock
         try:
-            wire.sock = context.wrap_socket(plain, server_hostname=mailbox.host, session=session)
+            wire.sock = context.wrap_socket(plain, server_hostname=mailbox.host)
         except ssl.SSLCertVerificationError as error:
             plain.close()
             raise Untrusted(
@@ -149,14 +146,6 @@ class Dialer:
                     ) from None
                 self._contexts[mailbox.tls_ca] = context
             return context
-
-    def _remember(self, wire: Wire, mailbox: Mailbox) -> None:
-        """Keep one TLS session a server for the connections to come; asking each for its own costs memory."""
-        place = _place(mailbox)
-        if isinstance(wire.sock, ssl.SSLSocket) and (place not in self._sessions or not wire.sock.session_reused):
-            session = wire.sock.session
-            if session is not None:
-                self._sessions[place] = session
 
     def _greet(self, wire: Wire, key: str, mailbox: Mailbox) -> _Client:
         def secure() -> None:
@@ -199,7 +188,6 @@ class Dialer:
                 raise Away(f"{wire.where}: the server asks for a pause of {pause:.0f} s: {text}", pause) from None
             self._tokens.forget(f"mailboxes.{key}.oauth")
             what = "oauth" if mailbox.oauth else "password"
-            self._tokens.forget(f"mailboxes.{key}.oauth")
             raise LoginFailed(
                 f"{wire.where}: the login was refused: {text}; correct mailboxes.{key}.login or mailboxes.{key}.{what}"
             ) from None
@@ -207,11 +195,6 @@ class Dialer:
             raise LoginFailed(
                 f"{wire.where}: the server takes only ASCII names and passwords; change mailboxes.{key}.password"
             ) from None
-
-
-def _place(mailbox: Mailbox) -> tuple[str | None, int, str | None]:
-    """A TLS session belongs to one server and to the context that trusts it."""
-    return mailbox.host, mailbox.port, mailbox.tls_ca
 
 
 def _once(first: str) -> Callable[[bytes], str]:
@@ -244,6 +227,7 @@ class _Lines(imaplib.IMAP4):
         self._wire = wire
         self._secure = secure
         super().__init__(host)
+        re.purge()  # imaplib compiles a pattern for each connection, of which re would keep hundreds
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:  # noqa: ARG002
         self.host = host
