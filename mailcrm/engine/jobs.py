@@ -63,7 +63,7 @@ def jobs(context: Context, transport: Transport, filed: Filed | None = None) -> 
         Job("mail", lambda: _mail_due(context), lambda: _mail(context, transport, filed), 1.0),
         Job("hits", lambda: _hits_due(context), lambda: judge_due(context) > 0, 1.0),
         Job("plugins", lambda: _plugins_due(context), lambda: deliver_due(context) > 0, 1.0),
-        Job("statistics", lambda: counting.is_due(context), lambda: counting.count_due(context) > 0, 2.0, rung=False),
+        Job("statistics", lambda: counting.is_due(context), lambda: _statistics(context), 2.0, rung=False),
         Job("questions", lambda: _questions_due(context), lambda: ask_due(context) > 0, 5.0),
         Job("sweep", lambda: True, lambda: _sweep(context), 600.0, rung=False),
     ]
@@ -111,6 +111,11 @@ def _plugins_due(context: Context) -> bool:
         return False
     with context.db.read() as connection:
         return bool(events.due(connection, names, context.clock()))
+
+
+def _statistics(context: Context) -> bool:
+    """Counting can wait: while mail is leaving, it takes little of the time in which nobody else writes."""
+    return counting.count_due(context) > 0 and not _mail_due(context)
 
 
 def _questions_due(context: Context) -> bool:
