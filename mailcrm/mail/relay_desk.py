@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import monotonic
 
 from mailcrm.app.submit import Handed, Refusal
 from mailcrm.app.submit_link import Written
@@ -21,7 +21,6 @@ MOST = 200  # mails stored at once
 _LINKED = 500  # mails linked at once
 _HELD = 64 << 20  # bytes of stored mail that wait to be linked; beyond, who hands in waits too
 _APART = 0.25  # seconds from one batch that is linked to the next
-_GATHER = 0.002  # seconds in which others may join a commit
 _AGAIN = 1.0  # seconds between tries to link
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,6 @@ class Desk:
         self._room = threading.Condition()
         self._unlinked: list[Written] = []
         self._bytes = 0
-        self._together = 0
         self._ending = threading.Event()  # nothing more is handed in
         self._closing = threading.Event()
         self._storing = threading.Thread(target=self._store_all, name="relay")
@@ -87,7 +85,6 @@ class Desk:
 
     def _store_all(self) -> None:
         while some := self._next():
-            self._together = len(some)
             fates = self._stored([each.mail for each in some])
             for loop in {each.loop for each in some}:
                 told = [(each.fate, fate) for each, fate in zip(some, fates, strict=True) if each.loop is loop]
@@ -100,8 +97,6 @@ class Desk:
         try:
             while len(some) < MOST and (waiting := self._incoming.get(block=not some)) is not None:
                 some.append(waiting)
-                if len(some) == 1 and self._incoming.qsize() + 1 < self._together:
-                    sleep(_GATHER)  # many clients are at it: a commit for more of them costs the same
             if len(some) < MOST and some:
                 self._incoming.put(None)  # the end comes after these
         except queue.Empty:
