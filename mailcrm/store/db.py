@@ -22,10 +22,12 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Integer,
     Select,
     Table,
     any_,
     bindparam,
+    cast,
     create_engine,
     event,
     func,
@@ -278,7 +280,10 @@ class Lookup:
     def __init__(self, query: Select[Any], column: Column[Any]) -> None:
         listed = func.json_each(bindparam("among", type_=String)).table_valued("value")
         self._sqlite = query.where(column.in_(select(listed.c.value)))
-        self._postgresql = query.where(column == any_(bindparam("among", type_=ARRAY(column.type))))
+        self._numbers = isinstance(column.type, Integer)  # the driver takes long to write them as an array
+        array = ARRAY(column.type)
+        among = bindparam("among", type_=String if self._numbers else array)
+        self._postgresql = query.where(column == any_(cast(among, array) if self._numbers else among))
 
     def rows(self, connection: Connection, values: Iterable[object], **others: object) -> Sequence[Any]:
         """The rows for these values, however many; ``others`` are further parameters of the query."""
@@ -286,7 +291,8 @@ class Lookup:
         if not wanted:
             return ()
         if connection.dialect.name == "postgresql":
-            return connection.execute(self._postgresql, {"among": wanted, **others}).all()
+            among = f"{{{','.join(map(str, wanted))}}}" if self._numbers else wanted
+            return connection.execute(self._postgresql, {"among": among, **others}).all()
         return connection.execute(self._sqlite, {"among": json.dumps(wanted), **others}).all()
 
 

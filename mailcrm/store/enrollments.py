@@ -56,9 +56,7 @@ def subject_key(subject: Subject) -> str:
 def lock(connection: Connection, persons: Iterable[int]) -> None:
     """Keep workers off these persons until the transaction ends. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        for piece in slices(sorted(set(persons))):
-            query = select(person.c.id).where(person.c.id.in_(piece)).order_by(person.c.id)
-            connection.execute(query.with_for_update(key_share=True)).all()
+        _held.rows(connection, set(persons))
 
 
 def lock_alone(connection: Connection, ids: Iterable[int]) -> None:
@@ -222,6 +220,7 @@ _COLUMNS = tuple(
     )
 )
 _live = select(*_COLUMNS).where(enrollment.c.status == IN_PROGRESS.value)
+_held = Lookup(select(person.c.id).order_by(person.c.id).with_for_update(key_share=True), person.c.id)
 _of_persons = Lookup(_live, enrollment.c.person_id)
 _with_ids = Lookup(_live, enrollment.c.id)
 _in_flow = enrollment.c.flow_id == bindparam("flow")
@@ -243,10 +242,11 @@ _decode = msgspec.json.Decoder(_State).decode
 _encode = msgspec.json.Encoder().encode
 
 _BEGIN = {"id": "bigint", "flow_id": "bigint", "subject": "text", "person_id": "bigint", "deal_id": "bigint"}
-_BEGIN |= {"lead_id": "bigint", "recipient_id": "bigint", "number": "int", "began_at": "timestamptz"}
+_BEGIN |= {"lead_id": "bigint", "recipient_id": "bigint", "number": "integer", "began_at": "timestamptz"}
 _BEGIN |= {"enrolled_by": "text"}
-_PLACE = {"seq": "int", "due_at": "timestamptz", "state": "text"}
-_ALL = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text", "version": "int"} | _PLACE
+_PLACE = {"seq": "integer", "due_at": "timestamptz", "state": "text"}
+_ALL = {"status": "text", "reason": "text", "ended_at": "timestamptz", "ended_by": "text", "version": "integer"}
+_ALL |= _PLACE
 
 
 def _save(connection: Connection, columns: Mapping[str, str], values: Sequence[tuple[Any, ...]]) -> int:
@@ -257,7 +257,7 @@ def _save(connection: Connection, columns: Mapping[str, str], values: Sequence[t
     """
     if connection.dialect.name == "postgresql":
         names = ", ".join(f"{name} = v.{name}" for name in columns)
-        table, given = rowset({**columns, "this": "bigint", "was": "int"}, values)
+        table, given = rowset({**columns, "this": "bigint", "was": "integer"}, values)
         statement = f"UPDATE enrollment AS e SET {names} FROM {table} WHERE e.id = v.this AND e.seq = v.was"  # noqa: S608 - our own names
         return connection.exec_driver_sql(statement, (given,)).rowcount
     names = ", ".join(f"{name} = ?" for name in columns)

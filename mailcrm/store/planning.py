@@ -58,12 +58,17 @@ def batch(connection: Connection, flow: int, after: int, limit: int, *, hold: bo
     if not chosen:
         return Batch()
     last = chosen[-1].id
-    facts = _Facts(connection, chosen)
-    if hold and connection.dialect.name == "postgresql":
-        enrollments.lock(connection, facts.persons)
-        chosen = [row for row in connection.execute(_MEMBERS, asked).all() if row.id <= last]
+    while True:
         facts = _Facts(connection, chosen)
-    facts.read(connection)
+        if hold:
+            enrollments.lock(connection, facts.persons)
+        facts.read(connection)
+        if facts.complete or not hold or connection.dialect.name == "sqlite":
+            break
+        again = [row for row in connection.execute(_MEMBERS, asked).all() if row.id <= last]
+        if again == chosen:  # they were gone before
+            break
+        chosen = again  # they were merged or erased before they were held
     found = Batch(last=last)
     for row in chosen:
         facts.add(row, found)
@@ -90,6 +95,11 @@ class _Facts:
         self._companies = _by_id(_COMPANIES.rows(connection, companies))
         self._addresses = _lists(_ADDRESSES.rows(connection, self._persons))
         self._offices = _lists(_OFFICES.rows(connection, self._companies))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the persons are there."""
+        return len(self._persons) == len(self.persons)
 
     def add(self, row: Any, found: Batch) -> None:
         """Put a member where he belongs."""

@@ -57,7 +57,7 @@ def add(connection: Connection, new: Sequence[StoredRecipient]) -> None:
 
 _COLUMNS = {"id": "bigint", "flow_id": "bigint", "member_id": "bigint", "part": "text"}
 _COLUMNS |= dict.fromkeys(("person_id", "organization_id", "lead_id"), "bigint")
-_COLUMNS |= {"address": "text", "user_id": "bigint", "variant": "int", "enrollment_id": "bigint", "reason": "text"}
+_COLUMNS |= {"address": "text", "user_id": "bigint", "variant": "integer", "enrollment_id": "bigint", "reason": "text"}
 _OF = Lookup(select(*(recipient.c[name] for name in _COLUMNS)), recipient.c.id)
 
 

@@ -12,7 +12,7 @@ from mailcrm.store.tables import step
 
 _COLUMNS = {
     "enrollment_id": "bigint",
-    "hop": "int",
+    "hop": "integer",
     "node": "text",
     "at": "timestamptz",
     "stimulus": "text",
