@@ -61,7 +61,8 @@ class CampaignHouse:
         whose = f'owner = "{owner}"\n' if owner else ""
         head = f'kind = "campaign"\nname = "{name}"\n{whose}state = "{state}"\n'
         file.write_text(head + text, encoding="utf-8")
-        return campaigns.apply(self.context, by or self.anna, campaigns.read(self.context, file))
+        actor = by or self.anna
+        return campaigns.apply(self.context, actor, campaigns.read(self.context, actor, file))
 
     def add(self, number: int, *persons: str, **others: tuple[str, ...]) -> Changed:
         """Put recipients in."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from mailcrm.app.acting import Actor, may
 from mailcrm.app.context import Context
+from mailcrm.config import Config
 from mailcrm.core.definitions import CampaignDefinition, parse
 from mailcrm.errors import Refused
 from mailcrm.store import campaigns, flows, users
@@ -36,12 +37,33 @@ def his(connection: Connection, context: Context, actor: Actor, name: str) -> St
 
 def allow(connection: Connection, context: Context, actor: Actor, stored: StoredFlow) -> None:
     """See that the actor may change a campaign. Raises Refused."""
-    if stored.owner is None or stored.owner == actor.id or may(context.config, actor, "admin"):
+    if _may_change(context.config, actor, stored):
         return
     owner = next((user.key for user in users.every(connection) if user.id == stored.owner), "somebody else")
     raise Refused(
         f"{stored.name!r} is {owner}'s; he can do that (`mailcrm --as {owner} campaign …`), or an administrator"
     )
+
+
+def meant(connection: Connection, config: Config, actor: Actor, definition: CampaignDefinition) -> StoredFlow | None:
+    """The campaign not launched yet that a file would change; None: it makes another, whoever has one of that name.
+
+    Of namesakes (CAMP-3) that of the owner whom the file names, then the actor's own, then the oldest; of those that
+    are not his to change only the one of the owner whom the file names: whoever stores it is refused.
+
+    Raises:
+        NotFound: there is no such owner.
+    """
+    found = campaigns.editable(connection, definition.name)
+    owner = users.find(connection, definition.owner).id if definition.owner else None
+    his = [each for each in found if _may_change(config, actor, each)]
+    of_owner = [each for each in his or found if each.owner is not None and each.owner == owner]
+    own = [each for each in his if each.owner is not None and each.owner == actor.id]
+    return next(iter([*of_owner, *own, *his]), None)
+
+
+def _may_change(config: Config, actor: Actor, stored: StoredFlow) -> bool:
+    return stored.owner is None or stored.owner == actor.id or may(config, actor, "admin")
 
 
 def go_on(connection: Connection, context: Context, number: int, now: datetime) -> None:

@@ -48,14 +48,14 @@ class Shown:
         return sum(self.members.values())
 
 
-def read(context: Context, path: Path) -> Plan:
-    """Read a campaign's file and compare it with the campaign of its name that was not launched yet.
+def read(context: Context, actor: Actor, path: Path) -> Plan:
+    """Read a campaign's file and compare it with the campaign of its name that was not launched yet, if one is his.
 
     Raises:
         Refused: it can't be read, or defines something else.
         DefinitionError: with every fault.
     """
-    plan = flow_files.read(context, path, _named)
+    plan = flow_files.read(context, path, _named, actor)
     if not isinstance(plan.definition, CampaignDefinition):
         raise Refused(f"{path} defines no campaign; its kind says which command applies it")
     return plan
@@ -74,10 +74,11 @@ def remarks(context: Context, actor: Actor, plan: Plan) -> list[str]:
         others = [each for each in campaigns.namesakes(connection, definition.name) if each.id != _id(plan)]
         known = campaigns.courses(connection, [each.id for each in others])
         owner = flow_files.owner_of(connection, plan, actor)
-        key = next((user.key for user in users.every(connection) if user.id == owner), None)
-    found = []
+        keys = {user.id: user.key for user in users.every(connection)}
+    key, found = keys.get(owner or 0), []
     if others:
-        words = ", ".join(f"{each.id} ({known[each.id].status})" for each in others)
+        whose = {each.id: f", {keys[each.owner]}'s" for each in others if each.owner and each.owner != owner}
+        words = ", ".join(f"{each.id} ({known[each.id].status}{whose.get(each.id, '')})" for each in others)
         found.append(f"there is another campaign {definition.name!r}: {words}; say the number of the one that you mean")
     if key is not None and actor.user is not None and key != actor.user.key:
         found.append(f"it is {key}'s: he may change and launch it, and so may administrators")

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 
 from sqlalchemy import Connection
 
-from mailcrm.app import naming
+from mailcrm.app import campaign_book, naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.builtin import variables
@@ -31,7 +31,7 @@ from mailcrm.core.flow_diff import difference
 from mailcrm.core.plural import counted
 from mailcrm.core.validation import Problem
 from mailcrm.errors import Refused
-from mailcrm.store import campaigns, flows, users
+from mailcrm.store import flows, users
 from mailcrm.store.flows import NewFlow, StoredFlow
 
 
@@ -53,12 +53,17 @@ class Plan:
     inside: int
 
 
+_NOBODY_IN_PARTICULAR = Actor()
+
 Named: TypeAlias = Callable[[Connection, Config, Definition], Iterable[Problem]]
 """What a definition names that there is none of."""
 
 
-def read(context: Context, path: Path, named: Named = naming.unknown) -> Plan:
+def read(context: Context, path: Path, named: Named = naming.unknown, actor: Actor = _NOBODY_IN_PARTICULAR) -> Plan:
     """Read a definition file and compare it with what is stored.
+
+    Args:
+        actor: who means to store it: of campaigns with one name he changes his own.
 
     Raises:
         Refused: it can't be read, or the name belongs to a flow of another kind.
@@ -76,14 +81,14 @@ def read(context: Context, path: Path, named: Named = naming.unknown) -> Plan:
                 faults.add(problem.path, problem.what, problem.mend)
     if definition is None or faults.found:
         raise DefinitionError(faults.found)
-    return plan(context, definition)
+    return _plan(context, definition, actor)
 
 
-def plan(context: Context, definition: Definition) -> Plan:
+def _plan(context: Context, definition: Definition, actor: Actor) -> Plan:
     """Compare a definition with what is stored under its name. Raises Refused if that is of another kind."""
     text, kind = to_toml(definition), kind_of(definition)
     with context.db.read() as connection:
-        stored = _named(connection, definition.name, kind)
+        stored = _named(connection, context.config, definition, actor)
         if stored is None:
             return Plan(definition, text, None, (f"new {kind} {definition.name!r}: {_size(definition)}",), 0)
         before = flows.text(connection, stored.id, stored.version)
@@ -102,7 +107,7 @@ def store(connection: Connection, context: Context, plan: Plan, actor: Actor) ->
     definition, now = plan.definition, context.clock()
     for problem in naming.unknown(connection, context.config, definition):
         raise Refused(f"{problem.what}; {problem.mend}")
-    stored = _named(connection, definition.name, kind_of(definition))
+    stored = _named(connection, context.config, definition, actor)
     if (stored and (stored.id, stored.version)) != (plan.stored and (plan.stored.id, plan.stored.version)):
         raise Refused(
             f"{definition.name!r} was changed by somebody else meanwhile; look at it and apply the file again"
@@ -146,9 +151,10 @@ def item_of(definition: Definition) -> str:
     return "person"
 
 
-def _named(connection: Connection, name: str, kind: FlowKind) -> StoredFlow | None:
-    if kind is FlowKind.CAMPAIGN:
-        return campaigns.editable(connection, name)
+def _named(connection: Connection, config: Config, definition: Definition, actor: Actor) -> StoredFlow | None:
+    if isinstance(definition, CampaignDefinition):
+        return campaign_book.meant(connection, config, actor, definition)
+    name, kind = definition.name, kind_of(definition)
     found = flows.named(connection, name)
     if found is not None and found.kind != kind:
         raise Refused(f"{name!r} is a {found.kind}, and the file defines a {kind}; give it another name")

@@ -59,7 +59,7 @@ def apply(ctx: typer.Context, file: File, dry_run: DryRun = False, yes: Yes = Fa
     """Store a campaign from a file; shows first what it changes. One that was launched is not changed any more."""
     at = desk(ctx)
     with definition_faults():
-        plan = verbs.read(at.context, file)
+        plan = verbs.read(at.context, at.actor, file)
     effect = verbs.effect(plan)
     announce(plan, effect, verbs.remarks(at.context, at.actor, plan), as_json)
     doing = bool(plan.changes) and not dry_run

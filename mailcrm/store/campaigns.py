@@ -100,11 +100,11 @@ def namesakes(connection: Connection, name: str) -> list[StoredFlow]:
     return sorted((each for each in flows.every(connection, KINDS) if each.name == name), key=lambda each: each.id)
 
 
-def editable(connection: Connection, name: str) -> StoredFlow | None:
-    """The campaign of this name that was not launched yet: of a launched one a file makes another."""
+def editable(connection: Connection, name: str) -> list[StoredFlow]:
+    """The campaigns of this name not launched yet, the oldest first: of a launched one a file makes another."""
     found = namesakes(connection, name)
     known = courses(connection, [each.id for each in found])
-    return next((each for each in found if known[each.id].launched_at is None), None)
+    return [each for each in found if known[each.id].launched_at is None]
 
 
 def running(connection: Connection) -> list[Course]:

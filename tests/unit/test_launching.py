@@ -133,7 +133,7 @@ def test_a_launch_while_somebody_edits_is_of_one_version(alone: CampaignHouse) -
     number = alone.campaign()
     alone.add(number, "1")
     file = alone.folder / "Spring.toml"
-    plan = campaigns.read(alone.context, file)
+    plan = campaigns.read(alone.context, alone.anna, file)
     alone.launch(number)
     with pytest.raises(Refused, match="was changed by somebody else meanwhile"):
         campaigns.apply(alone.context, alone.anna, plan)
@@ -262,14 +262,35 @@ def test_a_name_that_there_is_is_warned_of_and_not_refused(alone: CampaignHouse)
     # CAMP-3
     fill(alone.db, 1, NOW)
     number = alone.campaign()
-    plan = campaigns.read(alone.context, alone.folder / "Spring.toml")
+    plan = campaigns.read(alone.context, alone.anna, alone.folder / "Spring.toml")
     assert campaigns.remarks(alone.context, alone.anna, plan) == []
     alone.add(number, "1")
     alone.launch(number)
-    plan = campaigns.read(alone.context, alone.folder / "Spring.toml")
+    plan = campaigns.read(alone.context, alone.anna, alone.folder / "Spring.toml")
     assert campaigns.remarks(alone.context, alone.anna, plan)[0].startswith(
         f"there is another campaign 'Spring': {number} (running)"
     )
+
+
+def test_a_name_that_somebody_else_has_prepared_is_no_obstacle(alone: CampaignHouse) -> None:
+    # CAMP-3, CAMP-5
+    jan = alone.home.actor("jan")
+    annas = alone.campaign(owner="")
+    plan = campaigns.read(alone.context, jan, alone.folder / "Spring.toml")
+    assert plan.stored is None
+    assert campaigns.remarks(alone.context, jan, plan)[0].startswith(
+        f"there is another campaign 'Spring': {annas} (not launched, anna's)"
+    )
+    jans = alone.campaign(owner="", by=jan)
+    assert jans != annas
+    once_more = 'type = "calls"\nnote = "Once more"\n'
+    assert alone.campaign(once_more, owner="", by=jan) == jans  # each changes his own
+    assert alone.campaign(once_more, owner="") == annas
+    assert alone.campaign(owner="jan", by=Actor()) == jans  # who may change both says whose
+    assert [(each.stored.id, each.owner) for each in campaigns.listed(alone.context)] == [
+        (annas, "anna"),
+        (jans, "jan"),
+    ]
 
 
 def test_recipients_of_the_file_are_put_in_and_wrong_ones_refuse_it_whole(alone: CampaignHouse) -> None:
