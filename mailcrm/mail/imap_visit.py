@@ -212,7 +212,8 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in folders}
     account.skipped = shop.shared.setdefault(names, names)  # type: ignore[assignment]
     account.watched = next((f for f in folders if f.role is FolderRole.INBOX), folders[0] if folders else INBOX)
-    account.reading = account.reading or bool(account.desk.cursors()) or shop.may_read(account.key)
+    may_read = account.reading or bool(account.desk.cursors()) or shop.may_read(account.key)
+    account.reading = bool(folders) and may_read  # where no folder is to be read, the INBOX is not either
     if not account.reading:
         return False
     # not LIST-STATUS (RFC 5819): it would have the server open the folders that are not read, too

@@ -384,6 +384,22 @@ def test_an_unread_mailbox_is_watched_but_not_read_until_it_may(watch: Watch) ->
     watch.complete()
 
 
+def test_where_no_folder_is_to_be_read_the_inbox_is_not_either(watch: Watch) -> None:
+    """DATA-15: ``include`` names a folder that is not there, yet."""
+    watch.arrive()
+    watcher = watch.start(box=mailbox(watch.server.port, include=("Clients/*",)))
+    watch.arrive()
+    watch.settle()
+    watcher.wake("anna")
+    watcher.resume("anna")
+    watch.settle()
+    assert not [line for line in watch.server.log if b"FETCH" in line]
+    assert not watch.intake.batches
+    watch.arrive("Clients/Acme")
+    watcher.resume("anna")
+    wait_until(lambda: watch.intake.places() == [("Clients/Acme", 1, "read")], what="the folder that is named")
+
+
 def test_a_server_that_tells_of_mail_that_is_not_there(plain: Watch) -> None:
     plain.start(Pace(fruitless=5))
     count = 1
