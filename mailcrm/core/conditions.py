@@ -124,6 +124,24 @@ def _deal_stage(card: Card, args: Mapping[str, Any], _now: datetime) -> Verdict:
     return Verdict(_among(stages, wanted), f"has an open deal at {_or(wanted)}", _found("stages of open deals", stages))
 
 
+def _activity_planned(card: Card, args: Mapping[str, Any], now: datetime) -> Verdict:
+    """Of a type, or of any; those of his deals and leads too."""
+    wanted = args.get("type")
+    types = {each.type for each in card.activities if each.done_at is None or each.done_at > now}
+    met = bool(types) if wanted is None else _among(types, wanted)
+    asked = "an activity is planned" if wanted is None else f"{_or(wanted)} is planned"
+    return Verdict(met, asked, _found("planned activities", types))
+
+
+def _activity_done(card: Card, args: Mapping[str, Any], now: datetime) -> Verdict:
+    wanted, within = args.get("type"), args.get("within")
+    times = (e.done_at for e in card.activities if e.done_at and (wanted is None or _among((e.type,), wanted)))
+    last = max((at for at in times if at <= now), default=None)
+    met = last is not None and (within is None or last >= spans.before(now, within))
+    asked = "an activity" if wanted is None else _or(wanted)
+    return Verdict(met, f"{asked} done {f'within {within}' if within else 'ever'}", _when("last done", "done", last))
+
+
 def _did(part: str) -> Callable[[Card, Mapping[str, Any], datetime], Verdict]:
     def test(card: Card, args: Mapping[str, Any], now: datetime) -> Verdict:
         last: datetime | None = getattr(card, part)
@@ -198,6 +216,20 @@ CONDITIONS: Mapping[str, ConditionType] = {
         ),
         ConditionType("deal_open", {}, _deal_open, _of("deals"), "Has an open deal"),
         ConditionType("deal_stage", {"deal_stage": _NAMES}, _deal_stage, _of("deals"), "Has an open deal at a stage"),
+        ConditionType(
+            "activity_planned",
+            {"type": str | list[str] | None},
+            _activity_planned,
+            _of("activities"),
+            "An activity is planned",
+        ),
+        ConditionType(
+            "activity_done",
+            {"type": str | list[str] | None, "within": Span | None},
+            _activity_done,
+            _of("activities"),
+            "An activity was done",
+        ),
         ConditionType(
             "in_sequence", {"in_sequence": _NAMES}, _in_flow("sequence"), _of("sequences"), "Is in a sequence"
         ),

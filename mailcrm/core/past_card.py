@@ -10,8 +10,8 @@ from typing import Any, Literal
 from mailcrm.core.card import Card, CardDeal
 from mailcrm.core.events import Event
 
-TODAYS = frozenset({"fields", "permission", "language", "time_zone"})
-"""Parts of the card whose history nothing tells: they are as they are today."""
+TODAYS = frozenset({"fields", "activities", "permission", "language", "time_zone"})
+"""Parts of the card whose history nothing tells, or (when an activity was planned) not all: they are as today."""
 
 _TIMES = {
     "mail.opened": ("opened",),

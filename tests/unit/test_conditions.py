@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcrm.core import definitions
-from mailcrm.core.card import Card, CardDeal
+from mailcrm.core.card import Card, CardActivity, CardDeal
 from mailcrm.core.comparing import compared, same
 from mailcrm.core.conditions import CONDITIONS, holds, needs
 from mailcrm.core.enrollment import Verdict
@@ -41,6 +41,12 @@ EWA = Card(
         "note": "  ",
     },
     deals=(CardDeal(7, "Lathe", "Offer", "open", Decimal(100)), CardDeal(8, "Mill", "Contract", "won")),
+    activities=(
+        CardActivity(1, "call", done_at=NOW - timedelta(days=5)),
+        CardActivity(2, "meeting", done_at=NOW - timedelta(days=1)),
+        CardActivity(3, "Visit"),
+        CardActivity(4, "task", done_at=NOW + timedelta(hours=1)),  # a late worker asks as of an earlier moment
+    ),
     sequences=frozenset({"Warm lead"}),
     workflows=frozenset({"Campaign 1"}),
     opened=NOW - timedelta(hours=1),
@@ -72,6 +78,15 @@ def field(name: str, card: Card = EWA, **asked: Any) -> bool:
         ("field", {"field": "Region"}, "Region is not empty", 'Region: " North "'),
         ("deal_open", {}, "has an open deal", 'open deals: "Lathe"'),
         ("deal_stage", {"deal_stage": "offer"}, 'has an open deal at "offer"', 'stages of open deals: "Offer"'),
+        ("activity_planned", {}, "an activity is planned", 'planned activities: "Visit", "task"'),
+        ("activity_planned", {"type": "visit"}, '"visit" is planned', 'planned activities: "Visit", "task"'),
+        ("activity_done", {}, "an activity done ever", "last done: 2026-11-21 09:00 UTC"),
+        (
+            "activity_done",
+            {"type": ["call", "mail"], "within": "5d"},
+            '"call" or "mail" done within 5d',
+            "last done: 2026-11-17 09:00 UTC",
+        ),
         ("in_sequence", {"in_sequence": "Warm lead"}, 'is in the sequence "Warm lead"', 'sequences: "Warm lead"'),
         ("in_workflow", {"in_workflow": "campaign 1"}, 'is in the workflow "campaign 1"', 'workflows: "Campaign 1"'),
         ("opened", {"within": "2h"}, "opened within 2h", "last opened: 2026-11-22 08:00 UTC"),
@@ -97,6 +112,9 @@ def test_each_condition_holds_and_says_why(name: str, args: dict[str, Any], expe
         ("field", {"field": "region"}, "region: empty"),
         ("deal_open", {}, "no open deals"),
         ("deal_stage", {"deal_stage": "Offer"}, "no stages of open deals"),
+        ("activity_planned", {}, "no planned activities"),
+        ("activity_planned", {"type": "call"}, "no planned activities"),
+        ("activity_done", {"within": "3d"}, "never done"),
         ("in_sequence", {"in_sequence": "Warm lead"}, "no sequences"),
         ("in_workflow", {"in_workflow": "Campaign 1"}, "no workflows"),
         ("opened", {}, "never opened"),
@@ -115,7 +133,14 @@ def test_of_somebody_unknown_nothing_holds(name: str, args: dict[str, Any], actu
 
 def test_every_condition_is_of_its_own_name_and_asked_here() -> None:
     promised = "tag not_tag field deal_open deal_stage in_sequence in_workflow opened clicked replied last_contact"
-    assert {*promised.split(), "permission", "language", "time_zone"} == CONDITIONS.keys()
+    assert {
+        *promised.split(),
+        "activity_planned",
+        "activity_done",
+        "permission",
+        "language",
+        "time_zone",
+    } == CONDITIONS.keys()
     for name, each in CONDITIONS.items():
         assert each.name == name
         assert each.label
@@ -125,7 +150,7 @@ def test_every_condition_is_of_its_own_name_and_asked_here() -> None:
 def test_a_condition_reads_no_part_of_the_card_that_it_does_not_name() -> None:
     args = {"tag": "vip", "not_tag": "x", "field": "region", "is": "north", "deal_stage": "Offer", "within": "3d"}
     args |= {"in_sequence": "Warm lead", "in_workflow": "Campaign 1", "older": "1d", "language": "pl"}
-    args |= {"time_zone": "Europe/Warsaw"}
+    args |= {"time_zone": "Europe/Warsaw", "type": "call"}
     for each in CONDITIONS.values():
         only = Card(3, **{part: getattr(EWA, part) for part in each.needs})
         assert each.test(only, args, NOW) == each.test(EWA, args, NOW)
@@ -275,6 +300,16 @@ def test_a_contact_that_never_was_is_older_than_any_span() -> None:
 def test_only_an_open_deal_stands_at_a_stage() -> None:
     assert not ask("deal_stage", deal_stage="Contract").holds
     assert not ask("deal_open", Card(1, deals=(CardDeal(1, "Mill", "Offer", "lost"),))).holds
+
+
+def test_an_activity_is_planned_until_it_is_done_and_its_type_counts() -> None:  # GRAPH-17
+    assert not ask("activity_planned", type="meeting").holds
+    assert not ask("activity_planned", type="call").holds
+    assert not ask("activity_done", type="Visit").holds
+    assert not ask("activity_done", type="task").holds
+    assert not ask("activity_done", type="call", within="4d").holds
+    assert ask("activity_done", within="1d").holds
+    assert not ask("activity_done", within="23h").holds
 
 
 def test_a_language_is_also_that_of_its_regions() -> None:
