@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,9 +27,15 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _SENT = 1_000_000
 _READ = 64_000
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the IPv4 address stands at its end
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+_UNICAST = IPv6Network("2000::/3")  # RFC 4291: all that is routed; not ::127.0.0.1, nor site-local addresses
 _BUSY = frozenset({408, 425, 429})
-_OURS = frozenset({"host", "idempotency-key", "x-mailcrm-signature", "content-length", "transfer-encoding"})
+_OURS = frozenset(
+    {"host", "idempotency-key", "x-mailcrm-signature", "content-length", "transfer-encoding", "accept-encoding"}
+)
+
+# They log each address as a whole, and what stands behind its "?" is often a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Outside:
         # Connected is to the very address that was judged: a name may lead elsewhere a moment later.
         there = asked.copy_with(host=str(at), username=None, password=None)
         headers["Host"] = asked.netloc.decode("ascii")
+        headers["Accept-Encoding"] = "identity"  # what is packed may be a thousand times larger than what comes
         name = asked.raw_host.decode("ascii")
         request = httpx.Request(method, there, headers=headers, content=content, extensions={"sni_hostname": name})
         try:
@@ -133,7 +141,7 @@ def _content(body: Any) -> tuple[bytes | None, str]:
 async def _answer(response: httpx.Response, asked: httpx.URL) -> Reply:
     read = b""
     try:
-        async for piece in response.aiter_bytes(_READ):
+        async for piece in response.aiter_raw(_READ):
             read = (read + piece)[:_READ]
             if len(read) == _READ:
                 break
@@ -155,8 +163,9 @@ def _is_public(at: Address) -> bool:
     if isinstance(at, IPv6Address):
         if at in _NAT64:
             return _is_public(IPv4Address(int(at) & 0xFFFFFFFF))
-        inner = at.ipv4_mapped or at.sixtofour
-        if at in _LOCAL_NAT64 or (inner is not None and not _is_public(inner)):
+        if at.ipv4_mapped:
+            return _is_public(at.ipv4_mapped)
+        if at not in _UNICAST or (at.sixtofour is not None and not _is_public(at.sixtofour)):
             return False
     return at.is_global and not at.is_multicast
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
+import logging
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -55,7 +58,7 @@ def serving(server: Server, tls: ssl.SSLContext | None = None) -> ThreadingHTTPS
                 self.send_header(name, value)
             self.end_headers()
             try:
-                self.wfile.write(server.text.encode())
+                self.wfile.write(server.text.encode("latin-1" if "Content-Encoding" in server.headers else "utf-8"))
             except OSError:
                 self.close_connection = True
 
@@ -135,6 +138,23 @@ def test_a_long_answer_is_cut(server: Server) -> None:
     assert len(ask(server.url).text) == 64_000
 
 
+def test_what_is_packed_is_not_unpacked(server: Server) -> None:
+    server.text = gzip.compress(b"x" * 1_000_000).decode("latin-1")
+    server.headers = {"Content-Encoding": "gzip"}
+    assert len(ask(server.url, headers={"Accept-Encoding": "gzip"}).text) < 10_000
+    *_, headers, _ = server.asked[0]
+    assert headers["accept-encoding"] == "identity"
+
+
+def test_no_secret_of_an_address_is_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert ask(server.url.replace("//", "//anna:pa55word@"), body={"key": "c0de"}).status == 200
+    server.status = 500
+    with pytest.raises(Temporary):
+        ask(server.url)
+    assert [each for each in ("s3cret", "pa55word", "c0de") if each in caplog.text] == []
+
+
 def test_a_server_that_hangs(server: Server) -> None:
     server.text = "hang"
     with pytest.raises(Temporary, match=r"did not answer within 0\.3 s"):
@@ -162,12 +182,52 @@ def test_a_body_that_can_not_be_sent(server: Server) -> None:
         "https://[64:ff9b:1::1]/",
         "https://0.0.0.0/",
         "https://0x7f.1/",
+        "https://[::127.0.0.1]/",
+        "https://[fec0::1]/",
         "https://224.0.0.1/",
     ],
 )
 def test_our_own_network_is_not_asked(url: str) -> None:
     with pytest.raises((Refused, Temporary), match=r"is not a public address|can't be resolved"):
         ask(url, Outside((), 2, KEY))
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *turns: tuple[str, ...]) -> list[str]:
+    """What a name server of theirs says to each question, the last time from then on; gives what was asked."""
+    asked: list[str] = []
+
+    def resolve(host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+        asked.append(str(host))
+        turn = turns[min(len(asked), len(turns)) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in turn]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return asked
+
+
+def test_a_name_is_asked_for_once_so_it_can_not_change_its_mind(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: where 127.0.0.1 may be asked, and the name leads to 127.0.0.2 a moment later."""
+    port = int(server.url.split(":")[2].partition("/")[0])
+    asked = answers(monkeypatch, ("127.0.0.1",), ("127.0.0.2",))
+    way = Outside((ip_network("127.0.0.1/32"),), 2, KEY)
+    assert ask(f"http://rebind.example:{port}/", way).status == 200
+    assert asked == ["rebind.example"]
+    *_, headers, _ = server.asked[0]
+    assert headers["host"] == f"rebind.example:{port}"
+
+
+def test_a_name_with_one_address_of_ours_among_others_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, ("8.8.8.8", "10.0.0.1"))
+    with pytest.raises(Refused, match=r"mixed\.example is 10\.0\.0\.1, which is not a public address"):
+        ask("https://mixed.example/", Outside((), 2, KEY))
+
+
+def test_a_proxy_of_the_surroundings_is_not_asked_in_our_place(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert ask(server.url).status == 200
 
 
 @pytest.mark.parametrize("url", ["ftp://firma.example/", "firma.example", "", "https://", "file:///etc/passwd"])
@@ -181,7 +241,7 @@ def test_plain_http_only_where_it_is_allowed() -> None:
         ask("http://192.0.43.8/", Outside(LOCAL, 2, KEY))
 
 
-@pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize("text", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
 def test_public_addresses(text: str) -> None:
     assert outside._is_public(ip_address(text))
 
