@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from mailcrm.app.context import Context
-from mailcrm.errors import MailcrmError
+from mailcrm.errors import LoginFailed, MailcrmError
 from mailcrm.mail.imap_account import State
 from mailcrm.store import mailboxes
 from mailcrm.store.ownership import Ownership
@@ -18,6 +18,7 @@ from mailcrm.store.ownership import Ownership
 _ROUND = 1.0  # seconds between two looks at the mailboxes' states
 _PAUSE = 60.0  # seconds after a first look that failed
 _AT_ONCE = 4
+_REFUSALS = 3  # logins in a row, after which a mailbox is paused
 _TAKE = 10.0  # seconds between two tries to take over mailboxes that another process reads
 log = logging.getLogger("mailcrm")
 
@@ -84,6 +85,7 @@ class Supervisor:
         self._clock = clock
         self._states: dict[str, str] = {}
         self._looking: set[str] = set()
+        self._refusals: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, "first-look")
         self.faults: dict[str, str] = {}
@@ -114,7 +116,7 @@ class Supervisor:
             self._tenders.submit(self._tend, key)
         for state in states:
             if state.state == "active":
-                self._offer(state.key)
+                self._offer_folders(state.key)
 
     def close(self) -> None:
         """Wait for what has begun."""
@@ -162,18 +164,39 @@ class Supervisor:
         try:
             self._look(key)
             self.faults.pop(key, None)
+            self._refusals.pop(key, None)
         except Exception as error:
             self.faults[key] = f"the first look failed: {error}"
             trace = None if isinstance(error, MailcrmError) else error
             log.warning("mailbox %s: the first look failed: %s", key, error, exc_info=trace)
+            self._count(key, error)
         finally:
             self._looking.discard(key)
+
+    def _offer_folders(self, key: str) -> None:
+        try:
+            self._offer(key)
+        except LoginFailed as error:
+            self._count(key, error)
+            raise
+
+    def _count(self, key: str, error: Exception) -> None:
+        """The third login in a row that is refused pauses the mailbox: servers punish the address for all."""
+        if not isinstance(error, LoginFailed):
+            return
+        self._refusals[key] = self._refusals.get(key, 0) + 1
+        if self._refusals[key] >= _REFUSALS:
+            with self._context.db.write() as connection:
+                mailboxes.set_state(connection, key, "paused", reason=f"{error} ({_REFUSALS} logins were refused)")
+            del self._refusals[key]
 
     def _tend(self, key: str) -> None:
         try:
             self._drafts.tend(key)
+            self._refusals.pop(key, None)
         except Exception as error:
             trace = None if isinstance(error, MailcrmError) else error
             log.warning("mailbox %s: its drafts are left alone for a while: %s", key, error, exc_info=trace)
+            self._count(key, error)
         finally:
             self._tending.discard(key)

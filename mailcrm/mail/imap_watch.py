@@ -278,16 +278,10 @@ class Watcher:
             account.state = State.PAUSED
             return
         account.alert = str(error)
-        if isinstance(error, LoginFailed):
-            account.refusals += 1
-            if account.refusals >= self._pace.logins:
-                self._give_up(account, f"{error} ({account.refusals} logins were refused; then mailbox resume)")
-            else:
-                _log.warning("%s", error)
-                self._again(account, self._pace.refused * account.refusals)
-            return
-        if isinstance(error, ConfigError):
-            self._give_up(account, str(error))
+        if isinstance(error, LoginFailed | ConfigError):
+            wait = self._refused(account, error)
+            if wait is not None:
+                self._again(account, wait)
             return
         account.failures = 0 if lived > 60 else account.failures + 1
         if isinstance(error, MailcrmError):
@@ -301,8 +295,20 @@ class Watcher:
             _log.error("mailboxes.%s: unexpected; next try in %.0f s", account.key, wait, exc_info=error)
         self._again(account, wait)
 
+    def _refused(self, account: Account, error: LoginFailed | ConfigError) -> float | None:
+        """A login was refused, or can't be tried. Returns the seconds to wait before the next; None: it is given up."""
+        if isinstance(error, ConfigError):
+            self._give_up(account, str(error))
+            return None
+        account.refusals += 1
+        if account.refusals >= self._pace.logins:
+            self._give_up(account, f"{error} ({account.refusals} logins were refused; then mailbox resume)")
+            return None
+        _log.warning("%s", error)
+        return self._pace.refused * account.refusals
+
     def _give_up(self, account: Account, reason: str) -> None:
-        account.state = account.wanted = State.PAUSED
+        self._pause(account)
         account.alert = reason
         _log.error("%s", reason)
 
@@ -331,7 +337,9 @@ class Watcher:
     def _first_over(self, account: Account, error: BaseException | None, waits: list[float]) -> None:
         account.first_running = False
         wait = waits[0] if waits else 0.0
-        if error is not None:
+        if isinstance(error, LoginFailed | ConfigError):
+            wait = self._refused(account, error) or 0.0
+        elif error is not None:
             account.first_failures += 1
             wait = self._pace.wait(account.first_failures, error.retry_after if isinstance(error, Away) else None)
             _log.warning("mailboxes.%s: the first pass stopped: %s; it goes on in %.0f s", account.key, error, wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mailcrm.errors import MailcrmError
+from mailcrm.errors import LoginFailed, MailcrmError
 
 
 class Keeper(Protocol):
@@ -28,12 +28,17 @@ class Keepers:
         return frozenset().union(*(each.busy() for each in self._keepers))
 
     def tend(self, key: str) -> int:
-        """Let all do what they have to in one mailbox; gives how much that was. Raises the first one's error."""
+        """Let all do what they have to in one mailbox; gives how much that was. Raises the first one's error.
+
+        A refused login is raised at once: theirs would be refused too, and servers punish repeated tries.
+        """
         done = 0
         problem: Exception | None = None
         for each in self._keepers:
             try:
                 done += each.tend(key)
+            except LoginFailed:
+                raise
             except MailcrmError as error:
                 problem = problem or error
         if problem is not None:

@@ -330,6 +330,21 @@ def test_three_refused_logins_pause_the_mailbox(watch: Watch) -> None:
     wait_until(lambda: watch.state() is State.PAUSED)
 
 
+def test_refused_logins_of_a_first_pass_pause_the_mailbox_too(watch: Watch) -> None:
+    """The connection that watches was made while the password was right."""
+    watch.arrive()
+
+    def change(_connection: Connection, _tag: bytes, honest: bytes) -> bytes:
+        watch.server.password = "changed meanwhile"
+        return honest
+
+    watch.server.misbehave(rb"EXAMINE", change, 1)
+    watch.start(idle=False)
+    wait_until(lambda: watch.intake.pauses)
+    assert watch.server.logins == 1 + 3
+    wait_until(lambda: watch.state() is State.PAUSED and not watch.server.connections)
+
+
 def test_a_missing_secret_pauses_without_a_try(plain: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     from mailcrm.config import Secret
 

@@ -18,7 +18,7 @@ from mailcrm.app.dispatch import dispatch
 from mailcrm.app.handover import Ambiguous, Parcel, Report
 from mailcrm.config import Submission
 from mailcrm.core.tracked import tracked
-from mailcrm.errors import LoginFailed
+from mailcrm.errors import LoginFailed, Temporary
 from mailcrm.mail import sent_copy
 from mailcrm.mail.imap_faults import Declined
 from mailcrm.mail.keepers import Keepers
@@ -315,9 +315,16 @@ class Helper:
 
 
 def test_what_stops_one_keeper_stops_no_other() -> None:
-    first, second = Helper("anna", LoginFailed("no")), Helper("jan")
+    first, second = Helper("anna", Temporary("not now")), Helper("jan")
     keepers = Keepers(first, second)
     assert keepers.busy() == {"anna", "jan"}
-    with pytest.raises(LoginFailed):
+    with pytest.raises(Temporary):
         keepers.tend("anna")
     assert (first.tended, second.tended) == (1, 1)
+
+
+def test_a_refused_login_is_not_tried_again_by_the_next_keeper() -> None:
+    first, second = Helper("anna", LoginFailed("no")), Helper("anna")
+    with pytest.raises(LoginFailed):
+        Keepers(first, second).tend("anna")
+    assert (first.tended, second.tended) == (1, 0)

@@ -223,6 +223,21 @@ def test_drafts_are_looked_after_where_the_mailbox_is_ours(office: Office) -> No
     assert (office.drafts.tended, office.drafts.waiting) == (["anna"], {"jan"})
 
 
+def test_three_refused_logins_for_drafts_pause_the_mailbox(office: Office) -> None:
+    office.set("active")
+    office.drafts.waiting, office.drafts.fault = frozenset({"anna"}), LoginFailed("the login was refused")
+    for times in (1, 2, 3):
+        office.supervisor.round()
+        assert wait_until(lambda: not office.supervisor._tending)
+        assert len(office.drafts.tended) == times
+        with office.context.db.read() as connection:
+            state = mailboxes.find(connection, "anna")
+        assert state.state == ("paused" if times == 3 else "active")
+    assert "the login was refused" in str(state.reason)
+    office.supervisor.round()
+    assert office.watcher.told[-1] == "pause anna"
+
+
 def test_drafts_that_fail_hold_nothing_up(office: Office) -> None:
     office.set("active")
     office.drafts.waiting, office.drafts.fault = frozenset({"anna"}), LoginFailed("no")
