@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from mailcrm.core import numbering, spans
 from mailcrm.core.documents import Document, Item, Kind, Party, Totals, item_of, note_of, totals
 from mailcrm.core.enrollment import Effect, Subject
 from mailcrm.core.nearest import nearest
+from mailcrm.core.refusals import Refusals
 from mailcrm.errors import Refused, Temporary
 from mailcrm.store import documents, flows, members, recipients
 from mailcrm.store.documents import NewDocument, StoredDocument
@@ -78,35 +80,41 @@ def draft(connection: Connection, config: Config, wanted: Wanted, now: datetime)
     """What a document would say if it were issued now.
 
     Raises:
-        Refused: something is wrong, or missing that law wants; the text names all that is missing.
+        Refused: something is wrong, or missing that law wants; the text names all of it.
     """
-    given = config.documents
-    try:
-        kind = Kind(wanted.kind)
-    except ValueError:
-        raise Refused(f"{wanted.kind!r} is no kind of document; {nearest(wanted.kind, list(Kind))}") from None
-    name, series = _series(given.series, wanted.series, kind)
-    currency = parties.currency(wanted.currency or given.currency)
-    items = tuple(item_of(line, currency, given.tax) for line in wanted.lines)
-    sums = totals(items, currency)
-    subject = parties.buyer(connection, wanted.person, wanted.organization, wanted.deal, wanted.lead)
+    given, faults = config.documents, Refusals()
+    kind = faults.of(lambda: _kind(wanted.kind))
+    found = faults.of(lambda: _series(given.series, wanted.series, kind)) if kind else None
+    currency = faults.of(lambda: parties.currency(wanted.currency or given.currency)) or given.currency
+    read = [faults.of(partial(item_of, line, currency, given.tax)) for line in wanted.lines]
+    items = tuple(item for item in read if item is not None)
+    sums = faults.of(lambda: totals(items, currency)) if len(items) == len(read) else None
+    subject = faults.of(lambda: parties.buyer(connection, wanted.person, wanted.organization, wanted.deal, wanted.lead))
     seller = parties.seller(given)
     exempt = any(item.tax is None for item in items)
-    parties.check(given, kind, seller, subject, exempt=exempt)
+    if kind and subject:
+        faults.of(lambda: parties.check(given, kind, seller, subject, exempt=exempt))
+    note = faults.of(lambda: note_of(given.note if wanted.note is None else wanted.note))
+    issued_on = now.astimezone(given.zone).date()
+    within = wanted.within or (given.offer_within if kind is Kind.OFFER else given.pay_within)
+    faults.of(lambda: due_on(config, issued_on, within))
+    if faults or kind is None or found is None or sums is None or subject is None or note is None:
+        raise faults.together()
+    name, series = found
     return Draft(
         kind=kind,
         series=name,
         pattern=series.pattern,
         period=series.period,
-        issued_on=now.astimezone(given.zone).date(),
-        within=wanted.within or (given.pay_within if kind is Kind.INVOICE else given.offer_within),
+        issued_on=issued_on,
+        within=within,
         language=parties.language(wanted.language or subject.language or given.language),
         currency=currency,
         seller=seller,
         buyer=subject,
         items=items,
         totals=sums,
-        note=note_of(given.note if wanted.note is None else wanted.note),
+        note=note,
         exempt=given.exempt if exempt else "",
     )
 
@@ -285,6 +293,13 @@ class Filing(Protocol):
 async def document_file(hands: Filing, effect: Effect) -> None:  # noqa: ARG001
     """``document.file``: see ``Filing``. Done again it leaves one PDF, and plugins are told the document's key."""
     await asyncio.to_thread(hands.file_document)
+
+
+def _kind(given: str) -> Kind:
+    try:
+        return Kind(given)
+    except ValueError:
+        raise Refused(f"{given!r} is no kind of document; {nearest(given, list(Kind))}") from None
 
 
 def _series(known: Mapping[str, Series], given: str | None, kind: Kind) -> tuple[str, Series]:

@@ -151,10 +151,10 @@ def _find(at: Desk, given: str) -> int:
 
 
 def _line(given: str) -> dict[str, Any]:
+    """Its parts; what is wrong with them is told with all that is wrong with the document."""
     description, *rest = (part.strip() for part in given.split("|"))
-    if not rest or len(rest) >= _MOST_PARTS:
-        raise Refused(f'{given!r:.60} is no line; write "Consulting | 180.50 | 7.5 h | 23"')
-    found: dict[str, Any] = {"description": description, "price": rest[0]}
+    found: dict[str, Any] = {"description": description, "price": rest[0] if rest else None}
+    found |= {f"further part {part!r:.40}": part for part in rest[_MOST_PARTS - 1 :]}
     if len(rest) > 1 and rest[1]:
         match = re.match(r"[\d\s.,]+", rest[1])
         quantity = match[0] if match else ""

@@ -60,6 +60,9 @@ def test_a_wrong_line_is_refused(crm: Crm) -> None:
     for line in ("", "a", "a | b | c", "a | 1 | 1 | 23 | 5", "| 5", "a |", "a | 1 | -1", "a | 1 | 0"):
         crm(*ADD, "--line", "good | 1", "--line", line, code=1, user="anna")
         assert crm.errors.count("\n") == 1, line
+    crm(*ADD, "--line", "a", "--line", "b | 1 | 1 | 23 | 5", "--currency", "€", code=1, user="anna")
+    for told in ("'€' is no currency", "'a': the price is missing", "a line has no further part '5'"):
+        assert told in crm.errors
     assert crm("document", "list", "--json") == ""
 
 

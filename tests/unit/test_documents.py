@@ -182,6 +182,33 @@ def test_what_is_wrong_is_refused_and_takes_no_number(sqlite: Database, tmp_path
     assert office.issue("b", person=ewa).number == 1
 
 
+def test_everything_that_is_wrong_is_told_at_once(sqlite: Database, tmp_path: Path) -> None:
+    office = Office(sqlite, tmp_path, tax_id="")
+    lines = [{"description": "a", "price": "x"}, {"price": 1}, {"description": "b", "price": 1, "quantity": 0}]
+    wrong = {"series": "FW", "currency": "złoty", "within": "soon", "note": "x" * 2001, "lines": lines}
+    with pytest.raises(Refused) as refused:
+        office.issue("a", person=office.buyer(address="", city=""), **wrong)
+    told = str(refused.value).split("; also: ")
+    for what, each in zip(
+        (
+            "there is no series 'FW'",
+            "'złoty' is no currency",
+            "'a': the price 'x' is no number",
+            "a line needs a description",
+            "'b': the quantity 0 is not above 0",
+            "the invoice lacks the seller's tax number (documents.tax_id in config.toml); the buyer's address",
+            "the note has 2001 characters",
+            "'soon'",
+        ),
+        told,
+        strict=True,
+    ):
+        assert each.startswith(what)
+    with pytest.raises(Refused, match=r"is no kind of document; .*; also: a document is for somebody"):
+        office.issue("a", kind="receipt")
+    assert office.every() == []
+
+
 def test_the_same_key_is_the_same_document(office: Office) -> None:
     ewa = office.buyer()
     first = office.issue("a", person=ewa)
