@@ -24,6 +24,7 @@ class Mail:
     date: datetime
     flags: tuple[str, ...] = ()
     modseq: int = 1
+    labels: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,6 +106,7 @@ class ScriptedImap:
         at: datetime | None = None,
         uid: int | None = None,
         flags: Iterable[str] = (),
+        labels: Iterable[str] = (),
     ) -> int:
         """Put a message in, and tell who listens. Returns its UID."""
         with self.lock:
@@ -112,7 +114,7 @@ class ScriptedImap:
             uid = uid or box.uidnext
             box.uidnext = max(box.uidnext, uid + 1)
             box.modseq += 1
-            box.mails[uid] = Mail(raw, at or datetime.now(UTC), tuple(flags), box.modseq)
+            box.mails[uid] = Mail(raw, at or datetime.now(UTC), tuple(flags), box.modseq, tuple(labels))
             for connection in self._listening(folder):
                 connection.send(b"* %d EXISTS\r\n" % len(box.mails))
         return uid
@@ -402,6 +404,8 @@ class Connection:
             told.append(b"RFC822.SIZE %d" % len(mail.raw))
         if b"X-GM-THRID" in items:
             told.append(b"X-GM-THRID %d" % (7_000 + uid))
+        if b"X-GM-LABELS" in items:
+            told.append(b"X-GM-LABELS (%s)" % " ".join(f'"{label}"' for label in mail.labels).encode())
         if b"THREADID" in items:
             told.append(b"THREADID (T%d)" % uid)
         head = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from imapclient.imap_utf7 import decode as decode_utf7
@@ -28,6 +28,9 @@ _ATTRIBUTES: Final = {
     "\\allmail": FolderRole.ALL,
     "\\inbox": FolderRole.INBOX,
 }
+# Gmail: what marks the messages of its own folders; those of other views are marked by nothing that tells them apart
+_LABELS: Final = {"\\sent": b"\\Sent", "\\drafts": b"\\Draft"}
+_VIEWS: Final = frozenset({*_ATTRIBUTES, "\\important", "\\flagged"})
 _SKIPPED: Final = frozenset({FolderRole.TRASH, FolderRole.DRAFTS, FolderRole.JUNK})
 _ORDER: Final = {FolderRole.SENT: 0, FolderRole.INBOX: 1, FolderRole.ALL: 2, FolderRole.ARCHIVE: 3}
 
@@ -43,6 +46,8 @@ class Folder:
         selectable: False for a mere branch of the tree.
         delimiter: between the levels of the name, or "".
         special: the server itself says what it is for.
+        label: what marks its messages wherever they lie, on servers with labels (Gmail).
+        without: messages that are marked so are not read, in lower case.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Folder:
     selectable: bool = True
     delimiter: str = "/"
     special: bool = False
+    label: bytes = b""
+    without: frozenset[bytes] = frozenset()
 
 
 def quoted(name: bytes) -> bytes:
@@ -88,7 +95,9 @@ def list_folders(talk: Talk) -> list[Folder]:
         command = b'XLIST "" "*"'
     else:
         command = b'LIST "" "*"'
-    found = [folder for one in talk.do(command) if one.word in (b"LIST", b"XLIST") and (folder := _folder(one))]
+    labels = "X-GM-EXT-1" in talk.capabilities
+    answers = (one for one in talk.do(command) if one.word in (b"LIST", b"XLIST"))
+    found = [folder for one in answers if (folder := _folder(one, labels=labels))]
     own = [
         f for f in found if not any(_inside(f.name, space) for space in foreign) or _longer(f.name, personal, foreign)
     ]
@@ -107,16 +116,22 @@ def chosen(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
 
     All personal folders but Trash, Drafts and Junk, then the mailbox's ``include`` and ``exclude`` patterns. A pattern
     of ``include`` reaches Trash or Junk only if it begins with its name, and Drafts, which hold no mail yet, never.
-    Where one folder holds all mail (Gmail), that one alone, unless ``include`` names others.
+    Where one folder holds all mail (Gmail), that one alone, unless ``include`` names others, or it can't be told there
+    what ``exclude`` means; where messages have labels, those of an excluded folder are read from no other one either.
     """
-    usable = [f for f in folders if f.selectable]
+    hidden = [f for f in folders if _named(f, mailbox.exclude)]
+    without = frozenset(f.label.lower() for f in hidden if f.label)
+    usable = [f for f in folders if f.selectable and f not in hidden]
     skipped = [f for f in folders if f.role in _SKIPPED]
     if mailbox.include:
         usable = [f for f in usable if _named(f, _reaching(f, skipped, mailbox.include))]
     else:
         whole = [f for f in usable if f.role is FolderRole.ALL]
-        usable = whole[:1] or [f for f in usable if _skipped_by(f, skipped) is None]
-    usable = [f for f in usable if not _named(f, mailbox.exclude)]
+        if whole and (whole[0].label or not hidden):
+            usable = whole[:1]
+        else:
+            usable = [f for f in usable if f not in whole and _skipped_by(f, skipped) is None]
+    usable = [replace(f, without=without) for f in usable] if without else usable
     return sorted(usable, key=lambda f: (_ORDER.get(f.role, 9), f.name.casefold()))
 
 
@@ -192,7 +207,7 @@ def decoded(name: bytes) -> str:
         return name.decode("latin-1")
 
 
-def _folder(one: Answer) -> Folder | None:
+def _folder(one: Answer, *, labels: bool) -> Folder | None:
     try:
         attributes, delimiter, name = tokens(one.parts)[:3]
     except (Unclear, ValueError):
@@ -211,4 +226,12 @@ def _folder(one: Answer) -> Folder | None:
         not lower & {"\\noselect", "\\nonexistent"},
         divider,
         not lower.isdisjoint(_ATTRIBUTES),
+        _label(raw, lower) if labels else b"",
     )
+
+
+def _label(raw: bytes, attributes: set[str]) -> bytes:
+    if raw.upper() == b"INBOX":
+        return b"\\Inbox"
+    own = next((_LABELS[each] for each in attributes if each in _LABELS), None)
+    return own or (raw if _VIEWS.isdisjoint(attributes) else b"\\")

@@ -92,32 +92,52 @@ def _group(chunk: list[Entry], edge: int, *, descending: bool) -> Group:
     return Group(edge, chunk[-1].uid if chunk else edge, chunk)
 
 
-def listing(talk: Talk, suspects: Suspects, low: int, high: int) -> list[Entry]:
+def listing(
+    talk: Talk, suspects: Suspects, low: int, high: int, without: frozenset[bytes] = frozenset()
+) -> list[Entry]:
     """UID, size and date of what lies from ``low`` to ``high``, ascending.
 
     A row that can't be read, or a folder whose listing breaks the connection, still yields UIDs: nothing is lost.
+
+    Args:
+        without: labels, in lower case (Gmail): messages that have one are left out, so there is no doing without rows.
+
+    Raises:
+        Declined: the server lists nothing, and not to know its labels would be to read what is not to be read.
     """
     folder = talk.folder or b""
     found: dict[int, Entry] = {}
-    unread = suspects.poison(folder, LISTING)
+    hidden: set[int] = set()
+    unread = suspects.poison(folder, LISTING) and not without
     if not unread:
-        command = b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE)" % (low, high)
+        labels = b" X-GM-LABELS" if without else b""
+        command = b"UID FETCH %d:%d (UID RFC822.SIZE INTERNALDATE%s)" % (low, high, labels)
         try:
             with suspects.watching(folder, LISTING):
                 answers = talk.do(command)
         except Declined:
+            if without:
+                raise
             answers, unread = [], True
         for one in answers:
             if one.word == b"FETCH":
                 entry = _entry(one)
                 if entry is None:
                     unread = True
+                elif without and not without.isdisjoint(_labels(one)):
+                    hidden.add(entry.uid)
                 elif low <= entry.uid <= high:
                     found[entry.uid] = entry
     if unread:
         for uid in expand(talk.search(low, high), high - low + 1):
-            found.setdefault(uid, Entry(uid))
+            if uid not in hidden:
+                found.setdefault(uid, Entry(uid))
     return [found[uid] for uid in sorted(found)]
+
+
+def _labels(one: Answer) -> set[bytes]:
+    value = one.items().get(b"X-GM-LABELS")
+    return {label.lower() for label in value if isinstance(label, bytes)} if isinstance(value, list) else set()
 
 
 def _entry(one: Answer) -> Entry | None:

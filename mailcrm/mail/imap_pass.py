@@ -56,7 +56,8 @@ def new_mail(talk: Talk, desk: Desk, folder: Folder, cursor: Cursor, high: int, 
     """Fetch what came after the cursor, oldest first, up to UID ``high``."""
 
     def groups() -> Iterator[Group]:
-        for low, top, entries in windows(talk, desk.suspects, cursor.last_uid + 1, high, descending=False):
+        after, without = cursor.last_uid + 1, folder.without
+        for low, top, entries in windows(talk, desk.suspects, after, high, descending=False, without=without):
             for group in grouped(entries, low, top, descending=False):
                 if len(entries) > CHECK_ABOVE:
                     desk.sort_out(talk, group)
@@ -96,7 +97,8 @@ def first_pass(
 
     def groups() -> Iterator[Group]:
         nonlocal check
-        for low, high, entries in windows(talk, desk.suspects, floor, cursor.backfill_uid - 1, descending=True):
+        below, without = cursor.backfill_uid - 1, folder.without
+        for low, high, entries in windows(talk, desk.suspects, floor, below, descending=True, without=without):
             wanted = [e for e in entries if since is None or e.received_at >= since or e.received_at.year == 1970]
             for group in grouped(wanted, low, high, descending=True):
                 if check and group.entries:

@@ -159,7 +159,8 @@ def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datet
                 opened = talk.examine(folder.wire)
             except Declined:
                 continue
-            for _, _, entries in windows(talk, Suspects(), 1, opened.uidnext - 1, descending=True):
+            last, without = opened.uidnext - 1, folder.without
+            for _, _, entries in windows(talk, Suspects(), 1, last, descending=True, without=without):
                 wanted = [e for e in reversed(entries) if since is None or e.received_at >= since]
                 for start in range(0, len(wanted), _HEADERS_AT_ONCE):
                     dates = {entry.uid: entry.received_at for entry in wanted[start : start + _HEADERS_AT_ONCE]}

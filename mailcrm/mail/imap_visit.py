@@ -179,7 +179,8 @@ def _fresh(account: Account, talk: Talk, folder: Folder) -> None:
         talk.fresh = False
         cursor = desk.cursor(folder)
         found = None
-        if cursor is not None and talk.exists - desk.sizes.get(folder.name, 0) <= CHECK_ABOVE:
+        few = not folder.without  # else what is not to be read has to be found out first
+        if few and cursor is not None and talk.exists - desk.sizes.get(folder.name, 0) <= CHECK_ABOVE:
             found = newest(talk, cursor.last_uid)
         if cursor is None or found is None:
             catch_up(talk, desk, folder, Counts())

@@ -16,11 +16,20 @@ WIDEST: Final = 1_000_000
 
 
 def windows(
-    talk: Talk, suspects: Suspects, low: int, high: int, *, descending: bool
+    talk: Talk,
+    suspects: Suspects,
+    low: int,
+    high: int,
+    *,
+    descending: bool,
+    without: frozenset[bytes] = frozenset(),
 ) -> Iterator[tuple[int, int, list[Entry]]]:
     """The open folder's messages from ``low`` to ``high``, window by window without a gap.
 
     Windows widen where UIDs are sparse; an empty stretch is jumped over where the server can tell where it ends.
+
+    Args:
+        without: see ``listing``.
 
     Yields:
         The lowest and highest UID of the window, and what lies in it, ascending.
@@ -28,7 +37,7 @@ def windows(
     width = FIRST
     while low <= high:
         first, last = (max(low, high - width + 1), high) if descending else (low, min(high, low + width - 1))
-        entries = listing(talk, suspects, first, last)
+        entries = listing(talk, suspects, first, last, without)
         if not entries:
             edge = _edge(talk, low, first - 1) if descending else _edge(talk, last + 1, high, lowest=True)
             if edge is not None and descending:

@@ -167,3 +167,33 @@ def test_where_one_folder_holds_all_mail_it_is_read_once() -> None:
     ]
     assert [f.name for f in chosen(folders, mailbox(1))] == ["[Gmail]/All Mail"]
     assert [f.name for f in chosen(folders, mailbox(1, include=("Label",)))] == ["Label"]
+
+
+def gmail(*names: str) -> list[Folder]:
+    fixed = b'* LIST (\\HasNoChildren) "/" INBOX\r\n* LIST (\\All) "/" "[Gmail]/All Mail"\r\n'
+    fixed += b'* LIST (\\Sent) "/" "[Gmail]/Sent Mail"\r\n* LIST (\\Important) "/" "[Gmail]/Important"\r\n'
+    return listed("IMAP4rev1 X-GM-EXT-1", fixed, *(b'* LIST () "/" "%s"\r\n' % name.encode() for name in names))
+
+
+def test_an_excluded_label_is_excluded_wherever_its_messages_lie() -> None:
+    """DATA-15: at Gmail, where one folder holds all mail."""
+    folders = gmail("Klienci", "Prywatne", "Prywatne/Dom")
+    (whole,) = chosen(folders, mailbox(1, exclude=("prywatne*", "[Gmail]/Sent Mail")))
+    assert (whole.name, whole.without) == ("[Gmail]/All Mail", {b"prywatne", b"prywatne/dom", b"\\sent"})
+    (named,) = chosen(folders, mailbox(1, include=("Klienci",), exclude=("INBOX",)))
+    assert (named.name, named.without) == ("Klienci", {b"\\inbox"})
+    assert [f.without for f in chosen(folders, mailbox(1))] == [frozenset()]
+
+
+def test_a_view_that_is_excluded_hides_no_mail_that_lies_elsewhere_too() -> None:
+    (whole,) = chosen(gmail("Klienci"), mailbox(1, exclude=("[Gmail]/Important",)))
+    assert whole.without.isdisjoint({b"\\important", b"\\inbox", b"klienci"})
+    rest = chosen(gmail("Klienci"), mailbox(1, exclude=("[Gmail]/All Mail",)))
+    assert [f.name for f in rest] == ["[Gmail]/Sent Mail", "INBOX", "[Gmail]/Important", "Klienci"]
+
+
+def test_without_labels_exclude_is_obeyed_folder_by_folder() -> None:
+    """DATA-15: a folder with all mail does not tell where else its messages lie."""
+    folders = [folder("INBOX"), folder("All", "\\All"), folder("Klienci"), folder("Prywatne")]
+    assert [f.name for f in chosen(folders, mailbox(1))] == ["All"]
+    assert [f.name for f in chosen(folders, mailbox(1, exclude=("Prywatne",)))] == ["INBOX", "Klienci"]

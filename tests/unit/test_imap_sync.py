@@ -393,6 +393,38 @@ def test_server_threads_are_handed_on() -> None:
             assert bench.intake.batches[-2].arrivals[0].thread_hint == hint
 
 
+def gmail_box(server: ScriptedImap) -> Mailbox:
+    server.boxes["[Gmail]/All Mail"] = Box(attributes="\\All")
+    server.boxes["Prywatne"] = Box()
+    return mailbox(server.port, exclude=("Prywatne",))
+
+
+def test_mail_with_an_excluded_label_is_neither_read_nor_counted() -> None:  # DATA-15
+    with ScriptedImap(PLAIN + " X-GM-EXT-1") as server:
+        bench, box = Bench(server), gmail_box(server)
+        whole = "[Gmail]/All Mail"
+        for number, labels in enumerate([("\\\\Inbox",), ("\\\\Inbox", "prywatne"), (), ("Prywatne",)]):
+            server.append(mail(number), whole, labels=labels)
+        _, sighted = first_sight("anna", box, Dialer(config(anna=box)), QuickReaders())
+        assert [head.message.subject for head in sighted] == ["Oferta 2", "Oferta 0"]
+        assert bench.sync(box).stored == 2
+        for number, labels in enumerate([("Prywatne",), ("Klienci",), ("Prywatne", "Klienci")], 4):
+            server.append(mail(number), whole, labels=labels)
+        assert bench.sync(box).stored == 1
+        assert bench.sync(box).stored == 0
+        assert bench.stored(whole) == [1, 3, 6]
+        fetched = [line for line in server.log if b"BODY.PEEK" in line]
+        assert not [line for line in fetched if re.search(rb"FETCH [\d:,]*\b(2|4|5|7)\b", line)]
+
+
+def test_where_labels_are_not_told_nothing_is_read_rather_than_what_is_excluded() -> None:  # DATA-15
+    with ScriptedImap(PLAIN + " X-GM-EXT-1") as server:
+        bench, box = Bench(server), gmail_box(server)
+        server.append(mail(1), "[Gmail]/All Mail", labels=("Prywatne",))
+        server.misbehave(rb"X-GM-LABELS", lambda _connection, tag, _honest: tag + b" BAD what?\r\n", 9)
+        assert bench.sync(box).stored == 0
+
+
 def test_a_first_pass_is_paced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 10)
     for number in range(50):

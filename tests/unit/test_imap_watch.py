@@ -399,6 +399,20 @@ def test_an_unread_mailbox_is_watched_but_not_read_until_it_may(watch: Watch) ->
     watch.complete()
 
 
+def test_pushed_mail_with_an_excluded_label_is_not_read() -> None:  # DATA-15
+    with ScriptedImap(PLAIN + " X-GM-EXT-1") as server:
+        server.boxes = {"All Mail": Box(attributes="\\All"), "Prywatne": Box()}
+        watch = Watch(server)
+        watch.start(box=mailbox(server.port, exclude=("Prywatne",)))
+        try:
+            for number, labels in enumerate([("Prywatne",), (), ("Prywatne",), ()]):
+                server.append(mail(number), "All Mail", labels=labels)
+                watch.settle()
+            wait_until(lambda: [uid for _, uid, _ in watch.intake.places()] == [2, 4], what="the others")
+        finally:
+            watch.stop()
+
+
 def test_where_no_folder_is_to_be_read_the_inbox_is_not_either(watch: Watch) -> None:
     """DATA-15: ``include`` names a folder that is not there, yet."""
     watch.arrive()
