@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ _COUNTED = ("sent", "bounced", "opened", "clicked", "replied", "unsubscribed")
 class Campaign(Struct, frozen=True, tag="campaigns", tag_field="table"):
     """What came of a campaign, by recipients. ``opened`` and ``clicked``: by humans."""
 
+    id: int
     campaign: str
     launched_at: datetime
     recipients: int
@@ -54,7 +57,21 @@ def campaigns(context: Context, days: Days, owner: int | None = None) -> Campaig
             groups = results.groups(connection, stored.id)
             states = {name: sum(each.total for each in groups if each.state == name) for name in ("done", "failed")}
             numbers = {name: sum(getattr(each, name) for each in groups) for name in _COUNTED}
-            found.append(Campaign(stored.name, at, sum(each.total for each in groups), **states, **numbers))
+            found.append(Campaign(stored.id, stored.name, at, sum(each.total for each in groups), **states, **numbers))
     found.sort(key=lambda each: each.launched_at)
-    sent = tuple((each.campaign, each.sent) for each in found)
-    return CampaignFigures(found, [Series("mail sent", "mails", sent)] if sent else [])
+    return CampaignFigures(found, list(_series(found)))
+
+
+def _series(found: Sequence[Campaign]) -> Iterator[Series]:
+    if not found:
+        return
+    names = Counter(each.campaign for each in found)
+    places = [f"{each.campaign} ({each.id})" if names[each.campaign] > 1 else each.campaign for each in found]
+    for name in ("done", "failed"):
+        yield Series(name, "recipients", _points(places, found, name))
+    for name in _COUNTED:
+        yield Series(f"mail {name}", "mails", _points(places, found, name))
+
+
+def _points(places: Sequence[str], found: Sequence[Campaign], field: str) -> tuple[tuple[str, int], ...]:
+    return tuple(zip(places, (int(getattr(each, field)) for each in found), strict=True))

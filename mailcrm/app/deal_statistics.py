@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from statistics import fmean, median
@@ -11,7 +11,7 @@ from statistics import fmean, median
 from msgspec import Struct
 
 from mailcrm.app.context import Context
-from mailcrm.core.series import Days, Series, months, named
+from mailcrm.core.series import Days, Series, Value, months, named
 from mailcrm.store import deal_figures
 from mailcrm.store.deal_figures import Closed, Stage
 
@@ -107,7 +107,7 @@ def deals(context: Context, days: Days, owner: int | None = None) -> Deals:
             numbers = (one.came, one.went_on, one.won, one.lost, left)
             conversion.append(Conversion(stage.pipeline, stage.name, *numbers, *shares))
     times = [_time(stage, by_stage[stage.id]) for stage in order if stage.id in by_stage]
-    series = [*_funnel(order, standing), *_closed(closed)]
+    series = [*_by_stage(order, standing, conversion, times), *_by_month(closed)]
     return Deals(
         standing,
         conversion,
@@ -121,25 +121,41 @@ def _time(stage: Stage, times: Sequence[int]) -> TimeInStage:
     return TimeInStage(stage.pipeline, stage.name, len(times), float(median(times)), round(fmean(times), 1))
 
 
-def _funnel(order: Sequence[Stage], standing: Sequence[InStage]) -> list[Series]:
+def _by_stage(
+    order: Sequence[Stage], standing: Sequence[InStage], conversion: Sequence[Conversion], times: Sequence[TimeInStage]
+) -> Iterator[Series]:
     several = len({stage.pipeline for stage in order}) > 1
     found = Counter[tuple[str, str]]()
     for each in standing:
         found[each.pipeline, each.stage] += each.deals
-    points = tuple(
-        (f"{stage.pipeline}: {stage.name}" if several else stage.name, found[stage.pipeline, stage.name])
-        for stage in order
-        if (stage.pipeline, stage.name) in found
-    )
-    return [Series("open deals", "deals", points)] if points else []
+    lines: list[tuple[str, str, Mapping[tuple[str, str], Value]]] = [
+        ("open deals", "deals", found),
+        ("conversion to the next stage", "share", {(each.pipeline, each.stage): each.to_next for each in conversion}),
+        ("conversion to won", "share", {(each.pipeline, each.stage): each.to_won for each in conversion}),
+        ("time in stage, median", "seconds", {(each.pipeline, each.stage): each.median for each in times}),
+    ]
+    for name, unit, values in lines:
+        points = tuple(
+            (f"{stage.pipeline}: {stage.name}" if several else stage.name, values[stage.pipeline, stage.name])
+            for stage in order
+            if (stage.pipeline, stage.name) in values
+        )
+        if points:
+            yield Series(name, unit, points)
 
 
-def _closed(closed: Sequence[Closed]) -> list[Series]:
+def _by_month(closed: Sequence[Closed]) -> Iterator[Series]:
+    """Of all that were closed, then of each owner's; over the same months."""
     if not closed:
-        return []
+        return
     first, last = (date.fromisoformat(f"{end(each.month for each in closed)}-01") for end in (min, max))
     every = [named(month) for month in months(first, last)]
-    found = []
+    yield from _closed(closed, every)
+    for key in sorted({each.owner for each in closed if each.owner is not None}):
+        yield from _closed([each for each in closed if each.owner == key], every, key)
+
+
+def _closed(closed: Sequence[Closed], every: Sequence[str], owner: str | None = None) -> Iterator[Series]:
     for status in ("won", "lost"):
         mine = [each for each in closed if each.status == status]
         numbers = Counter[str]()
@@ -148,9 +164,7 @@ def _closed(closed: Sequence[Closed]) -> list[Series]:
             numbers[each.month] += each.deals
             if each.currency is not None and each.value is not None:
                 amounts[each.currency, each.month] += each.value
-        found.append(Series(f"deals {status}", "deals", tuple((month, numbers[month]) for month in every)))
-        found += [
-            Series(f"value {status}", code, tuple((month, float(amounts[code, month])) for month in every))
-            for code in sorted({code for code, _ in amounts})
-        ]
-    return found
+        yield Series(f"deals {status}", "deals", tuple((month, numbers[month]) for month in every), owner)
+        for code in sorted({code for code, _ in amounts}):
+            points = tuple((month, float(amounts[code, month])) for month in every)
+            yield Series(f"value {status}", code, points, owner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from msgspec import Struct
 
 from mailcrm.app.context import Context
@@ -14,6 +16,7 @@ from mailcrm.store import step_sums
 from mailcrm.store.step_sums import Mailed
 
 _KINDS = (FlowKind.SEQUENCE, FlowKind.WORKFLOW, FlowKind.RULE)
+_MAILED = ("sent", "returned", "opened", "clicked", "replied")
 
 
 class Step(Struct, frozen=True, tag="steps", tag_field="table"):
@@ -74,9 +77,21 @@ def flows(context: Context, days: Days, owner: int | None = None) -> FlowFigures
                 more = (found.get("replied", 0), found.get("failed", 0))
                 mine.append(Step(stored.name, stored.kind, name, _does(nodes.get(name)), *numbers, *more))
             steps += mine
-            points = tuple((step.step, step.reached) for step in mine)
-            series.append(Series("reached", "runs", points, flow=stored.name))
+            series += _series(stored.name, mine)
     return FlowFigures(steps, series)
+
+
+def _series(flow: str, steps: Sequence[Step]) -> Iterator[Series]:
+    """Of mail only the steps that sent some, if any did."""
+    for name in ("reached", "failed"):
+        yield Series(name, "runs", _points(steps, name), flow=flow)
+    letters = [each for each in steps if each.sent]
+    for name in _MAILED if letters else ():
+        yield Series(f"mail {name}", "mails", _points(letters, name), flow=flow)
+
+
+def _points(steps: Sequence[Step], field: str) -> tuple[tuple[str, int], ...]:
+    return tuple((each.step, int(getattr(each, field))) for each in steps)
 
 
 def _does(node: Node | None) -> str:

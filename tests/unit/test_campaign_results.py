@@ -13,10 +13,12 @@ from litestar.testing import TestClient
 from sqlalchemy import delete
 
 from mailcrm.app import members, results
+from mailcrm.app.campaign_statistics import campaigns
 from mailcrm.app.erasing import erase
 from mailcrm.app.tracking import Request, judge_due, opened
 from mailcrm.core.definitions import Chosen
 from mailcrm.core.hits import SETTLES
+from mailcrm.core.series import Days
 from mailcrm.store import permissions, suppressions
 from mailcrm.store.db import Database
 from mailcrm.store.tables import event, hit, message, outbox, track
@@ -193,6 +195,32 @@ def test_who_is_erased_is_counted_and_not_named(work: Working) -> None:
     rows = str(list(results.of(work.context, str(number))))
     assert "Adam Mróz" in rows
     assert not re.search("ewa|zieli", rows, re.IGNORECASE)
+
+
+def test_statistics_have_a_line_for_each_campaign(work: Working) -> None:
+    # DATA-13, CAMP-3: namesakes are told apart
+    ewa, adam = work.person("Ewa Zielińska"), work.person("Adam Mróz")
+    first = work.done(MAILING, [ewa, adam])
+    work.receive(reply(work.mails()["adam@klient.example"]))
+    work.home.pass_(days=2)
+    work.campaign(MAILING, "Never launched")
+    again = work.campaign('type = "calls"\nnote = "Zadzwoń"\n')
+    work.choose(again, whom=[ewa])
+    work.launch(again)
+    work.work()
+    found = campaigns(work.context, Days())
+    assert [(each.id, each.recipients, each.done, each.sent, each.replied) for each in found.campaigns] == [
+        (first, 2, 2, 2, 1),
+        (again, 1, 1, 0, 0),
+    ]
+    lines = {each.series: (each.unit, each.points) for each in found.series}
+    assert lines["done"] == ("recipients", ((f"Spring ({first})", 2), (f"Spring ({again})", 1)))
+    assert lines["mail replied"] == ("mails", ((f"Spring ({first})", 1), (f"Spring ({again})", 0)))
+    assert {f"mail {each}" for each in asdict(work.sums(first).sums)} >= {each for each in lines if "mail" in each}
+    since = campaigns(work.context, Days(work.home.now.date()))
+    assert [(each.id, each.campaign) for each in since.campaigns] == [(again, "Spring")]
+    assert since.series[0].points == (("Spring", 1),)
+    assert campaigns(work.context, Days(), work.home.actor("jan").id).series == []
 
 
 def test_before_and_while_it_is_planned_everybody_is_listed(work: Working) -> None:

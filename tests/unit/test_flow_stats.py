@@ -65,9 +65,12 @@ def test_each_step_says_what_became_of_it(home: House, sink: Sink) -> None:
     assert (first.flow, first.kind, first.does) == ("Warm", "sequence", "mail.send")
     assert (first.reached, first.sent, first.opened, first.replied, first.failed) == (2, 2, 1, 1, 0)
     assert found["end"].does == "end"
-    assert Series("reached", "runs", tuple((each.step, each.reached) for each in found.values()), flow="Warm") in (
-        flows(home.context, EVER).series
-    )
+    lines = {each.series: each for each in flows(home.context, EVER).series}
+    reached = tuple((each.step, each.reached) for each in found.values())
+    assert lines["reached"] == Series("reached", "runs", reached, flow="Warm")
+    assert [point for point in lines["failed"].points if point[1]] == []
+    for name, number in (("sent", 2), ("opened", 1), ("replied", 1)):
+        assert lines[f"mail {name}"].points[0] == ("step-1", number)
 
 
 def test_a_run_that_fails_is_counted_where_it_failed(home: House) -> None:

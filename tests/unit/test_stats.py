@@ -184,7 +184,7 @@ def test_deals_by_stage_with_their_value_in_each_currency(house: Context) -> Non
     assert by_currency["PLN"] == InStage("Sales", "New", "anna", "PLN", 2, Decimal("0.30"))
     assert by_currency["EUR"] == InStage("Sales", "New", "anna", "EUR", 1, Decimal("5.00"))
     assert by_currency[None] == InStage("Sales", "New", "anna", None, 1, None)
-    assert found.series == [Series("open deals", "deals", (("New", 4),))]
+    assert Series("open deals", "deals", (("New", 4),)) in found.series
     assert deal_figures(house, EVER, actor(house, "jan").id).standing == []
 
 
@@ -202,6 +202,13 @@ def test_conversion_and_time_in_stage(house: Context) -> None:  # DATA-13
         TimeInStage("Sales", "Meeting", 1, 2 * day, 2 * day),
         TimeInStage("Sales", "Offer", 1, 3 * day, 3 * day),
     ]
+    shares = (("New", 1.0), ("Meeting", 0.0), ("Offer", 1.0))
+    for line in (
+        Series("conversion to the next stage", "share", shares),
+        Series("conversion to won", "share", shares),
+        Series("time in stage, median", "seconds", (("New", 2 * day), ("Meeting", 2 * day), ("Offer", 3 * day))),
+    ):
+        assert line in found.series
     later = deal_figures(house, Days(NOW.date() + timedelta(days=1)))
     assert [each.stage for each in later.conversion] == ["Meeting", "Offer"]
 
@@ -217,18 +224,23 @@ def test_won_and_lost_by_month_and_owner(house: Context) -> None:  # DATA-13
     ):
         number = deals.add(house, anna, "D", person=person, value=value, currency=currency)
         deals.close(on(house, day), anna, number, won=won)
+    jans = deals.add(house, actor(house, "jan"), "J", person=person, value="1", currency="PLN")
+    deals.close(house, anna, jans, won=True)
     found = deal_figures(house, EVER)
     assert found.closed == [
         WonAndLost("2026-11", "anna", "won", "EUR", 1, Decimal("7.00")),
         WonAndLost("2026-11", "anna", "won", "PLN", 2, Decimal("30.00")),
+        WonAndLost("2026-11", "jan", "won", "PLN", 1, Decimal("1.00")),
         WonAndLost("2027-01", "anna", "lost", None, 1, None),
         WonAndLost("2027-01", "anna", "won", "PLN", 1, Decimal("5.00")),
     ]
-    series = {(each.series, each.unit): each.points for each in found.series}
-    assert series["value won", "PLN"] == (("2026-11", 30.0), ("2026-12", 0.0), ("2027-01", 5.0))
-    assert series["value won", "EUR"] == (("2026-11", 7.0), ("2026-12", 0.0), ("2027-01", 0.0))
-    assert series["deals lost", "deals"] == (("2026-11", 0), ("2026-12", 0), ("2027-01", 1))
-    assert [each.month for each in deal_figures(house, Days(until=date(2026, 11, 22))).closed] == ["2026-11"]
+    series = {(each.series, each.unit, each.user): each.points for each in found.series}
+    assert series["value won", "PLN", None] == (("2026-11", 31.0), ("2026-12", 0.0), ("2027-01", 5.0))
+    assert series["value won", "EUR", None] == (("2026-11", 7.0), ("2026-12", 0.0), ("2027-01", 0.0))
+    assert series["deals lost", "deals", None] == (("2026-11", 0), ("2026-12", 0), ("2027-01", 1))
+    assert series["value won", "PLN", "anna"] == (("2026-11", 30.0), ("2026-12", 0.0), ("2027-01", 5.0))
+    assert series["value won", "PLN", "jan"] == (("2026-11", 1.0), ("2026-12", 0.0), ("2027-01", 0.0))
+    assert {each.month for each in deal_figures(house, Days(until=date(2026, 11, 22))).closed} == {"2026-11"}
 
 
 # -- the command
