@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from mailcrm.app.admission import admit
 from mailcrm.app.ledger import Seat
 from mailcrm.config import Config
-from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Status, Stop, Subject
+from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Move, Status, Stop, Subject
 from mailcrm.core.ours import Ours
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store.blobs import Blobs
@@ -98,6 +98,17 @@ class FlowHands:
             return False
         stop = Stop(Status.REMOVED, reason, self._effect.at, self.source)
         self._decided.append((seat, self._stepper.decide(seat, stop, self._effect.at), self.source))
+        return True
+
+    def move(self, flow: str, subject: Subject, node: str) -> bool:
+        """See ``builtin.hands.Hands``."""
+        seat = self._stepper.seat(self._named(flow).id, subject)
+        if seat.live is None:
+            return False
+        if seat.compiled is None or node not in seat.compiled.flow.nodes:
+            raise NotFound(f"version {seat.live.version} of {flow!r}, which is walked there, has no node {node!r}")
+        move = Move(node, self._effect.at, self._effect.chain)
+        self._decided.append((seat, self._stepper.decide(seat, move, self._effect.at), self.source))
         return True
 
     def finish(self) -> None:

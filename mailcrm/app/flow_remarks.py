@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
 from mailcrm.config import Config
 from mailcrm.core.flow import Action, Do, Flow, FlowKind, On, Trigger
+from mailcrm.core.nearest import nearest
 from mailcrm.errors import MailcrmError
 from mailcrm.store import consents, find, flows, permissions, users
 
@@ -29,6 +32,8 @@ def missing(connection: Connection, flow: Flow) -> list[str]:
                 look(connection, given)
             except MailcrmError as error:
                 found.append(f"nodes.{node}: {action.name} would fail: {error}")
+        if action.name == "workflow.move" and (fault := _goal(connection, flow, action.args)):
+            found.append(f"nodes.{node}: {action.name} would fail: {fault}")
     return list(dict.fromkeys(found))
 
 
@@ -73,6 +78,18 @@ def untracked(connection: Connection, config: Config, flow: Flow, triggers: Mapp
     return [f"nodes.{name}: {trigger} will not happen: {why}" for name, trigger in waiting.items()]
 
 
+def _goal(connection: Connection, flow: Flow, args: Mapping[str, Any]) -> str:
+    """What is wrong with the node that somebody is to be moved to; "" if nothing is, or there is no such workflow."""
+    name, node = args["workflow"], args["node"]
+    nodes: Iterable[str] = flow.nodes
+    if name != flow.name:
+        stored = flows.search(connection, name, [FlowKind.WORKFLOW])
+        if stored is None:
+            return ""
+        nodes = tomllib.loads(flows.text(connection, stored.id, stored.version))["nodes"]
+    return "" if node in nodes else f"{name!r} has no node {node!r}; {nearest(node, nodes, 'its nodes')}"
+
+
 def _actions(flow: Flow) -> Iterator[tuple[str, Action]]:
     for name, node in flow.nodes.items():
         if isinstance(node, Do):
@@ -93,6 +110,7 @@ def _flow(kind: FlowKind) -> Callable[[Connection, str], object]:
 _NAMED: Mapping[str, Mapping[str, Callable[[Connection, str], object]]] = {
     "workflow.join": {"workflow": _flow(FlowKind.WORKFLOW)},
     "workflow.leave": {"workflow": _flow(FlowKind.WORKFLOW)},
+    "workflow.move": {"workflow": _flow(FlowKind.WORKFLOW)},
     "sequence.enroll": {"sequence": _flow(FlowKind.SEQUENCE)},
     "sequence.leave": {"sequence": _flow(FlowKind.SEQUENCE)},
     "activity.create": {"assignee": users.find},

@@ -50,7 +50,6 @@ class Ledger:
     Args:
         ended: the enrollments that have ended in it, in order.
         told: keys of the effects whose end was told; ``handled``: the events that were reacted to.
-        stopped: the enrollments whose effects were all withdrawn: they want no more.
         lets_in: somebody has entered a flow.
     """
 
@@ -59,7 +58,6 @@ class Ledger:
     ended: list[Enrollment] = field(default_factory=list)
     handled: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
-    stopped: set[int] = field(default_factory=set)
     lets_in: bool = False
     _stored: dict[int, Enrollment] = field(default_factory=dict)
     _moved: dict[int, Enrollment] = field(default_factory=dict)
@@ -88,7 +86,6 @@ class Ledger:
         over = decision.replaced or new
         if over is not None and decision.withdraw_all:
             self._withdrawn_all[over.id] = over.reason or over.status
-            self.stopped.add(over.id)
         elif over is not None and decision.withdraw:
             self._withdrawn |= dict.fromkeys(decision.withdraw, "its place was overtaken")
         seat.live = new if new is not None and new.status is IN_PROGRESS else None

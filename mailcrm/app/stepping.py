@@ -26,6 +26,7 @@ from mailcrm.core.enrollment import (
     Enrol,
     Enrollment,
     Happened,
+    Move,
     Place,
     Status,
     Stimulus,
@@ -132,9 +133,10 @@ class Stepper:
         reports: deque[Done] = deque()
         while True:
             self._settle(seat, decision, by)
+            settled = seat.live
             for effect in decision.effects:  # those of one decision are of one moment: all, then what they report
-                if decision.enrollment is None or decision.enrollment.id in self.ledger.stopped:
-                    break  # one of them took the subject out of this very flow
+                if settled is not None and seat.live is not settled and not _awaits(seat.live, effect.key):
+                    continue  # one of them took the subject out of this very flow, or moved it on in it
                 if (done := self._carry_out(seat, decision, effect)) is not None:
                     reports.append(done)
             if not reports:
@@ -244,7 +246,7 @@ class Stepper:
                 pass
             case Done() if seat.live is not None:
                 status, reason, by = Status.FAILED, "its flow can't be read any more; is a plugin missing?", ""
-            case Done() | Due() | Happened() | Enrol() | Stop():
+            case Done() | Due() | Happened() | Enrol() | Move() | Stop():
                 return Decision(seat.live)
         return Decision(over(seat.live, status, reason, at, by), withdraw_all=True)
 
@@ -252,6 +254,10 @@ class Stepper:
 def over(live: Enrollment, status: Status, reason: str, at: datetime, by: str) -> Enrollment:
     """An enrollment that ends whatever its flow says."""
     return replace(live, status=status, reason=reason, ended=at, ended_by=by, tokens=(), seq=live.seq + 1)
+
+
+def _awaits(live: Enrollment | None, key: str) -> bool:
+    return live is not None and any(key in token.keys for token in live.tokens)
 
 
 def _short(error: Exception) -> str:

@@ -48,6 +48,7 @@ ACTIONS: Mapping[str, ActionType] = {
         ActionType("sequence.leave", {"sequence": str}, label="Take out of a sequence"),
         ActionType("workflow.join", {"workflow": str}, label="Put into another workflow"),
         ActionType("workflow.leave", {"workflow": str}, label="Take out of another workflow"),
+        ActionType("workflow.move", {"workflow": str, "node": str}, label="Move to another node of a workflow"),
         ActionType("mail.send", {**_LETTER, **_BY_ITSELF}, label="Send a mail"),
         ActionType("draft.create", {**_LETTER, "remind": Span | None}, label="Put a mail into the rep's drafts"),
         ActionType("notify", {"user": _TEXT, "text": str}, label="Tell a user"),

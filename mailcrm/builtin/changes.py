@@ -20,6 +20,7 @@ CHANGES: Mapping[str, Change] = {
     "sequence.leave": flows.sequence_leave,
     "workflow.join": flows.workflow_join,
     "workflow.leave": flows.workflow_leave,
+    "workflow.move": flows.workflow_move,
     "notify": notices.notify,
     "mail.send": letters.mail_send,
     "draft.create": letters.draft_create,

@@ -1,4 +1,4 @@
-"""Into another flow and out of it: ``sequence.enroll``, ``sequence.leave``, ``workflow.join``, ``workflow.leave``."""
+"""Into another flow, out of it, and on in it: ``sequence.enroll|leave``, ``workflow.join|leave|move``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def workflow_leave(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
     """``workflow.leave {workflow}``."""
     flow = flows.find(hands.connection, effect.args["workflow"], [FlowKind.WORKFLOW])
     hands.leave(flow.name, Subject(who.person(subject)), _reason(hands))
+    return Outcome.DONE
+
+
+def workflow_move(hands: Hands, effect: Effect, subject: Subject) -> Outcome:
+    """``workflow.move {workflow, node}``: whoever is inside goes on there, and nowhere else (GRAPH-36)."""
+    flow = flows.find(hands.connection, effect.args["workflow"], [FlowKind.WORKFLOW])
+    hands.move(flow.name, Subject(who.person(subject)), effect.args["node"])
     return Outcome.DONE
 
 

@@ -70,6 +70,13 @@ class Hands(Writer, Protocol):
     def leave(self, flow: str, subject: Subject, reason: str) -> bool:
         """Take a subject out of a flow; False if it was not inside. Raises NotFound: no such flow."""
 
+    def move(self, flow: str, subject: Subject, node: str) -> bool:
+        """Set a subject that is inside a flow on to another of its nodes; False if it was not inside.
+
+        Raises:
+            NotFound: no such flow, or no such node in the version that it walks.
+        """
+
 
 class Outcome(Enum):
     """What came of a change."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mailcrm.core.engine_events import enrolled, happened
+from mailcrm.core.engine_events import enrolled, happened, moved
 from mailcrm.core.enrollment import (
     IN_PROGRESS,
     Decision,
@@ -14,6 +14,7 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
+    Move,
     Step,
     Stimulus,
     Stop,
@@ -54,6 +55,8 @@ def advance(flow: Flow, live: Enrollment | None, stimulus: Stimulus, facts: Fact
             return happened(flow, live, stimulus, facts)
         case Enrol():
             return enrolled(flow, live, stimulus, facts)
+        case Move():
+            return moved(flow, live, stimulus, facts)
         case Done():
             return _done(flow, live, stimulus, facts)
     return _stopped(flow, live, stimulus, facts)

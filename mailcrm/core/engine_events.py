@@ -1,4 +1,4 @@
-"""What an event, and enrolling by hand, do: let the subject in, let waiting tokens on, overtake."""
+"""What an event, enrolling and moving do: let the subject in, let waiting tokens on, overtake, set elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
+    Move,
     Place,
     Status,
     Step,
@@ -75,6 +76,27 @@ def enrolled(flow: Flow, live: Enrollment | None, stimulus: Enrol, facts: Facts)
             walk.queue.append((walk.new_token(), name, when, "enrolled"))
     walk.run()
     return walk.decision(replaced)
+
+
+def moved(flow: Flow, live: Enrollment | None, stimulus: Move, facts: Facts) -> Decision:
+    """To another node and nowhere else: every token is gone with what it had pending. Who is outside stays there."""
+    name = stimulus.node
+    if live is None:
+        return Decision(None)
+    walk = Walk(flow, facts, live, f"moved to {name}", stimulus.at)
+    if name not in flow.nodes:
+        return _ignored(walk, live, ("",), "ignored: there is no such node in this version")
+    if why := circle(flow.id, stimulus.chain):
+        return _ignored(walk, live, (name,), why)
+    for token in live.tokens:
+        walk.withdraw |= token.keys
+        walk.note(token.node, f"taken back: moved to {name}", hop=token.hop)
+    walk.tokens.clear()
+    walk.chain = stimulus.chain
+    when = max([(stimulus.at, 0), *(token.at for token in live.tokens)])
+    walk.queue.append((walk.new_token(), name, when, walk.told))
+    walk.run()
+    return walk.decision()
 
 
 # -- inside

@@ -143,6 +143,14 @@ class Enrol(Struct, frozen=True, gc=False):
     chain: tuple[Place, ...] = ()
 
 
+class Move(Struct, frozen=True, gc=False):
+    """A flow sends the subject, who is inside, on to another node."""
+
+    node: str
+    at: datetime
+    chain: tuple[Place, ...] = ()
+
+
 class Stop(Struct, frozen=True, gc=False):
     """Ended from outside: by hand, by a reply, by a deactivation or an edit."""
 
@@ -152,7 +160,7 @@ class Stop(Struct, frozen=True, gc=False):
     by: str = ""
 
 
-Stimulus: TypeAlias = Happened | Due | Done | Enrol | Stop
+Stimulus: TypeAlias = Happened | Due | Done | Enrol | Move | Stop
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
+    Move,
     Past,
     Status,
     Stimulus,
@@ -92,6 +93,8 @@ def what_if(
             step = taken(todo.pop(0), at)
             for effect in step.decision.effects:
                 waiting.extend(follows(effect))
+                if effect.name == "workflow.move" and effect.args.get("workflow") == flow.name:
+                    todo.append(Move(effect.args["node"], effect.at, effect.chain))
                 todo.append(Done(effect.key, effect.at))
             waiting.sort(key=_order, reverse=True)
             if step.decision.steps:

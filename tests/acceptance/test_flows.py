@@ -323,17 +323,30 @@ next = "tell"
 [nodes.tell]
 do = "notify"
 with = { user = "zenon", text = "Hi" }
+next = ["on", "off"]
+[nodes.on]
+do = "workflow.move"
+with = { workflow = "Offer 1", node = "wellcome" }
+next = "end"
+[nodes.off]
+do = "workflow.move"
+with = { workflow = "Campaign 1", node = "pausing" }
 next = "end"
 """
     )
     crm("workflow", "apply", crm.file(text), "--dry-run")
     notes = [line for line in crm.errors.splitlines() if line.startswith("note: ")]
-    assert sum("no workflow 'Campaign 1'" in line for line in notes) == 2
+    assert sum("no workflow 'Campaign 1'" in line for line in notes) == 3
+    assert any(
+        "nodes.on: workflow.move would fail: 'Offer 1' has no node 'wellcome'; write welcome" in n for n in notes
+    )
     assert [line.partition(":")[2] for line in notes if "zenon" in line]
     assert [line for line in notes if "consent" in line and "anna" in line]
     for number in (1, 2):
         crm.workflow(CAMPAIGN.format(number=number))
     crm("workflow", "apply", crm.file(text), "--yes")
+    assert "'Campaign 1' has no node 'pausing'; write pause" in crm.errors
+    text = text.replace('"pausing"', '"pause"')
     crm("consent", "grant", "--flow", "Offer 1", user="anna")
     crm("workflow", "apply", crm.file(text.replace('"Hi"', '"Ho"')), "--dry-run")
     assert "Campaign 1" not in crm.errors

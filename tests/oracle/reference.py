@@ -20,6 +20,7 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
+    Move,
     Place,
     Status,
     Stimulus,
@@ -237,6 +238,13 @@ def reference(flow: Flow, live: Enrollment | None, stimulus: Stimulus, facts: Fa
             if not flow.start or circles(flow, chain) or inside or not _may_begin(flow, live, facts, at):
                 return Decision(live)
             return _begin(flow, live, facts, (at, 0), chain, list(flow.start))
+        case Move(node=name, at=at, chain=chain) if live and name in flow.nodes and not circles(flow, chain):
+            run = Run(flow, facts, live, at)
+            run.withdraw = {key for token in run.tokens for key in token.keys}
+            run.chain = chain
+            run.arriving.append((run.another(), name, max([(at, 0), *(token.at for token in run.tokens)])))
+            run.tokens = []
+            return run.decision()
         case Stop(status=status, reason=reason, at=at, by=by) if live:
             run = Run(flow, facts, live, at, everything=True)
             run.over = (status, reason, by)

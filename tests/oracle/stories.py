@@ -83,7 +83,8 @@ def times(draw: st.DrawFn) -> list[tuple[float, str]]:
 def stories(draw: st.DrawFn) -> list[tuple[int, str]]:
     """What is done, and how many hours after the last."""
     what = ("form", "form", "click", "click", "sale", "late click", "old sale", "ring", "mails", "mails", "mails",
-            "bounce", "refuse", "tick", "tick", "enrol", "enrol deep", "complete", "off", "on", "edit")  # fmt: skip
+            "bounce", "refuse", "tick", "tick", "enrol", "enrol deep", "complete", "off", "on", "edit",
+            "move n2", "move end")  # fmt: skip
     return draw(st.lists(st.tuples(st.sampled_from((0, 0, 1, 7, 30)), st.sampled_from(what)), min_size=3, max_size=14))
 
 
@@ -106,6 +107,8 @@ def play(world: World, story: list[tuple[int, str]]) -> None:
                 world.dispatch("consent was taken back", refused=True)
             case ["enrol", *deep]:
                 world.enrol(chain=tuple((2, str(n)) for n in range(10)) if deep else ())
+            case ["move", node]:
+                world.move(node, chain=((2, "a"),))
             case ["complete"]:
                 world.stop(Status.COMPLETED, "by hand")
             case ["off"]:

@@ -18,6 +18,7 @@ from mailcrm.core.enrollment import (
     Enrollment,
     Facts,
     Happened,
+    Move,
     Past,
     Place,
     Status,
@@ -157,6 +158,9 @@ class World:
 
     def enrol(self, of: int = 1, person: int = 1, chain: tuple[Place, ...] = ()) -> None:
         self.take((of, person), Enrol(self.now, chain))
+
+    def move(self, node: str, of: int = 1, person: int = 1, chain: tuple[Place, ...] = ()) -> None:
+        self.take((of, person), Move(node, self.now, chain))
 
     def stop(self, status: Status, reason: str, of: int = 1, person: int = 1, by: str = "user:ann") -> None:
         self.take((of, person), Stop(status, reason, self.now, by))

@@ -220,6 +220,86 @@ def test_one_workflow_puts_into_another_and_takes_out(story: Story) -> None:  # 
     assert (run.status, run.reason, run.ended_by) == ("removed", "taken out by flow:2", "flow:2")
 
 
+MOVED = """
+kind = "workflow"
+name = "Letters"
+owner = "anna"
+[nodes.in]
+on = "tag.added"
+where = { tag = "letters" }
+next = "pause"
+[nodes.pause]
+wait = "1w"
+next = "mark"
+[nodes.mark]
+do = "tag.add"
+with = { tag = "late" }
+next = "rest"
+[nodes.rest]
+wait = "1w"
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+def test_one_workflow_moves_on_in_another(story: Story) -> None:  # GRAPH-36
+    letters, ewa = story.flow(MOVED), story.person()
+    assert done(story, ewa, ("workflow.move", 'workflow = "Letters", node = "mark"')).status == "completed"
+    assert (story.statuses(letters), story.tags(ewa)) == ([], [])  # who is not inside stays out
+    story.react("tag.added", ewa, tag="letters")
+    run = done(story, ewa, ("workflow.move", 'workflow = "Letters", node = "nothing"'))
+    assert run.reason == "do: workflow.move: version 1 of 'Letters', which is walked there, has no node 'nothing'"
+    done(story, ewa, ("workflow.move", 'workflow = "Letters", node = "mark"'))
+    assert story.statuses(letters) == ["in_progress"]
+    assert "late" in story.tags(ewa)
+    story.later("1w")
+    assert story.statuses(letters) == ["completed"]
+
+
+ITSELF = """
+kind = "workflow"
+name = "Itself"
+[nodes.in]
+on = "tag.added"
+where = { tag = "go" }
+next = ["mover", "outside", "marker", "after"]
+[nodes.mover]
+do = "workflow.move"
+with = { workflow = "Itself", node = "rest" }
+next = "gone"
+[nodes.gone]
+do = "tag.add"
+with = { tag = "gone on" }
+next = "end"
+[nodes.outside]
+do = "outside"
+next = "end"
+[nodes.marker]
+do = "tag.add"
+with = { tag = "beside" }
+next = "end"
+[nodes.after]
+do = "outside"
+next = "end"
+[nodes.rest]
+wait = "1d"
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+def test_a_workflow_moves_its_own_and_nothing_of_the_other_branches_is_done(story: Story) -> None:
+    itself, ewa = story.flow(ITSELF.replace('"after"]', '"after", "rest"]')), story.person()
+    story.react("tag.added", ewa, tag="go")
+    assert (story.statuses(itself), story.tags(ewa)) == (["in_progress"], [])
+    assert {state for _, state, _ in story.effects()} <= {"withdrawn"}
+    assert story.at(itself, ewa) == ["rest"]
+    story.later("1d")
+    assert (story.statuses(itself), story.tags(ewa)) == (["completed"], [])
+
+
 def sequence(item: str) -> str:
     return (
         f'kind = "sequence"\nname = "Warm"\nfor = "{item}"\nowner = "anna"\n'

@@ -719,6 +719,42 @@ def test_ending_by_hand_takes_back_what_has_not_left() -> None:
     assert world.log[-1].decision.withdraw_all  # so that a claim given back is not tried again
 
 
+def test_who_is_moved_goes_on_there_and_nowhere_else() -> None:  # GRAPH-36
+    nodes = {
+        "in": on("form", "letter", "wait"),
+        "letter": mail("L1", "end"),
+        "wait": Wait("1d", ("late",)),
+        "late": tag("late", "stay"),
+        "stay": Wait("1mo", ("end",)),
+        **END,
+    }
+    world = World(flow(nodes, start=("in",)))
+    world.move("late")  # he is outside, and stays there
+    assert world.status() == "outside"
+    world.emit("form")
+    world.tick()
+    world.now += h(1)
+    world.move("nowhere")
+    assert world.at() == ["letter done", "wait wait"]
+    world.move("late")
+    assert (world.at(), world.did) == (["stay wait"], ["tag.add late"])
+    assert [row.state for row in world.outbox.values()] == ["withdrawn"]
+    world.until(48)
+    assert world.did == ["tag.add late"]  # the timer of the place that he left is gone with it
+    world.move("end")
+    assert (world.status(), world.past[1, 1][-1].ended) == ("completed", world.now)
+
+
+def test_moving_in_a_circle_ends() -> None:
+    world = World(flow({"in": on("form", "wait"), "wait": Wait("1d", ("end",)), **END}))
+    world.emit("form")
+    world.tick()
+    before = world.live[1, 1]
+    world.move("in", chain=((1, "a"), (2, "b"), (1, "a")))
+    assert world.live[1, 1] is before
+    assert "reacts not: goes in a circle: flow 1 a → flow 2 b → flow 1 a" in world.said("in")
+
+
 def test_ended_stays_ended() -> None:
     """SEQ-38, SEQ-40."""
     world = enrolled({"w": Wait("1d", ("end",)), **END}, "w")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mailcrm.core.enrollment import Happened, Status, Subject, Verdict
 from mailcrm.core.events import Event
-from mailcrm.core.flow import Condition, End, Flow, Wait
+from mailcrm.core.flow import Action, Condition, Do, End, Flow, Wait
 from mailcrm.core.what_if import Imagined, what_if
 from tests.oracle.world import ROWS, T0, Clock, ask, flow, h, mail, on, tag
 
@@ -59,6 +59,13 @@ def test_events_go_before_timers_and_runs_are_counted() -> None:
     assert "ignored: passed already" in [line.result for step in steps for line in step.decision.steps]
     keys = [effect.key for step in steps for effect in step.decision.effects]
     assert len(keys) == len(set(keys)) == 4
+
+
+def test_who_moves_himself_on_is_there_next() -> None:
+    leap = Do((Action("workflow.move", {"workflow": "flow 1", "node": "call"}),), ("nag",))
+    nodes = {"in": on("form", "leap"), "leap": leap, "nag": mail("nag", "end"), "call": tag("call", "end")}
+    steps = imagine(flow({**nodes, "end": End()}), (1, "form"))
+    assert effects(steps) == [("leap", T0 + h(1)), ("call", T0 + h(1))]
 
 
 def test_a_circle_of_mails_comes_to_its_end() -> None:
