@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
@@ -36,6 +37,9 @@ from mailcrm.supervise import Supervisor
 from mailcrm.sync import first_look, keepers
 from mailcrm.web import app as web
 from mailcrm.web import pixel_protocol
+
+if TYPE_CHECKING:
+    from mailcrm.engine.worker import Worker
 
 ROLES = ("watch", "worker", "relay", "web")
 _CHECKPOINT = 0.5  # seconds between two looks at SQLite's log
@@ -152,7 +156,11 @@ class Program:
             supervise = partial(self._supervisor.run, self._stopping)
             found += [self._thread("watch", self._watcher.run), self._thread("mailboxes", supervise)]
         if "worker" in self._roles:
-            found.append(self._thread("worker", self._work))
+            # Only here, for a process without this role does without DBOS; and before any thread runs, for a module
+            # that one thread is importing is not whole to the others.
+            from mailcrm.engine.worker import Worker
+
+            found.append(self._thread("worker", partial(self._work, Worker)))
         if self._context.db.is_sqlite:
             found.append(self._thread("log", self._empty_log))
         return found
@@ -189,15 +197,13 @@ class Program:
                     self._context.db.checkpoint()
                 done = changed
 
-    def _work(self) -> None:
-        from mailcrm.engine.worker import Worker  # here, for a process without this role does without DBOS
-
+    def _work(self, worker: type[Worker]) -> None:
         if held := holding.look(self._context):
             log.warning("everything is held: %s; %s", held.reason, holding.MEND)
         transport = SmtpTransport(self._context.config)
         filed = SentLook(self._context, Dialer(self._context.config))
         try:
-            Worker(self._context, transport, self._bell, self._faults, filed=filed).run(self._stopping)
+            worker(self._context, transport, self._bell, self._faults, filed=filed).run(self._stopping)
         finally:
             transport.close()
 

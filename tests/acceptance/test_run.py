@@ -51,3 +51,18 @@ def test_sigterm_ends_it_in_seconds_although_clients_stay(sink: Sink) -> None:
             assert process.wait(20) == 0
             assert time.monotonic() - begun < 15
         assert "Traceback" not in program.log()
+
+
+def test_what_a_role_needs_is_imported_before_any_thread_runs(tmp_path: Path) -> None:
+    """A module that one thread is importing is not whole to another: DBOS brings parts of SQLAlchemy that all use."""
+    config = tmp_path / "config.toml"
+    config.write_text('domains = ["firma.example"]\n')
+    for role, expected in (("worker", True), ("relay", False)):
+        code = (
+            "import sys\nfrom pathlib import Path\nfrom mailcrm.main import build\n"
+            "from mailcrm.run import Bell, Program\n"
+            f"program = Program(build(Path({str(config)!r})), Bell(), frozenset({{{role!r}}}))\n"
+            "program._threads(); print('dbos' in sys.modules)"
+        )
+        done = subprocess.run([COMMAND[0], "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout == f"{expected}\n"
