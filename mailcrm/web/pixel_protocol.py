@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mailcrm.web.patience import PatientProtocol
 from mailcrm.web.pixel import GIF, HEADERS, Pixel
 
 _HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%s: %s\r\n" % pair for pair in HEADERS)
@@ -18,16 +19,13 @@ _PROXIES = frozenset({"127.0.0.1", "::1"})  # whose X-Forwarded-For is believed;
 def protocol(pixel: Pixel) -> type[HttpToolsProtocol]:
     """The protocol of connections, for ``uvicorn.Config(http=…)``."""
 
-    class PixelProtocol(HttpToolsProtocol):
+    class PixelProtocol(PatientProtocol):
         def on_headers_complete(self) -> None:
             """Called by the parser."""
-            if not self.url.startswith(b"/o/") or not self._answered():
+            if self.url.startswith(b"/o/") and self._answered():
+                self._in_head = False
+            else:
                 super().on_headers_complete()
-
-        def on_message_complete(self) -> None:
-            """Called by the parser; there is no cycle as long as only images were asked for."""
-            if self.cycle is not None:
-                super().on_message_complete()
 
         def _answered(self) -> bool:
             busy = self.cycle is not None and not self.cycle.response_complete
