@@ -6,6 +6,7 @@ from typing import Any
 
 from mailcrm.app.campaigns import Shown
 from mailcrm.app.launching import Preview
+from mailcrm.app.results import Sums
 from mailcrm.core.definitions import CampaignDefinition
 
 _GROUPS = {"person": "persons", "organization": "organizations", "lead": "leads"}
@@ -47,6 +48,11 @@ def page(shown: Shown) -> dict[str, Any]:
         "paused_at": course.paused_at,
         "stopped_at": course.stopped_at,
     }
+
+
+def progress(found: Sums) -> dict[str, Any]:
+    """How far one is that was launched: how many of its recipients are what."""
+    return {name: getattr(found, name) for name in ("total", "done", "failed", "skipped", "planned", "withdrawn")}
 
 
 def preview(name: str, found: Preview) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from mailcrm.app.context import Context
 from mailcrm.core.definitions import CampaignDefinition, parse
 from mailcrm.store import campaigns, flows, results, users
+from mailcrm.store.flows import StoredFlow
 from mailcrm.store.results import Group, Result
 
 
@@ -67,12 +68,14 @@ class Summary:
 def of(context: Context, name: str) -> Iterator[dict[str, Any]]:
     """The results of a campaign as JSON, one recipient at a time, read in pages while they are taken.
 
+    Of one that was removed, too, unless there is another of its name.
+
     Raises:
         NotFound: there is no such campaign.
         Refused: several have this name.
     """
     with context.db.read() as connection:
-        stored = flows.find(connection, name, campaigns.KINDS)
+        stored = _meant(connection, name)
         keys = _keys(connection)
     return _rows(context, stored.id, keys)
 
@@ -80,7 +83,7 @@ def of(context: Context, name: str) -> Iterator[dict[str, Any]]:
 def sums(context: Context, name: str) -> Summary:
     """The same in sum. Raises as ``of``."""
     with context.db.read() as connection:
-        stored = flows.find(connection, name, campaigns.KINDS)
+        stored = _meant(connection, name)
         found = results.groups(connection, stored.id)
         unplanned, made = results.members(connection, stored.id)
         stopped = campaigns.get(connection, stored.id).stopped_at is not None
@@ -116,6 +119,12 @@ def _rows(context: Context, flow: int, keys: Mapping[int, str]) -> Iterator[dict
     with context.db.read() as connection:
         for each in results.listed(connection, flow):
             yield {name: getattr(each, name) for name in _SHOWN} | {"sender": keys.get(each.sender or 0)}
+
+
+def _meant(connection: Connection, name: str) -> StoredFlow:
+    """What a removed one did stays; ``find`` says what there is instead of one that never was."""
+    found = flows.search(connection, name, campaigns.KINDS) or flows.removed(connection, name, campaigns.KINDS)
+    return found or flows.find(connection, name, campaigns.KINDS)
 
 
 def _keys(connection: Connection) -> Mapping[int, str]:

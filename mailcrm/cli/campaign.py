@@ -49,9 +49,13 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def show(ctx: typer.Context, name: Name, toml: Toml = False, as_json: Json = False) -> None:
-    """Show a campaign; --toml prints its definition back."""
-    shown = verbs.shown(desk(ctx).context, name)
-    show_definition(campaign_shapes.page(shown), shown.text, toml=toml, as_json=as_json)
+    """Show a campaign, with how far it is; --toml prints its definition back."""
+    at = desk(ctx)
+    shown = verbs.shown(at.context, name)
+    row = campaign_shapes.page(shown)
+    if shown.course.launched_at is not None and not toml:
+        row["progress"] = campaign_shapes.progress(results.sums(at.context, str(shown.stored.id)).sums)
+    show_definition(row, shown.text, toml=toml, as_json=as_json)
 
 
 @app.command()

@@ -46,6 +46,7 @@ KINDS = {
     "offers": 'series = "OF"\ntemplate = "oferta"' + LINE,
 }
 MADE = {"calls": "activity", "activities": "activity", "deals": "deal", "invoices": "document", "offers": "document"}
+STILL_NONE = ("done", "failed", "skipped", "withdrawn")
 MAILED = ("mailing", "invoices", "offers")
 
 
@@ -428,11 +429,12 @@ def test_a_launch_that_died_half_way_goes_on(crm: House, sink: Sink, monkeypatch
     rows, sums = crm.results()
     assert {row["state"] for row in rows.values()} == {"planned"}
     assert (sums["total"], sums["planned"]) == (2, 2)
+    assert crm.page()["progress"] == {"total": 2, "planned": 2, **dict.fromkeys(STILL_NONE, 0)}
     crm.launch()
     assert "planned: 2 of 2 recipients" in crm.errors
     assert crm.page()["status"] == "running"
     crm("tick")
-    assert len(sink.mails) == crm.results()[1]["done"] == 3
+    assert len(sink.mails) == crm.results()[1]["done"] == crm.page()["progress"]["done"] == 3
 
 
 def test_removed_when_it_is_over(crm: House) -> None:
@@ -445,6 +447,12 @@ def test_removed_when_it_is_over(crm: House) -> None:
     crm("campaign", "stop", "Spring", "--yes", user="anna")
     crm("campaign", "remove", "Spring", "--yes", user="anna")
     assert crm.rows("campaign", "list") == []
+    for name in ("Spring", "1"):  # CAMP-13: what it did stays
+        rows, sums = crm.results(name)
+        assert ({row["state"] for row in rows.values()}, sums["total"]) == ({"withdrawn"}, 3)
+    crm.apply(READY)
+    assert crm.results()[1]["planned"] == 2  # of its namesake
+    assert crm.results("1")[1]["withdrawn"] == 3
 
 
 WRONG: list[tuple[tuple[str, ...], int, str]] = [
