@@ -19,6 +19,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.recipient_file import BadRow, Named, read
 from mailcrm.core.campaigns import Group
 from mailcrm.core.definitions import Chosen
+from mailcrm.core.plural import counted
 from mailcrm.core.validation import Problem
 from mailcrm.errors import MailcrmError, Refused
 from mailcrm.store import campaigns, choosing, find, flows, members, users
@@ -147,14 +148,22 @@ def _change(
     progress: Callable[[int], None],
 ) -> Changed:
     changed, count = Changed(), 0
+    sheets = {group: slices(read(path, group, encoding), _PIECE) for group, path in files.items()}
+    begun = {group: next(rows, []) for group, rows in sheets.items()}  # a file that is none is refused before all else
     with context.db.write() as connection:
         _take(connection, _open(connection, context, actor, name), act, given, changed)
-    for group, path in files.items():
-        for rows in slices(read(path, group, encoding), _PIECE):  # each in a transaction of its own: others go on
+    for group, rows in sheets.items():
+        piece = begun[group]
+        while piece:  # each in a transaction of its own: others go on
             with context.db.write() as connection:
-                _take_rows(connection, _open(connection, context, actor, name), act, group, rows, changed)
-            count += len(rows)
+                _take_rows(connection, _open(connection, context, actor, name), act, group, piece, changed)
+            count += len(piece)
             progress(count)
+            try:
+                piece = next(rows, [])
+            except MailcrmError as error:
+                told = counted(count, "row before that is done", "rows before that are done")
+                raise type(error)(f"{error}; {told}") from error
     return changed
 
 

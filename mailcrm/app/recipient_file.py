@@ -69,7 +69,7 @@ def read(path: Path, group: Group, encoding: str | None = None) -> Iterator[Name
     places = _places(told, group)
     for count, row in enumerate(sheet.after(first if places else 0), 1):
         if count > MOST_ROWS:
-            raise Refused(f"{path} has more than {MOST_ROWS:,} rows; those before are in, cut it into several")
+            raise Refused(f"{path} has more than {MOST_ROWS:,} rows; cut it into several")
         if isinstance(row, Ragged):
             yield BadRow(row.line, "", row.reason)
         elif (named := _named(row, places)) is not None:

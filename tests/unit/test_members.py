@@ -177,7 +177,10 @@ def test_a_file_that_is_none_or_too_large_is_refused(alone: Town, monkeypatch: p
     with pytest.raises(Permanent, match="is a PDF"):
         alone.file(b"%PDF-1.4")
     with pytest.raises(Permanent, match="can't read"):
-        members.add(alone.context, alone.anna, str(alone.number), files={"person": alone.folder / "none.csv"})
+        members.add(
+            alone.context, alone.anna, str(alone.number), Chosen(("all",)), {"person": alone.folder / "none.csv"}
+        )
+    assert alone.chosen("person") == []  # nobody of those who were named beside it either
     monkeypatch.setattr(recipient_file, "MOST_BYTES", 10)
     with pytest.raises(Refused, match="cut it into several"):
         alone.file("ewa@acme.example\n")
@@ -185,6 +188,11 @@ def test_a_file_that_is_none_or_too_large_is_refused(alone: Town, monkeypatch: p
     monkeypatch.setattr(recipient_file, "MOST_ROWS", 1)
     with pytest.raises(Refused, match="has more than 1 rows"):
         alone.file("ewa@acme.example\njan@acme.example\n")
+    assert alone.chosen("person") == []
+    monkeypatch.setattr(members, "_PIECE", 1)
+    with pytest.raises(Refused, match="cut it into several; 1 row before that is done"):
+        alone.file("ewa@acme.example\njan@acme.example\n")
+    assert alone.chosen("person") == [alone.ewa]
 
 
 def test_hostile_cells_are_told_of_and_harm_nobody(alone: Town) -> None:
