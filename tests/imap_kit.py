@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
+import re
 import sqlite3
 import threading
 import weakref
@@ -65,6 +66,7 @@ def _read(raw: bytes) -> Content:
         date,
         Address(name, address) if address else None,
         subject=str(parsed["Subject"] or ""),
+        in_reply_to=tuple(re.findall(r"<([^>]+)>", str(parsed["In-Reply-To"] or ""))),
         size=len(raw),
     )
     return message, Reading(Kind.HUMAN, "test")
@@ -95,6 +97,7 @@ class SqliteIntake:
         self._lock = threading.RLock()
         self.pauses: dict[str, str] = {}
         self.living: list[str] = []
+        self.letters: set[str] = set()
         self.batches: list[Batch] = []
         self.busy = 0
         self.stored = threading.Condition()
@@ -128,6 +131,9 @@ class SqliteIntake:
         with self._lock:
             have = {name for (name,) in self._db.execute("SELECT identity FROM message")}
         return have & set(identities)
+
+    def awaited(self, message_ids: Collection[str]) -> set[str]:
+        return set(message_ids) & self.letters
 
     def store(self, batch: Batch) -> None:
         if self.busy:

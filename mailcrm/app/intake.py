@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import Outcome, ingest
+from mailcrm.core.letter_ids import run_of
 from mailcrm.core.model import Batch, Cursor
-from mailcrm.store import lookup, mailboxes
+from mailcrm.store import enrollments, lookup, mailboxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,15 @@ class StoreIntake:
         """Which of these messages are stored already."""
         with self.context.db.read() as connection:
             return frozenset(lookup.messages(connection, identities))
+
+    def awaited(self, message_ids: Collection[str]) -> frozenset[str]:
+        """Which of these Message-IDs are those of letters of flows that go on."""
+        named = {each: run for each in message_ids if (run := run_of(self.context.secret, each)) is not None}
+        if not named:
+            return frozenset()
+        with self.context.db.read() as connection:
+            live = {run.id for run in enrollments.with_ids(connection, set(named.values()))}
+        return frozenset(each for each, run in named.items() if run in live)
 
     def store(self, batch: Batch) -> None:
         """Store rows and cursor in one transaction. Raises Temporary: the same batch may come again."""

@@ -9,6 +9,7 @@ automatic replies or lost parcels is a person.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from mailcrm.core import absence, bounce, phrases
 from mailcrm.core.addresses import is_role
@@ -44,6 +45,8 @@ _DELAYED = re.compile(
 )
 #: The rule for mail of a mail system that is no bounce as far as the parsed message tells.
 FROM_MAIL_SYSTEM = "from the mail system"
+#: The rule for mail that a filter took for spam.
+SPAM = "flagged as spam"
 _DAEMONS = ("mailer-daemon@", "mailerdaemon@", "mail-daemon@", "maildaemon@", "mdaemon@")
 _LISTS = frozenset({"bulk", "list", "junk"})
 _AUTO_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
@@ -84,6 +87,11 @@ def classify(message: Message, mail_from: str | None = None) -> Reading:
     if forward is None and asks_to_stop(own, "" if message.attachments else message.subject):
         return Reading(Kind.UNSUBSCRIBE, "asks to stop", own)
     return Reading(Kind.HUMAN, _why_human(message), own, forward=forward)
+
+
+def unflagged(message: Message) -> Message:
+    """The message without what filters say of it: for one that is known to be no spam."""
+    return replace(message, headers={name: told for name, told in message.headers.items() if name not in _SPAM_MARKS})
 
 
 def maybe_bounce(message: Message, mail_from: str | None = None) -> bool:
@@ -208,7 +216,7 @@ def _automatic(message: Message, rule: str) -> Reading:
 def _bulk(message: Message, own: str) -> str | None:
     headers = message.headers
     if _spam(message):
-        return "flagged as spam"
+        return SPAM
     listed = headers.get("list-id")
     precedence = (message.header("precedence") or "").strip().lower()
     unsubscribe = headers.get("list-unsubscribe")

@@ -23,6 +23,8 @@ from mailcrm.mail.imap_wire import Literal, Spool
 
 AHEAD: Final = 1
 _IDENTITY: Final = b"HEADER.FIELDS (MESSAGE-ID FROM DATE)"
+_ANSWERED: Final = b"HEADER.FIELDS (IN-REPLY-TO REFERENCES)"
+_HEADERS_AT_ONCE: Final = 200
 
 
 @dataclass(slots=True)
@@ -218,6 +220,30 @@ class Desk:
                 group.known.append((entry, name))
                 group.flags[entry.uid] = found[entry.uid].flags
         group.entries = [entry for entry in group.entries if entry.uid not in group.flags]
+
+    def answering(self, talk: Talk, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that answer letters of flows that go on, by two header fields; none where looking broke the connection.
+
+        Raises:
+            Away, Declined, Temporary: as ``imap_pass.catch_up``.
+        """
+        folder, answering = talk.folder or b"", []
+        for start in range(0, len(entries), _HEADERS_AT_ONCE):
+            if self.suspects.suspected(folder, CHECKING):
+                break
+            part = entries[start : start + _HEADERS_AT_ONCE]
+            with self.suspects.watching(folder, CHECKING):
+                found = headers(talk, [entry.uid for entry in part], _ANSWERED)
+            named = dict(zip(found, self._references(list(found.values())), strict=True))
+            awaited = self.intake.awaited({each for ids in named.values() for each in ids})
+            answering += [entry for entry in part if any(each in awaited for each in named.get(entry.uid, ()))]
+        return answering
+
+    def _references(self, found: Sequence[Fetched]) -> list[tuple[str, ...]]:
+        contents = self.readers.read_many([_given(f.raw) for f in found]) if found else ()
+        return [
+            () if isinstance(each, Unreadable) else (*each[0].in_reply_to, *each[0].references) for each in contents
+        ]
 
     def _identities(self, found: Sequence[Fetched]) -> list[str | None]:
         names: list[str | None] = []

@@ -48,6 +48,7 @@ class Folder:
         special: the server itself says what it is for.
         label: what marks its messages wherever they lie, on servers with labels (Gmail).
         without: messages that are marked so are not read, in lower case.
+        answers_only: of its messages those alone are read that answer letters of flows that go on.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Folder:
     special: bool = False
     label: bytes = b""
     without: frozenset[bytes] = frozenset()
+    answers_only: bool = False
 
 
 def quoted(name: bytes) -> bytes:
@@ -133,6 +135,18 @@ def chosen(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
             usable = [f for f in usable if f not in whole and _skipped_by(f, skipped) is None]
     usable = [replace(f, without=without) for f in usable] if without else usable
     return sorted(usable, key=lambda f: (_ORDER.get(f.role, 9), f.name.casefold()))
+
+
+def sifted(folders: Sequence[Folder], mailbox: Mailbox) -> list[Folder]:
+    """Junk, where it is not read anyway: an answer to a letter of ours counts, whatever a filter took it for.
+
+    Not where ``exclude`` names it, or ``include`` says what alone is to be read. It goes by a name of its own: how far
+    it was sifted is not how far it was read, should ``include`` name it one day.
+    """
+    junk = best(folders, FolderRole.JUNK)
+    if junk is None or mailbox.include or _named(junk, mailbox.exclude):
+        return []
+    return [replace(junk, name=f"{junk.name} (answers)", answers_only=True)]
 
 
 def _skipped_by(folder: Folder, skipped: Iterable[Folder]) -> Folder | None:

@@ -23,6 +23,9 @@ class Intake(Protocol):
     def known(self, identities: Sequence[str]) -> Container[str]:
         """Which of these message identities (``threads.identity``) are stored already."""
 
+    def awaited(self, message_ids: Collection[str]) -> Container[str]:
+        """Which of these Message-IDs are those of letters of flows that go on: answers to them count."""
+
     def store(self, batch: Batch) -> None:
         """Store rows and cursor in one transaction.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -37,7 +38,8 @@ def catch_up(talk: Talk, desk: Desk, folder: Folder, counts: Counts) -> None:
     cursor = desk.cursor(folder)
     opened = talk.examine(folder.wire, cursor)
     if cursor is None or cursor.uidvalidity != opened.uidvalidity:
-        desk.begin(folder, start(opened))
+        begun = start(opened)
+        desk.begin(folder, replace(begun, backfill_uid=1) if folder.answers_only else begun)
         desk.sizes[folder.name] = opened.exists
         return
     changes(talk, desk, folder, cursor, opened, counts)
@@ -58,8 +60,9 @@ def new_mail(talk: Talk, desk: Desk, folder: Folder, cursor: Cursor, high: int, 
     def groups() -> Iterator[Group]:
         after, without = cursor.last_uid + 1, folder.without
         for low, top, entries in windows(talk, desk.suspects, after, high, descending=False, without=without):
-            for group in grouped(entries, low, top, descending=False):
-                if len(entries) > CHECK_ABOVE:
+            taken = desk.answering(talk, entries) if folder.answers_only else entries
+            for group in grouped(taken, low, top, descending=False):
+                if len(taken) > CHECK_ABOVE:
                     desk.sort_out(talk, group)
                 yield group
 

@@ -14,7 +14,7 @@ from mailcrm.core.model import FolderRole, Message, Unreadable
 from mailcrm.errors import Temporary
 from mailcrm.mail.imap_desk import Counts, Desk
 from mailcrm.mail.imap_faults import Away, Declined
-from mailcrm.mail.imap_folders import Folder, chosen, list_folders
+from mailcrm.mail.imap_folders import Folder, chosen, list_folders, sifted
 from mailcrm.mail.imap_intake import Blobs, Intake, Readers
 from mailcrm.mail.imap_listing import headers
 from mailcrm.mail.imap_pacing import Budget, daily_megabytes
@@ -96,8 +96,9 @@ def _once(
         desk.readers.start()
     talk = dialer.connect(key, mailbox)
     try:
-        folders = chosen(list_folders(talk), mailbox)
-        for folder in folders:
+        listed = list_folders(talk)
+        folders = chosen(listed, mailbox)
+        for folder in (*folders, *sifted(listed, mailbox)):
             with contextlib.suppress(Declined):  # a folder removed meanwhile does not stop the others
                 catch_up(talk, desk, folder, total)
         for folder in expecting(talk, desk, folders):

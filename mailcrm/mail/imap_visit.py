@@ -16,7 +16,7 @@ from mailcrm.mail.imap_changes import told
 from mailcrm.mail.imap_desk import Counts
 from mailcrm.mail.imap_faults import Declined
 from mailcrm.mail.imap_fetch import newest
-from mailcrm.mail.imap_folders import Folder, chosen, list_folders, quoted
+from mailcrm.mail.imap_folders import Folder, chosen, list_folders, quoted, sifted
 from mailcrm.mail.imap_intake import Intake
 from mailcrm.mail.imap_listing import Group
 from mailcrm.mail.imap_pacing import Budget, daily_megabytes
@@ -159,7 +159,8 @@ def _notify(talk: Talk) -> bool:
 def _settled(account: Account, shop: Shop, talk: Talk, *, alive: bool) -> None:
     """All that was up is done: say so, and listen again."""
     cursors = account.desk.cursors()
-    unread = (f.name not in cursors or cursors[f.name].backfill_uid > 1 for f in account.folders)
+    whole = (folder for folder in account.folders if not folder.answers_only)
+    unread = (f.name not in cursors or cursors[f.name].backfill_uid > 1 for f in whole)
     account.unfinished = account.reading and any(unread)
     if alive and account.reading:
         shop.intake.alive(account.key)
@@ -209,8 +210,8 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     talk.news.clear()
     listed = list_folders(talk)
     folders = chosen(listed, account.mailbox)
-    account.folders = shop.share(folders)
-    names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in folders}
+    account.folders = shop.share([*folders, *(sifted(listed, account.mailbox) if folders else ())])
+    names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in account.folders}
     account.skipped = shop.shared.setdefault(names, names)  # type: ignore[assignment]
     account.watched = next((f for f in folders if f.role is FolderRole.INBOX), folders[0] if folders else INBOX)
     may_read = account.reading or bool(account.desk.cursors()) or shop.may_read(account.key)
@@ -218,7 +219,7 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     if not account.reading:
         return False
     # not LIST-STATUS (RFC 5819): it would have the server open the folders that are not read, too
-    others = (f.wire for f in folders if f.wire != account.watched.wire)
+    others = (f.wire for f in account.folders if f.wire != account.watched.wire)
     talk.ask([b"STATUS " + wire + b" (" + status + b")" for wire in others])
     return _others(account, talk)
 

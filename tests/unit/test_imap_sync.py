@@ -393,6 +393,39 @@ def test_server_threads_are_handed_on() -> None:
             assert bench.intake.batches[-2].arrivals[0].thread_hint == hint
 
 
+def reply(number: int, letter: str) -> bytes:
+    return f"In-Reply-To: <{letter}>\r\n".encode() + mail(number)
+
+
+def test_of_junk_the_answers_to_our_letters_alone_are_read(bench: Bench) -> None:
+    bench.intake.letters = {"ours@firma.example"}
+    bench.server.boxes["Spam"] = Box(attributes="\\Junk")
+    bench.server.append(reply(1, "ours@firma.example"), "Spam")  # from before the first sight: no letter had been sent
+    assert bench.sync().stored == 0
+    for number in range(2, 250):
+        bench.server.append(mail(number), "Spam")
+    bench.server.append(reply(250, "theirs@klient.example"), "Spam")
+    answer = bench.server.append(reply(251, "ours@firma.example"), "Spam")
+    bench.server.append(mail(252), "Spam")
+    assert bench.sync().stored == 1
+    assert bench.sync().stored == 0
+    assert bench.stored("Spam (answers)") == [answer]
+    assert [line for line in bench.server.log if b"BODY.PEEK[]" in line and b"FETCH %d " % answer not in line] == []
+    bench.server.expunge(answer, "Spam")
+    bench.sync()
+    assert bench.stored("Spam (answers)") == []
+
+
+@pytest.mark.parametrize("settings", [{"exclude": ("Spam",)}, {"include": ("INBOX",)}])
+def test_junk_that_is_not_to_be_read_is_not_even_sifted(plain: Bench, settings: dict[str, tuple[str]]) -> None:
+    plain.intake.letters = {"ours@firma.example"}
+    plain.server.boxes["Spam"] = Box(attributes="\\Junk")
+    plain.sync(mailbox(plain.server.port, **settings))
+    plain.server.append(reply(1, "ours@firma.example"), "Spam")
+    plain.sync(mailbox(plain.server.port, **settings))
+    assert not [line for line in plain.server.log if b"EXAMINE" in line and b"Spam" in line]
+
+
 def gmail_box(server: ScriptedImap) -> Mailbox:
     server.boxes["[Gmail]/All Mail"] = Box(attributes="\\All")
     server.boxes["Prywatne"] = Box()

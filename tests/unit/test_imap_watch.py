@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mailcrm.config import Mailbox
+from mailcrm.core.model import Cursor
 from mailcrm.mail.imap_account import Account, Pace, State
 from mailcrm.mail.imap_desk import Desk
 from mailcrm.mail.imap_watch import Watcher
@@ -397,6 +398,20 @@ def test_an_unread_mailbox_is_watched_but_not_read_until_it_may(watch: Watch) ->
     watch.allowed = True
     watcher.resume("anna")
     watch.complete()
+
+
+def test_an_answer_that_a_filter_put_into_junk_is_found(watch: Watch) -> None:
+    watch.intake.letters = {"ours@firma.example"}
+    watch.server.boxes["Junk"] = Box(attributes="\\Junk")
+    watch.arrive()
+    watcher = watch.start()
+    wait_until(lambda: watch.intake.cursors("anna").get("INBOX", Cursor(1)).backfill_uid == 1, what="the first pass")
+    watch.server.append(mail(90), "Junk")
+    watch.server.append(b"In-Reply-To: <ours@firma.example>\r\n" + mail(91), "Junk")
+    watcher.wake("anna")
+    wait_until(lambda: ("Junk (answers)", 2, "read") in watch.intake.places(), what="the answer")
+    watch.settle()
+    assert [place for place in watch.intake.places() if place[0] != "INBOX"] == [("Junk (answers)", 2, "read")]
 
 
 def test_pushed_mail_with_an_excluded_label_is_not_read() -> None:  # DATA-15

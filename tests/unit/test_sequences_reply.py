@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mailcrm.app.ingest import ingest
+from mailcrm.app.intake import StoreIntake
 from mailcrm.core.classify import classify
 from mailcrm.core.enrollment import Status
-from mailcrm.core.model import Arrival, Message
+from mailcrm.core.model import Arrival, FolderRole, Message
 from mailcrm.store.db import Database
 from tests.house import batch, mail
 from tests.sequence_house import MAIL, House, house
@@ -29,10 +30,10 @@ def home(database: Database, tmp_path: Path, sink: Sink) -> House:
     return made
 
 
-def arrives(home: House, message: Message) -> None:
-    """In Anna's inbox, now."""
+def arrives(home: House, message: Message, role: FolderRole = FolderRole.INBOX) -> None:
+    """In Anna's mailbox, now."""
     arrival = Arrival(uid=None, received_at=home.now, content=(message, classify(message)))
-    ingest(home.context, replace(batch(), arrivals=(arrival,)))
+    ingest(home.context, replace(batch(role=role), arrivals=(arrival,)))
 
 
 def answer(home: House, sink: Sink, **more: Any) -> Message:
@@ -57,6 +58,24 @@ def test_an_answer_to_a_letter_ends_the_run(home: House, sink: Sink) -> None:  #
     home.pass_(days=2)
     home.work()
     assert len(sink.mails) == 1
+
+
+def test_an_answer_that_a_filter_took_for_spam_ends_the_run(home: House, sink: Sink) -> None:
+    item = home.deal("Pompy")
+    home.enroll(item)
+    home.work()
+    home.pass_(days=1)
+    flagged = answer(home, sink, headers={"x-spam-flag": ("YES",)})
+    stranger = replace(flagged, in_reply_to=(), references=("x@klient.example",), message_id="y@klient.example")
+    arrives(home, stranger, FolderRole.JUNK)
+    assert home.status(item) is Status.IN_PROGRESS
+    letter = flagged.references[0]
+    intake = StoreIntake(home.context)
+    assert intake.awaited(["x@klient.example", letter]) == {letter}
+    arrives(home, flagged, FolderRole.JUNK)
+    home.work()
+    assert (home.status(item), home.row(item).reason) == (Status.REMOVED, "replied")
+    assert intake.awaited([letter]) == frozenset()
 
 
 @pytest.mark.parametrize("days", [-30, 3000])
