@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from mailcrm.app.admission import admit
 from mailcrm.app.ledger import Seat
 from mailcrm.config import Config
-from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Move, Status, Stop, Subject
+from mailcrm.core.enrollment import Decision, Effect, Enrol, Happened, Move, Status, Step, Stop, Subject
 from mailcrm.core.ours import Ours
 from mailcrm.errors import NotFound, Refused
 from mailcrm.store.blobs import Blobs
@@ -31,6 +31,7 @@ class FlowHands:
         self._emitted = 0
         self._happened: list[Happened] = []
         self._decided: list[tuple[Seat, Decision, str]] = []
+        self._notes: list[Step] = []
 
     @property
     def connection(self) -> Connection:
@@ -87,6 +88,7 @@ class FlowHands:
         seat = self._stepper.seat(stored.id, subject)
         decision = self._stepper.decide(seat, Enrol(self._effect.at, self._effect.chain), self._effect.at)
         if decision.enrollment is seat.live:
+            self._note(stored, decision.steps[-1].result if decision.steps else "lets nobody in")
             return False
         self._decided.append((seat, decision, by))
         return True
@@ -102,20 +104,33 @@ class FlowHands:
 
     def move(self, flow: str, subject: Subject, node: str) -> bool:
         """See ``builtin.hands.Hands``."""
-        seat = self._stepper.seat(self._named(flow).id, subject)
+        stored = self._named(flow)
+        seat = self._stepper.seat(stored.id, subject)
         if seat.live is None:
+            self._note(stored, "nobody is inside")
             return False
         if seat.compiled is None or node not in seat.compiled.flow.nodes:
             raise NotFound(f"version {seat.live.version} of {flow!r}, which is walked there, has no node {node!r}")
-        move = Move(node, self._effect.at, self._effect.chain)
-        self._decided.append((seat, self._stepper.decide(seat, move, self._effect.at), self.source))
+        decision = self._stepper.decide(seat, Move(node, self._effect.at, self._effect.chain), self._effect.at)
+        if decision.enrollment is seat.live:
+            self._note(stored, decision.steps[-1].result)
+            return False
+        self._decided.append((seat, decision, self.source))
         return True
 
     def finish(self) -> None:
         """The change is done: tell what it caused, and carry out what it decided about other flows."""
         self._stepper.emitted += self._happened
+        for step in self._notes:
+            self._stepper.ledger.note(int(self._effect.key.partition(".")[0]), step)
         for seat, decision, by in self._decided:
             self._stepper.follow(seat, decision, by)
+
+    def _note(self, flow: StoredFlow, why: str) -> None:
+        """Why nothing comes of it, for the trace."""
+        effect = self._effect
+        why = f"{effect.name} changes nothing: {flow.name!r}: {why.removeprefix('ignored: ')}"
+        self._notes.append(Step(0, effect.node, effect.at, f"done {effect.key}", why))
 
     def _named(self, flow: str) -> StoredFlow:
         stored = self._stepper.flows.named(flow)

@@ -98,6 +98,10 @@ class Ledger:
         """An enrollment is told of an effect's end, or is over: it is not to be told again."""
         self.told.append(done.key)
 
+    def note(self, enrollment: int, step: Step) -> None:
+        """Add a line to an enrollment's trace beside those of decisions."""
+        self._steps.append((enrollment, step))
+
     def write(self) -> None:
         """Write enrollments and effects, so that what reads the database sees them. Raises Stale."""
         if self._moved:

@@ -29,12 +29,14 @@ from mailcrm.core.enrollment import (
     Move,
     Place,
     Status,
+    Step,
     Stimulus,
     Stop,
     Subject,
 )
+from mailcrm.core.walk import circle, in_words
 from mailcrm.errors import Permanent, Temporary
-from mailcrm.store import enrollments, events, reactions
+from mailcrm.store import enrollments, events, reactions, traces
 from mailcrm.store.db import temporary
 from mailcrm.store.enrollments import EDITED, subject_key
 from mailcrm.store.events import NewEvent
@@ -111,7 +113,10 @@ class Stepper:
             StepFailed: it can't be told what is to be done.
             Temporary: the database is away.
         """
-        self.follow(seat, self.decide(seat, stimulus, at), by)
+        decision = self.decide(seat, stimulus, at)
+        if decision.enrollment is None and decision.steps and isinstance(stimulus, Happened):
+            self._note_circle(seat, stimulus)
+        self.follow(seat, decision, by)
 
     def decide(self, seat: Seat, stimulus: Stimulus, at: datetime) -> Decision:
         """What the stimulus would do; nothing is changed. Raises as ``take`` does."""
@@ -200,6 +205,17 @@ class Stepper:
             if over is not None and over is not before and over.status is not IN_PROGRESS:
                 self.known.ended(seat, over.ended, counted=over.reason != EDITED)
                 self._announce(over)
+
+    def _note_circle(self, seat: Seat, happened: Happened) -> None:
+        """Nobody is inside who could have it in his trace: the run that caused the event has it."""
+        why, event = circle(seat.flow, happened.chain), happened.event
+        if not why or event.person is None or (stored := self.flows.stored.get(seat.flow)) is None:
+            return
+        self.ledger.write()
+        flow, node = happened.chain[-1]
+        if (run := traces.last_run(self.connection, flow, event.person)) is not None:
+            said = f"the {stored.kind} {stored.name!r} {why}"
+            self.ledger.note(run, Step(0, node, event.at, in_words(event), said))
 
     def _announce(self, over: Enrollment) -> None:
         stored = self.flows.stored.get(over.flow)

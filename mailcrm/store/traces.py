@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from mailcrm.core.enrollment import Status, Step
 from mailcrm.core.flow import FlowKind
@@ -54,6 +54,12 @@ def runs(connection: Connection, flow_id: int, person: int) -> list[Run]:
     """A person's runs through one flow, the newest first."""
     query = _RUNS.where(enrollment.c.flow_id == flow_id, enrollment.c.person_id == person)
     return [_run(row) for row in connection.execute(query.order_by(enrollment.c.id.desc()))]
+
+
+def last_run(connection: Connection, flow_id: int, person: int) -> int | None:
+    """The id of a person's latest run through a flow, or that of his deals and leads."""
+    query = select(func.max(enrollment.c.id)).where(enrollment.c.flow_id == flow_id, enrollment.c.person_id == person)
+    return connection.execute(query).scalar()
 
 
 def lately(connection: Connection, person: int, since: datetime) -> list[Run]:

@@ -16,8 +16,9 @@ from mailcrm.builtin import who
 from mailcrm.builtin.actions import ACTIONS
 from mailcrm.builtin.changes import CHANGES
 from mailcrm.core.enrollment import Subject
+from mailcrm.core.flow import FlowKind
 from mailcrm.errors import Refused
-from mailcrm.store import events, fields, people, pulse
+from mailcrm.store import events, fields, flows, people, pulse
 from mailcrm.store.activities import About
 from mailcrm.store.db import Database
 from mailcrm.store.tables import activity, deal, reaction
@@ -220,6 +221,20 @@ def test_one_workflow_puts_into_another_and_takes_out(story: Story) -> None:  # 
     assert (run.status, run.reason, run.ended_by) == ("removed", "taken out by flow:2", "flow:2")
 
 
+def said(story: Story, person: int) -> list[str]:
+    """The last trace of the flow that ``done`` applies."""
+    with story.db.read() as connection:
+        number = flows.find(connection, "Flow", [FlowKind.WORKFLOW]).id
+    return [step.result for step in story.trace(number, person)]
+
+
+def test_why_nobody_was_put_into_another_is_in_the_trace(story: Story) -> None:
+    story.flow(MOVED, active=False)
+    ewa = story.person()
+    assert done(story, ewa, ("workflow.join", 'workflow = "Letters"')).status == "completed"
+    assert "workflow.join changes nothing: 'Letters': the flow lets nobody in now" in said(story, ewa)
+
+
 MOVED = """
 kind = "workflow"
 name = "Letters"
@@ -247,6 +262,7 @@ def test_one_workflow_moves_on_in_another(story: Story) -> None:  # GRAPH-36
     letters, ewa = story.flow(MOVED), story.person()
     assert done(story, ewa, ("workflow.move", 'workflow = "Letters", node = "mark"')).status == "completed"
     assert (story.statuses(letters), story.tags(ewa)) == ([], [])  # who is not inside stays out
+    assert "workflow.move changes nothing: 'Letters': nobody is inside" in said(story, ewa)
     story.react("tag.added", ewa, tag="letters")
     run = done(story, ewa, ("workflow.move", 'workflow = "Letters", node = "nothing"'))
     assert run.reason == "do: workflow.move: version 1 of 'Letters', which is walked there, has no node 'nothing'"

@@ -229,6 +229,51 @@ def test_one_flow_sets_off_the_next_and_a_circle_ends(story: Story) -> None:
     assert story.run() == 0
 
 
+RING = """
+kind = "workflow"
+name = "Ring"
+[nodes.in]
+on = "tag.added"
+where = { tag = "x" }
+next = "swing"
+[nodes.swing]
+do = [{ do = "tag.remove", with = { tag = "x" } }, { do = "tag.add", with = { tag = "x" } }]
+next = "end"
+[nodes.end]
+end = "all"
+"""
+
+
+def test_why_a_circle_is_broken_stands_in_the_trace_of_the_run_that_closed_it(story: Story) -> None:
+    ring, ewa = story.flow(RING), story.person()
+    story.react("tag.added", ewa, tag="x")
+    assert story.statuses(ring) == ["completed", "completed"]  # the second time it stands there again
+    (said,) = [step for step in story.trace(ring, ewa) if "reacts not" in step.result]
+    assert said.node == "swing"
+    assert said.stimulus.endswith("(tag.added)")
+    way = f"flow {ring} swing → flow {ring} swing"
+    assert said.result == f"the workflow 'Ring' reacts not: goes in a circle: {way}"
+
+
+ONE_TO_TEN = """
+kind = "rule"
+name = "Rule {n}"
+on = "tag.added"
+where = {{ tag = "t{n}" }}
+do = "tag.add"
+with = {{ tag = "t{m}" }}
+"""
+
+
+def test_why_a_long_chain_is_broken_stands_in_the_trace_of_its_last_run(story: Story) -> None:
+    rules = [story.flow(ONE_TO_TEN.format(n=number, m=number + 1)) for number in range(12)]
+    ewa = story.person()
+    story.react("tag.added", ewa, tag="t0")
+    assert [len(story.runs(rule)) for rule in rules] == [1] * 10 + [0, 0]
+    (said,) = [step.result for step in story.trace(rules[9], ewa) if "reacts not" in step.result]
+    assert said.startswith("the rule 'Rule 10' reacts not: 10 actions caused one another: flow ")
+
+
 def test_events_of_steps_have_the_time_of_the_step(story: Story) -> None:
     """A late worker: the tag that one flow puts on is in time for another that waits for it two days."""
     story.flow(DRIP)
