@@ -34,7 +34,7 @@ def say(
     via: Literal["command", "api"] = "command",
     said_at: datetime | None = None,
 ) -> bool:
-    """Grant or withdraw consent.
+    """Grant or withdraw consent. When this returns, it survives a power cut.
 
     Args:
         flow: name or id.
@@ -73,5 +73,6 @@ def say(
         outbox.withdraw(connection, [mail_key("ask", asked)], f"said by {via}")
         at = max(now, said_at or now)
         consents.record(connection, stored.id, whose.id, at, granted=granted, by=actor.source, via=via)
+    context.db.settle()
     context.changed()
     return True

@@ -39,6 +39,8 @@ def look(context: Context, token: str) -> Subscription | None:
 def unsubscribe(context: Context, token: str) -> Subscription | None:
     """No automatic mail to this address from now on; ``mail.unsubscribed`` is told. Safe to repeat.
 
+    When this returns, what was stored survives a power cut.
+
     Returns:
         None: no such token.
 
@@ -69,6 +71,7 @@ def unsubscribe(context: Context, token: str) -> Subscription | None:
                 data={"message": found.message_id, "reason": "page"},
             )
             events.record(connection, row, plugins, now)
+    context.db.settle()  # he will not say it twice
     if new:
         context.changed()
     return Subscription(found.address, found.sender, ended=True)

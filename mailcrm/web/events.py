@@ -57,19 +57,18 @@ async def receive(request: Request[object, object, State], state: State) -> Resp
     if told.at is not None and told.at > context.clock() + _AHEAD:
         return _refused(400, "at is in the future; send when it happened, with its time zone")
     try:
-        new = await asyncio.to_thread(
-            emit,
-            context,
-            told.kind,
-            told.data,
-            source="web",
-            person=None if told.person is None else str(told.person),
-            key=str(told.id),
-            at=told.at,
-        )
+        new = await asyncio.to_thread(_stored, context, told)
     except MailcrmError as error:
         return _refused(_STATUS.get(type(error), 503 if isinstance(error, Temporary) else 422), str(error))
     return Response({"id": told.id, "stored": new}, status_code=201 if new else 200)
+
+
+def _stored(context: Context, told: Told) -> bool:
+    """Store it for good, power cuts included: who is told so does not tell it again. See ``emit``."""
+    person = None if told.person is None else str(told.person)
+    new = emit(context, told.kind, told.data, source="web", person=person, key=str(told.id), at=told.at)
+    context.db.settle()
+    return new
 
 
 _STATUS: Mapping[type[MailcrmError], int] = {NotFound: 404, Refused: 422}

@@ -24,6 +24,7 @@ from mailcrm.store.consents import Consent
 from mailcrm.store.db import Database
 from mailcrm.store.tables import user
 from mailcrm.web.app import create
+from tests.on_disk import synced
 from tests.sequence_house import MAIL, House, house
 
 SECRET = b"not so secret"
@@ -89,6 +90,13 @@ def test_a_user_says_it_for_himself(site: Site) -> None:
     assert said == [("anna", granted, site.home.now, "user:anna", "api") for granted in (False, True)]
     shown = site.client.get("/api/consents?flow=Warm", headers=as_("jan")).json()
     assert [each["granted"] for each in shown] == [False, True]
+
+
+def test_his_word_survives_a_power_cut(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_disk = synced(monkeypatch)
+    for granted in (True, False):
+        site.post({"flow": "Warm", "granted": granted}, as_("anna"))
+    assert on_disk == [f"{tmp_path}/test.db-wal"] * 2
 
 
 def test_nobody_says_it_for_another(site: Site) -> None:

@@ -22,6 +22,7 @@ from mailcrm.store.db import Database
 from mailcrm.web import app as web
 from mailcrm.web import events as page
 from tests.flow_kit import START, Story
+from tests.on_disk import synced
 
 SECRET = b"not so secret"
 SALE = {"id": "order-17", "kind": "sale.made", "person": "ewa@klient.example", "data": {"product": "offer-1"}}
@@ -88,6 +89,14 @@ def test_an_event_told_again_is_the_same_event(shop: Shop) -> None:
     assert codes == [201, 200, 200, 200]
     assert len(shop.stored()) == 1
     assert shop.tell({**SALE, "id": "order-18"}).status_code == 201
+
+
+def test_what_is_said_to_be_stored_survives_a_power_cut(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk = synced(monkeypatch)
+    assert shop.tell(SALE).status_code == 201
+    assert on_disk == [f"{tmp_path}/test.db-wal"]
 
 
 def test_an_id_may_be_a_number(shop: Shop) -> None:

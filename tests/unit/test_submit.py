@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from mailcrm.store import clearance, consents, flows, people, permissions, table
 from mailcrm.store.db import Database
 from mailcrm.store.flows import NewFlow
 from tests.house import NOW, batch, build, mail
+from tests.on_disk import synced
 from tests.relay_kit import ANNA, EWA
 
 RAW = (
@@ -94,18 +94,11 @@ def test_nothing_is_told_before_the_log_is_on_disk(
     file = tmp_path / "mailcrm.db"
     file.write_bytes(migrated_sqlite.read_bytes())
     database = Database(f"sqlite:///{file}")
-    synced: list[str] = []
-    real = os.fsync
-
-    def noted(handle: int) -> None:
-        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
-        real(handle)
-
     try:
         house = build(database, tmp_path)
-        monkeypatch.setattr(os, "fsync", noted)
+        on_disk = synced(monkeypatch)
         submit(house, [handed(house), handed(house, "2")])
-        assert synced == [f"{file}-wal"]  # once for all of them
+        assert on_disk == [f"{file}-wal"]  # once for all of them
     finally:
         database.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import threading
@@ -13,6 +14,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from litestar.testing import TestClient
@@ -25,6 +27,7 @@ from mailcrm.builtin.tracking_rule import allowed
 from mailcrm.core.definitions import parse, to_flow
 from mailcrm.core.hits import SETTLES
 from mailcrm.core.tracked import Track, unsubscribing
+from mailcrm.errors import Temporary
 from mailcrm.store import events, permissions, suppressions, tables, tracks
 from mailcrm.store.db import Database
 from mailcrm.store.tracks import NewHit
@@ -32,6 +35,7 @@ from mailcrm.web import guesses
 from mailcrm.web.app import create
 from tests import house
 from tests.flow_kit import Story
+from tests.on_disk import synced
 from tests.servers.process import wait_until
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -457,6 +461,36 @@ def test_the_page_says_who_stops_writing_to_whom(site: Site) -> None:
     assert "default-src 'none'" in polish.headers["content-security-policy"]
     assert "nie działa" in site.get("/u/" + "0" * 32, **{"accept-language": "pl"}).text
     assert "Wypisano" in site.client.post(path, headers={"accept-language": "pl"}).text
+
+
+def test_who_is_told_that_he_is_out_is_out_after_a_power_cut_too(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/u/{site.token('unsubscribe')}"
+    on_disk = synced(monkeypatch)
+    site.get(path)
+    assert on_disk == []
+    assert site.client.post(path).status_code == 200
+    assert on_disk == [f"{tmp_path}/test.db-wal"]
+
+
+def test_no_token_is_in_the_log(site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.DEBUG)
+    unknown = "c0ffee" * 5 + "00"
+    image, end = f"/o/{site.token('open')}.gif", f"/u/{site.token('unsubscribe')}"
+    link = f"/c/{site.token('click', url=FIRST)}"
+    for path in (image, link, end, f"/c/{unknown}", f"/u/{unknown}", f"/o/{unknown}.gif"):
+        for method in ("GET", "HEAD", "POST"):
+            site.get(path, method=method)
+    site.stored(2)
+    monkeypatch.setattr(tracks, "target", Mock(side_effect=Temporary("the database is away")))
+    monkeypatch.setattr(tracks, "addressee", Mock(side_effect=RuntimeError("broken")))
+    assert site.get(link).status_code == 503
+    assert site.client.post(end).status_code == 500
+    assert "broken" in caplog.text
+    logged = [each.getMessage() for each in caplog.records if each.name not in ("httpx", "httpcore")]  # the client's
+    tokens = [re.findall("[0-9a-f]{32}", path)[0] for path in (image, link, end)]
+    assert [token for token in (*tokens, unknown) if token in "".join(logged)] == []
 
 
 # -- whether a mail is tracked at all
