@@ -36,7 +36,7 @@ class Written:
 def stale(connection: Connection, config: Config, users: Collection[str], now: datetime) -> Mapping[str, str]:
     """Those of these users (by key) whose own mailbox is not read, and why not. One without a server never is stale."""
     boxes = {user: _boxes(config, user) for user in users}
-    query = select(mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at)
+    query = select(mailbox.c.key, mailbox.c.state, mailbox.c.refusals, mailbox.c.alive_at)
     rows = {
         row.key: row
         for piece in slices({key for keys in boxes.values() for key in keys})
@@ -100,6 +100,8 @@ def _boxes(config: Config, user: str) -> list[str]:
 def _fault(row: Any, now: datetime) -> str:
     if row.state in ("paused", "waiting"):
         return f"the mailbox {row.key} is {row.state}; `mailcrm mailbox resume {row.key}`"
+    if row.refusals:
+        return f"the mailbox {row.key} could not be logged in to; `mailcrm mailbox test {row.key}` says why"
     if row.alive_at is None:
         return f"the mailbox {row.key} has not been read yet; `mailcrm sync` reads it"
     if row.alive_at < now - STALE:

@@ -266,7 +266,7 @@ def test_a_programs_mail_is_asked_all_and_its_sender_is_told(home: House) -> Non
     assert home.outbox()[-1].reason == "no consent of anna for Warm"
 
 
-@pytest.mark.parametrize("fault", ["never", "stale", "paused"])
+@pytest.mark.parametrize("fault", ["never", "stale", "refused", "paused"])
 def test_while_the_senders_mailbox_is_not_read_his_automatic_mail_is_held(
     database: Database, tmp_path: Path, fault: str
 ) -> None:
@@ -275,6 +275,8 @@ def test_while_the_senders_mailbox_is_not_read_his_automatic_mail_is_held(
     with home.context.db.write() as connection:
         if fault != "never":
             mailboxes.set_alive(connection, "anna", home.now - timedelta(minutes=16 if fault == "stale" else 1))
+        if fault == "refused":
+            mailboxes.count_refusal(connection, "anna")
         if fault == "paused":
             mailboxes.set_state(connection, "anna", "paused", reason="login refused")
     waits(home, "held", "the mailbox anna")
