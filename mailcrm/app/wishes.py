@@ -11,9 +11,12 @@ from sqlalchemy import Connection
 from mailcrm.app.context import Context
 from mailcrm.app.linker import Linked
 from mailcrm.app.whose import persons
+from mailcrm.core.addresses import normalise
 from mailcrm.core.model import Direction, Kind
 from mailcrm.core.text import clean
-from mailcrm.store import people, pulse, suppressions, users, written
+from mailcrm.core.wishes import named
+from mailcrm.store import people, pulse, responses, suppressions, tracks, users, written
+from mailcrm.store.tracks import Addressee
 
 log = logging.getLogger(__name__)
 UNSUBSCRIBE = "unsubscribe"
@@ -26,7 +29,10 @@ _WHY = {
 
 
 def take(connection: Connection, context: Context, arrived: Sequence[Linked], now: datetime) -> None:
-    """Suppress all addresses of those who ask to stop in these mails. Old mail, and forged mail, is left out."""
+    """Suppress all addresses of those who ask to stop in these mails, and that of the letter of ours that one names.
+
+    Old mail, and forged mail, is left out.
+    """
     for linked in arrived:
         item = linked.item
         if item.reading.kind is not Kind.UNSUBSCRIBE or item.direction is not Direction.IN:
@@ -35,7 +41,12 @@ def take(connection: Connection, context: Context, arrived: Sequence[Linked], no
             continue
         source = clean(f"message:{item.message.message_id or item.identity}")[:_LONGEST]
         words = " ".join(clean(item.reading.reply_text or item.message.subject).split())[:_LONGEST]
-        for address in _addresses(connection, context, linked, now):
+        addresses = [*_addresses(connection, context, linked, now)]
+        if (letter := _letter(connection, linked)) is not None:
+            addresses.append(normalise(letter.address))
+            if letter.recipient is not None:
+                responses.note(connection, "unsubscribed", {letter.recipient: item.arrival.received_at})
+        for address in dict.fromkeys(addresses):
             if suppressions.add(connection, context.secret, address, UNSUBSCRIBE, words, source, now):
                 log.info("%s gets no more automatic mail: he asks so in %s", address, source)
 
@@ -62,6 +73,12 @@ def warn(connection: Connection, context: Context, arrived: Sequence[Linked], no
             if (why := found.get(party.address.email)) is not None:
                 what = f"{_WHY.get(why.reason, why.detail)} ({why.at:%Y-%m-%d})"
                 pulse.remind(connection, user, f"{party.address.email} {what}; you have written by hand", now)
+
+
+def _letter(connection: Connection, linked: Linked) -> Addressee | None:
+    """Who got the letter whose token the subject names, as our List-Unsubscribe has it; he may read it elsewhere."""
+    token = named(linked.item.message.subject)
+    return tracks.addressee(connection, token) if token else None
 
 
 def _addresses(connection: Connection, context: Context, linked: Linked, now: datetime) -> Iterable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import quote
 
 from mailcrm.builtin import placing, who, whom
 from mailcrm.builtin.documents import document_of
@@ -20,6 +21,7 @@ from mailcrm.core.letter_ids import bounce_address, letter_id
 from mailcrm.core.letters import Attachment
 from mailcrm.core.rich import from_text
 from mailcrm.core.tracked import tracked
+from mailcrm.core.wishes import naming
 from mailcrm.errors import Refused
 from mailcrm.store import absences, fields, flows, outbox, pulse, tracks, written
 from mailcrm.store.documents import StoredDocument
@@ -148,7 +150,8 @@ def _envelope(hands: Hands, effect: Effect, draft: Draft, at: datetime) -> Envel
 
 def _by_mail(draft: Draft) -> str:
     """Another way to get no more, for mail programs that know no better one: a mail that says so to who wrote."""
-    return f"{draft.sender.email}?subject=unsubscribe"
+    token = next(each.token for each in draft.tracks if each.kind == "unsubscribe")
+    return f"{draft.sender.email}?subject={quote(naming(token))}"
 
 
 def _due(hands: Hands, effect: Effect, rep: User, subject: Subject, span: str | None) -> datetime:

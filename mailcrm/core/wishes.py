@@ -163,13 +163,29 @@ _OTHERWISE = re.compile(
 )
 
 
+_NAMING = re.compile(r"unsubscribe ([0-9a-f]{32})", re.IGNORECASE)
+
+
+def naming(token: str) -> str:
+    """The subject of a mail that asks to stop, for the reader's mail program to write: it names the letter's token."""
+    return f"unsubscribe {token}"
+
+
+def named(subject: str) -> str | None:
+    """The token that such a subject names; None: it is another one."""
+    found = _NAMING.fullmatch(subject.strip()[:80])
+    return found[1].lower() if found else None
+
+
 def asks_to_stop(own: str, subject: str = "") -> bool:
     """True for a short letter whose writer wants no more mail.
 
     Args:
         own: the writer's own words, without history and signature.
-        subject: stands in for an empty letter.
+        subject: stands in for an empty letter; one that names a letter's token says so whatever is below.
     """
+    if named(subject) is not None:
+        return True
     if len(own) > _MOST:
         return False
     if _WORD.fullmatch(own or subject[:80]):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from litestar.testing import TestClient
@@ -79,17 +80,23 @@ def test_who_writes_that_he_wants_no_more_is_counted(work: Working) -> None:
 
 def test_who_follows_the_mail_address_of_the_header_gets_no_more(work: Working) -> None:
     # RFC 2369: mail programs that know no one-click send such a mail
-    work.done(MAILING, [work.person("Ewa Zielińska", owner="jan")])
+    number = work.done(MAILING, [work.person("Ewa Zielińska", owner="jan")])
     [mail] = work.mails().values()
-    [address, subject] = re.findall(r"mailto:([^?>]*)\?subject=(\w+)", mail.message["List-Unsubscribe"])[0]
-    raw = (
-        f"From: Ewa <ewa@klient.example>\r\nTo: {address}\r\nSubject: {subject}\r\nDate: {format_datetime(NOW)}\r\n"
-        "Message-ID: <no.more@klient.example>\r\n\r\n\r\n"
+    [address, subject] = re.findall(r"mailto:([^?>]*)\?subject=([^>]+)", mail.message["List-Unsubscribe"])[0]
+    raw = (  # she reads it elsewhere, with a program that writes something below
+        f"From: Ewa <ewa@praca.example>\r\nTo: {address}\r\nSubject: {unquote(subject)}\r\n"
+        f"Date: {format_datetime(NOW)}\r\nMessage-ID: <no.more@praca.example>\r\n\r\nSent from my phone\r\n"
     )
+    work.home.pass_(hours=1)
     work.receive(raw.encode(), "jan")
     with work.db.read() as connection:
-        [kept] = suppressions.every(connection, work.home.now)
-    assert (address, kept.address, kept.reason) == ("jan@firma.example", "ewa@klient.example", "unsubscribe")
+        kept = {each.address: each.reason for each in suppressions.every(connection, work.home.now)}
+    assert address == "jan@firma.example"
+    assert kept == dict.fromkeys(("ewa@klient.example", "ewa@praca.example"), "unsubscribe")
+    assert work.results(number)["ewa@klient.example"]["unsubscribed"] == work.home.now
+    assert work.sums(number).sums.unsubscribed == 1
+    work.receive(re.sub(rb"[0-9a-f]{32}", b"0" * 32, raw.encode()).replace(b"no.more", b"other"), "jan")  # no token
+    assert work.sums(number).sums.unsubscribed == 1
 
 
 def test_one_click_unsubscribes_is_counted_and_keeps_later_campaigns_away(work: Working) -> None:
