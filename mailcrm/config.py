@@ -175,8 +175,9 @@ class Outside(Struct, frozen=True):
 
 
 class Retention(Struct, frozen=True):
-    """How long things are kept; absent is for ever."""
+    """How long things are kept; absent is for ever, but for the history of flows (WF-15)."""
 
+    history: str = "1mo"
     unlinked_bodies: str | None = None
     quarantine: str | None = None
     expunged: str | None = None

@@ -13,7 +13,6 @@ from mailcrm.store import erasing, forgetting, keeping, step_sums
 
 PIECE = 500
 _EVERY = timedelta(days=1)
-_TRACE = "1mo"  # of the calendar (WF-15)
 
 
 def sweep_due(context: Context) -> int:
@@ -27,7 +26,7 @@ def sweep_due(context: Context) -> int:
         last = keeping.swept_at(connection)
     if last is not None and now - last < _EVERY:
         return 0
-    old = before(now, _TRACE)
+    old = before(now, retention.history)  # WF-15
     total = _all(context, lambda c: (keeping.drop_steps(c, old, PIECE), set()))
     total += _all(context, lambda c: (keeping.drop_reactions(c, old, PIECE), set()))
     total += _all(context, lambda c: (keeping.drop_effects(c, old, PIECE), set()))

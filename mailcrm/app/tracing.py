@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from mailcrm.app.context import Context
 from mailcrm.app.flow_book import Flows
 from mailcrm.core.enrollment import Enrollment, Status, Waiting
 from mailcrm.core.flow import FlowKind, On
@@ -17,7 +17,6 @@ from mailcrm.store import enrollments, flows, traces
 from mailcrm.store.traces import Pending, Run
 
 KINDS = (FlowKind.WORKFLOW, FlowKind.RULE, FlowKind.SEQUENCE)
-_KEPT = "1mo"
 
 
 def trace(connection: Connection, book: Flows, name: str, person: int, *, every: bool) -> list[dict[str, Any]]:
@@ -65,10 +64,15 @@ def trace(connection: Connection, book: Flows, name: str, person: int, *, every:
     ]
 
 
-def jobs(connection: Connection, book: Flows, person: int, now: datetime) -> list[dict[str, Any]]:
-    """Every flow that a person, his deals or leads are in or were in within a month, with what comes next and when."""
-    runs = traces.lately(connection, person, before(now, _KEPT))
-    waiting = _waiting(connection, book, [run.id for run in runs if run.status is Status.IN_PROGRESS])
+def jobs(context: Context, connection: Connection, person: int) -> list[dict[str, Any]]:
+    """Every flow that a person, his deals or leads are in or lately were in, with what comes next and when.
+
+    Lately: for as long as the history of flows is kept.
+    """
+    runs = traces.lately(connection, person, before(context.clock(), context.config.retention.history))
+    waiting = _waiting(
+        connection, context.flows.read(connection), [run.id for run in runs if run.status is Status.IN_PROGRESS]
+    )
     return [_job(run, place) for run in runs for place in waiting.get(run.id) or [_NOWHERE]]
 
 

@@ -158,8 +158,7 @@ def jobs(ctx: typer.Context, person: Person, as_json: Json = False) -> None:
     at = desk(ctx)
     number = at.find("person", person)
     with at.context.db.read() as connection:
-        book = at.context.flows.read(connection)
-        emit(tracing.jobs(connection, book, number, at.context.clock()), as_json, _JOBS)
+        emit(tracing.jobs(at.context, connection, number), as_json, _JOBS)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The trace: every hop of every enrollment, kept for one calendar month."""
+"""The trace: every hop of every enrollment, kept for as long as ``retention.history`` says."""
 
 from __future__ import annotations
 

@@ -107,7 +107,17 @@ def test_without_spans_everything_is_kept(database: Database, tmp_path: Path) ->
     assert texts(house) == ["a"]
 
 
-def test_a_trace_is_kept_for_one_calendar_month(house: Context) -> None:  # WF-15
+@pytest.mark.parametrize(
+    ("history", "left"),
+    [
+        ("1mo", {(2, 27): ["first", "second"], (2, 28): ["first", "second"], (3, 1): ["second"]}),  # since 31 January
+        ("1w", {(2, 7): ["first", "second"], (2, 8): ["second"]}),
+    ],
+)
+def test_a_trace_is_kept_for_one_calendar_month(
+    database: Database, tmp_path: Path, history: str, left: dict[tuple[int, int], list[str]]
+) -> None:  # WF-15
+    house = build(database, tmp_path, retention={"history": history} if history != "1mo" else {})
     began = NOW.replace(month=1, day=31)
     with house.db.write() as connection:
         new = flows.NewFlow(FlowKind.WORKFLOW, "Offer 1", "person", None, "")
@@ -125,9 +135,8 @@ def test_a_trace_is_kept_for_one_calendar_month(house: Context) -> None:  # WF-1
         with house.db.read() as connection:
             return list(connection.execute(select(tables.step.c.node).order_by(tables.step.c.at)).scalars())
 
-    assert kept(2, 27) == ["first", "second"]
-    assert kept(2, 28) == ["first", "second"]  # a month after the 31st of January
-    assert kept(3, 1) == ["second"]
+    for (month, day), nodes in left.items():
+        assert kept(month, day) == nodes
     assert kept(3, 3) == []
     with house.db.read() as connection:
         assert connection.execute(select(tables.enrollment.c.status)).scalars().all() == ["completed"]
