@@ -192,6 +192,8 @@ class _Run:
             now = self._context.clock()
         with self._context.db.write() as connection:
             mails = self._claim(connection, now, only, without)
+        if mails.free:
+            self._context.db.settle()  # after a power cut, too, it is known which mails were perhaps taken
         self._not_before = 0.0 if mails.full else time.monotonic() + _APART
         for mail in mails.free:
             self._lane(mail).waiting.append(mail)

@@ -26,6 +26,7 @@ from mailcrm.store import leaving, outbox
 from mailcrm.store.db import Database
 from mailcrm.store.outbox import NewMail, Stored
 from tests.house import NOW, build
+from tests.on_disk import synced
 from tests.servers.process import wait_until
 from tests.transports import Taker
 
@@ -173,6 +174,21 @@ def test_what_is_held_waits_until_it_is_released(house: Context) -> None:
         assert outbox.release(connection, [stored(house)["a"].id], NOW) == 1
     dispatch(house, Taker())
     assert states(house) == {"a": "sent", "b": "held"}
+
+
+def test_what_is_claimed_is_on_disk_before_any_of_it_leaves(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or after a power cut what a server took would leave again, without a look into Sent."""
+    house = build(sqlite, tmp_path)
+    put(house, "a", "b")
+    on_disk = synced(monkeypatch)
+    seen: list[int] = []
+    assert dispatch(house, Taker(before=lambda: seen.append(len(on_disk)))).sent == 2
+    assert seen == [1, 1]
+    assert on_disk == [f"{tmp_path}/test.db-wal"]
+    assert dispatch(house, Taker()).sent == 0
+    assert len(on_disk) == 1  # nothing was claimed
 
 
 def test_a_dead_process_claim_runs_out(house: Context) -> None:
