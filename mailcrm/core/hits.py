@@ -66,7 +66,8 @@ SPEAKS_FOR: Mapping[str, Grade] = {
 RANGES: tuple[Network, ...] = tuple(
     ip_network(each)
     for each in (
-        *("40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17"),  # Microsoft's mail protection
+        *("40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17"),  # Microsoft's mail protection, as it
+        *("2a01:111:f400::/48", "2a01:111:f403::/48"),  # names it in the SPF record of spf.protection.outlook.com
         *("64.235.144.0/20", "209.222.80.0/21"),  # Barracuda
         *("67.231.144.0/20", "148.163.128.0/19"),  # Proofpoint
     )

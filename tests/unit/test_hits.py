@@ -57,6 +57,7 @@ def test_what_an_agent_tells(agent: str, expected: str) -> None:
         ("40.94.20.3", ()),
         ("40.107.20.3", (hits.SCANNER,)),
         ("::ffff:40.107.20.3", (hits.SCANNER,)),
+        ("2a01:111:f403:c900::1", (hits.SCANNER,)),
         ("64.235.150.9", (hits.SCANNER,)),
         ("198.51.100.9", (hits.SCANNER,)),
         ("not an address", ()),
