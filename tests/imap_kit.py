@@ -132,6 +132,9 @@ class SqliteIntake:
             have = {name for (name,) in self._db.execute("SELECT identity FROM message")}
         return have & set(identities)
 
+    def expecting(self) -> bool:
+        return bool(self.letters)
+
     def awaited(self, message_ids: Collection[str]) -> set[str]:
         return set(message_ids) & self.letters
 

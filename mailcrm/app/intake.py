@@ -38,6 +38,11 @@ class StoreIntake:
         with self.context.db.read() as connection:
             return frozenset(lookup.messages(connection, identities))
 
+    def expecting(self) -> bool:
+        """Whether flows go on, so that their letters may be answered."""
+        with self.context.db.read() as connection:
+            return enrollments.any_goes_on(connection)
+
     def awaited(self, message_ids: Collection[str]) -> frozenset[str]:
         """Which of these Message-IDs are those of letters of flows that go on."""
         named = {each: run for each in message_ids if (run := run_of(self.context.secret, each)) is not None}

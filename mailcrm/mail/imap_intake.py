@@ -23,6 +23,9 @@ class Intake(Protocol):
     def known(self, identities: Sequence[str]) -> Container[str]:
         """Which of these message identities (``threads.identity``) are stored already."""
 
+    def expecting(self) -> bool:
+        """Whether flows go on, so that their letters may be answered."""
+
     def awaited(self, message_ids: Collection[str]) -> Container[str]:
         """Which of these Message-IDs are those of letters of flows that go on: answers to them count."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -21,6 +20,7 @@ from mailcrm.mail.imap_windows import windows
 CHECK_ABOVE: Final = 10  # so many new messages at once may be moved ones that are stored already
 _PORTION: Final = 8
 _SEARCHED: Final = 300_000  # an answer that names so many UIDs still fits a line
+_LOOK_BACK: Final = timedelta(days=1)  # a letter may be answered before anybody looks for answers among the junk
 _MONTHS: Final = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
@@ -38,10 +38,12 @@ def catch_up(talk: Talk, desk: Desk, folder: Folder, counts: Counts) -> None:
     cursor = desk.cursor(folder)
     opened = talk.examine(folder.wire, cursor)
     if cursor is None or cursor.uidvalidity != opened.uidvalidity:
-        begun = start(opened)
-        desk.begin(folder, replace(begun, backfill_uid=1) if folder.answers_only else begun)
-        desk.sizes[folder.name] = opened.exists
-        return
+        if not folder.answers_only:
+            desk.begin(folder, start(opened))
+            desk.sizes[folder.name] = opened.exists
+            return
+        low = _floor(talk, datetime.now(UTC) - _LOOK_BACK)
+        cursor = desk.begin(folder, Cursor(opened.uidvalidity, low - 1, 1, opened.modseq))
     changes(talk, desk, folder, cursor, opened, counts)
     if opened.uidnext - 1 > cursor.last_uid:
         new_mail(talk, desk, folder, cursor, opened.uidnext - 1, counts)

@@ -98,7 +98,7 @@ def _once(
     try:
         listed = list_folders(talk)
         folders = chosen(listed, mailbox)
-        for folder in (*folders, *sifted(listed, mailbox)):
+        for folder in (*folders, *(sifted(listed, mailbox) if desk.intake.expecting() else ())):
             with contextlib.suppress(Declined):  # a folder removed meanwhile does not stop the others
                 catch_up(talk, desk, folder, total)
         for folder in expecting(talk, desk, folders):

@@ -210,7 +210,8 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     talk.news.clear()
     listed = list_folders(talk)
     folders = chosen(listed, account.mailbox)
-    account.folders = shop.share([*folders, *(sifted(listed, account.mailbox) if folders else ())])
+    expecting = bool(folders) and shop.intake.expecting()
+    account.folders = shop.share([*folders, *(sifted(listed, account.mailbox) if expecting else ())])
     names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in account.folders}
     account.skipped = shop.shared.setdefault(names, names)  # type: ignore[assignment]
     account.watched = next((f for f in folders if f.role is FolderRole.INBOX), folders[0] if folders else INBOX)

@@ -15,7 +15,7 @@ from mailcrm.errors import Temporary
 from mailcrm.store.bulk import insert_typed_rows
 from mailcrm.store.db import Lookup, Utc, slices, utc_text
 from mailcrm.store.rowset import rowset
-from mailcrm.store.tables import deal, enrollment, lead, person
+from mailcrm.store.tables import deal, enrollment, flow, lead, person
 
 EDITED = "edited"
 """The reason of an enrollment that an edit of its flow has removed: it counts as no run (``again = "never"``)."""
@@ -76,6 +76,12 @@ def inside(connection: Connection, persons: Iterable[int]) -> list[Enrollment]:
 def with_ids(connection: Connection, ids: Iterable[int]) -> list[Enrollment]:
     """Those of these enrollments that are in progress."""
     return [_enrollment(row) for row in _with_ids.rows(connection, ids)]
+
+
+def any_goes_on(connection: Connection) -> bool:
+    """Whether anybody is in any flow."""
+    inside = select(enrollment.c.id).where(enrollment.c.flow_id == flow.c.id, enrollment.c.status == IN_PROGRESS.value)
+    return connection.scalar(select(flow.c.id).where(inside.exists()).limit(1)) is not None
 
 
 def with_subjects(connection: Connection, flow: int, subjects: Iterable[Subject]) -> list[Enrollment]:

@@ -71,11 +71,13 @@ def test_an_answer_that_a_filter_took_for_spam_ends_the_run(home: House, sink: S
     assert home.status(item) is Status.IN_PROGRESS
     letter = flagged.references[0]
     intake = StoreIntake(home.context)
+    assert intake.expecting()
     assert intake.awaited(["x@klient.example", letter]) == {letter}
     arrives(home, flagged, FolderRole.JUNK)
     home.work()
     assert (home.status(item), home.row(item).reason) == (Status.REMOVED, "replied")
     assert intake.awaited([letter]) == frozenset()
+    assert not intake.expecting()
 
 
 @pytest.mark.parametrize("days", [-30, 3000])
