@@ -22,7 +22,7 @@ from msgspec import Meta
 from mailcrm.app import consenting
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
-from mailcrm.errors import MailcrmError, NotFound, Temporary
+from mailcrm.errors import MailcrmError, NotFound, Refused, Temporary
 from mailcrm.store import consents, flows, users
 
 _Name = Annotated[str, Meta(min_length=1, max_length=320)]
@@ -105,6 +105,8 @@ async def listed(
         return _refused(error.status, str(error))
     except NotFound as error:
         return _refused(404, str(error))
+    except Refused as error:  # several campaigns may have one name
+        return _refused(409, str(error))
     return Response(found)
 
 

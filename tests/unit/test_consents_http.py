@@ -22,6 +22,7 @@ from mailcrm.core.flow import FlowKind
 from mailcrm.store import consents, flows
 from mailcrm.store.consents import Consent
 from mailcrm.store.db import Database
+from mailcrm.store.flows import NewFlow
 from mailcrm.store.tables import user
 from mailcrm.web.app import create
 from tests.on_disk import synced
@@ -206,3 +207,19 @@ def test_a_signed_word_says_whose_and_when(site: Site) -> None:
     ):
         assert site.post(body, signed(body)).status_code == 400
     assert site.said() == []
+
+
+def test_campaigns_of_one_name_are_called_by_number(site: Site) -> None:
+    # CAMP-3
+    new = NewFlow(FlowKind.CAMPAIGN, "Spring", "recipient", None, "")
+    with site.home.context.db.write() as connection:
+        numbers = [flows.add(connection, new, "command", site.home.now) for _ in range(2)]
+    answer = site.client.get("/api/consents?flow=Spring", headers=as_("anna"))
+    assert (answer.status_code, answer.json()["error"].partition(":")[0]) == (
+        409,
+        "'Spring' may be several; say the number of one",
+    )
+    assert site.post({"flow": "Spring", "granted": True}, as_("anna")).status_code == 403
+    assert site.post({"flow": str(numbers[0]), "granted": True}, as_("anna")).status_code == 201
+    shown = site.client.get(f"/api/consents?flow={numbers[0]}", headers=as_("anna"))
+    assert [each["granted"] for each in shown.json()] == [True]
