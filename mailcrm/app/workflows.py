@@ -118,6 +118,14 @@ def inside(context: Context, name: str) -> int:
         return flows.counts(connection, [number])[number][Status.IN_PROGRESS]
 
 
+def doubled(context: Context, name: str) -> list[str]:
+    """A line for each action that another active flow does on the same event (GRAPH-35). Raises NotFound."""
+    with context.db.read() as connection:
+        known = context.flows.read(connection)
+        own = known.current(flows.find(connection, name, KINDS).id)
+    return overlaps(own.flow, active(known)) if own is not None else []
+
+
 def activate(context: Context, name: str) -> None:
     """Let people in; what happened before does not count (WF-4, WF-5). Raises NotFound."""
     now = context.clock()

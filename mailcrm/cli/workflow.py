@@ -98,6 +98,8 @@ def activate(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
     if verbs.is_active(at.context, name):
         say(f"{name} is active already")
         return
+    for line in verbs.doubled(at.context, name):
+        say(f"note: {line}")
     confirm(f"Activate {name}, so that every trigger from now on counts", yes)
     verbs.activate(at.context, name)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from mailcrm.core.flow import Action, Do, Flow, On
+from mailcrm.core import triggers
+from mailcrm.core.comparing import listed, same
+from mailcrm.core.flow import Action, Do, Flow, On, Trigger
 
 
 def overlaps(flow: Flow, others: Iterable[Flow]) -> list[str]:
@@ -15,16 +17,20 @@ def overlaps(flow: Flow, others: Iterable[Flow]) -> list[str]:
         if other.id == flow.id:
             continue
         told: set[str] = set()
-        for kind, where, action in _doings(other):
-            for own_kind, own_where, own_action in own:
-                if kind == own_kind and action == own_action and _may_both_match(where, own_where):
-                    told.add(f"{action.name}{_args(action)} on {kind}")
+        for one, action in _doings(other):
+            for on, own_action in own:
+                if action == own_action and _may_both_match(one, on):
+                    told.add(f"{action.name}{_args(action)} on {one[0].event}")
         warnings += [f"the {other.kind} {other.name!r} also does {what}: it may be done twice" for what in sorted(told)]
     return warnings
 
 
-def _doings(flow: Flow) -> Iterator[tuple[str, Mapping[str, Any], Action]]:
-    """Kind of event, what is asked of it, and an action that it may lead to."""
+_Asked: TypeAlias = tuple[Trigger, Mapping[str, Any]]
+"""A trigger, and what is asked of its event."""
+
+
+def _doings(flow: Flow) -> Iterator[tuple[_Asked, Action]]:
+    """What lets people in or on, and an action that it may lead to."""
     for name in flow.nodes:
         on = flow.nodes[name]
         if not isinstance(on, On) or name not in flow.overtaking:
@@ -33,11 +39,20 @@ def _doings(flow: Flow) -> Iterator[tuple[str, Mapping[str, Any], Action]]:
             node = flow.nodes[reached]
             if isinstance(node, Do):
                 for action in node.actions:
-                    yield flow.triggers[on.trigger].event, on.where, action
+                    yield (flow.triggers[on.trigger], on.where), action
 
 
-def _may_both_match(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
-    return all(one[key] == two[key] for key in one.keys() & two.keys())
+def _may_both_match(one: _Asked, two: _Asked) -> bool:
+    """Whether there may be an event that both ask for; what a trigger of another test takes, can't be told."""
+    (first, asked), (second, other) = one, two
+    if first.event != second.event:
+        return False
+    if first.matches is not triggers.matches or second.matches is not triggers.matches:
+        return True
+    return all(
+        any(same(value, wanted) for value in listed(asked[key]) for wanted in listed(other[key]))
+        for key in asked.keys() & other.keys()
+    )
 
 
 def _args(action: Action) -> str:

@@ -306,6 +306,12 @@ end = "all"
     crm("workflow", "apply", crm.file(both), "--yes")
     assert "rule 'Buyers of offer 1'" in crm.errors
     assert "twice" in crm.errors
+    another = crm.file(both.replace('"Sales"', '"More sales"'))
+    crm("workflow", "apply", another, "--yes")
+    assert "workflow 'Sales'" not in crm.errors  # it lets nobody in yet
+    crm("workflow", "activate", "Sales", "--yes")
+    crm("workflow", "activate", "More sales", "--yes")
+    assert "note: the workflow 'Sales' also does tag.add" in crm.errors
 
 
 def test_the_author_is_told_what_is_not_there_yet(crm: Crm) -> None:  # SEQ-24

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import pytest
+
+from mailcrm.core import triggers
 from mailcrm.core.events import Event
-from mailcrm.core.flow import Action, Do, End, Flow, FlowKind, If, On, Trigger
+from mailcrm.core.flow import Action, Do, End, Flow, FlowKind, If, Node, On, Trigger
 from mailcrm.core.flow_diff import difference
 from mailcrm.core.overlap import overlaps
 
@@ -64,14 +69,19 @@ def test_long_texts_are_cut_and_stay_on_one_line() -> None:
 TAG = Action("tag.add", {"tag": "Client 1"})
 
 
-def flow(number: int, kind: FlowKind, where: dict[str, str], *, action: Action = TAG) -> Flow:
-    nodes = {
+Matches = Callable[[Event, Mapping[str, Any]], bool]
+
+
+def flow(
+    number: int, kind: FlowKind, where: dict[str, Any], *, action: Action = TAG, matches: Matches = triggers.matches
+) -> Flow:
+    nodes: dict[str, Node] = {
         "sold": On("sale.made", where, next=("ask",)),
         "ask": If(((),), yes=("act",)),
         "act": Do((action,), next=("end",)),
         "end": End(),
     }
-    trigger = Trigger("sale.made", "sale.made", lambda event, where: isinstance(event, Event) and where == {})
+    trigger = Trigger("sale.made", "sale.made", matches)
     return Flow(number, kind, f"Flow {number}", 1, nodes, {"sale.made": trigger})
 
 
@@ -81,6 +91,27 @@ def test_the_same_action_on_the_same_trigger_is_warned_of() -> None:  # GRAPH-35
     assert "rule 'Flow 2'" in warning
     assert "tag.add {tag = 'Client 1'} on sale.made" in warning
     assert "twice" in warning
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        (["offer-1", "offer-2"], "offer-2", True),
+        (["offer-1", "offer-2"], ["offer-2", "offer-3"], True),
+        (["offer-1", "offer-2"], ["offer-3"], False),
+        ("Offer-1 ", "offer-1", True),
+    ],
+)
+def test_one_of_several_and_another_spelling_are_the_same_event(one: Any, two: Any, both: bool) -> None:  # GRAPH-35
+    found = overlaps(flow(1, FlowKind.WORKFLOW, {"product": one}), [flow(2, FlowKind.RULE, {"product": two})])
+    assert bool(found) is both
+
+
+def test_of_a_trigger_with_a_test_of_its_own_the_worst_is_taken() -> None:  # GRAPH-35
+    above = flow(
+        2, FlowKind.RULE, {"amount": 500}, matches=lambda event, where: event.data["amount"] >= where["amount"]
+    )
+    assert overlaps(flow(1, FlowKind.WORKFLOW, {"amount": 700}), [above])
 
 
 def test_other_actions_other_events_and_the_flow_itself_are_not_warned_of() -> None:  # GRAPH-35
