@@ -1,7 +1,9 @@
-"""The recipes of docs/relay.md with real Postfix: before the relay with a login for each sender, and behind it."""
+"""The recipes of docs/relay.md, as they stand there, in a real Postfix: before the relay with a login for each sender,
+behind it, and both at once."""
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import subprocess
@@ -19,6 +21,7 @@ from tests.servers import Dovecot, Postfix, Sink, certificate
 from tests.servers.process import free_port, program, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+RECIPES = (Path(__file__).parents[2] / "docs/relay.md").read_text(encoding="utf-8")
 ANNA, EWA, PASSWORD = "anna@firma.example", "ewa@klient.example", "battery staple"
 SIGNED = (
     b"From: Anna Nowak <anna@firma.example>\r\nTo: ewa@klient.example, jan@klient.example\r\n"
@@ -31,39 +34,49 @@ SIGNED = (
 )
 
 
+def recipe(heading: str) -> list[str]:
+    """The blocks under a heading."""
+    section = RECIPES.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```\w*\n(.*?)```", section, re.DOTALL)
+
+
 class Office:
     """The program with a relay between a Postfix before it and a Postfix behind it; what leaves ends in the sink."""
 
     def __init__(self, dovecot: Dovecot, sink: Sink) -> None:
         self.dovecot = dovecot
-        self.port = free_port()
-        self.submission = free_port()
+        self.port, self.submission, again = free_port(), free_port(), free_port()
         folder = Path(tempfile.mkdtemp(prefix="mailcrm-office-"))
         folder.chmod(0o711)
         certificate.write(folder / "relay.pem", folder / "relay.key")
-        (folder / "logins").write_text(f"{ANNA} anna:{PASSWORD}\n")
         self.certificate = folder / "relay.pem"
-        transport = (
-            "mailcrm unix - - n - - smtp\n"
-            "  -o smtp_sasl_auth_enable=yes\n"
-            f"  -o smtp_sasl_password_maps=texthash:{folder}/logins\n"
-            "  -o smtp_sasl_security_options=noanonymous\n"
-            "  -o smtp_sender_dependent_authentication=yes\n"
+        service, setting, logins = recipe("Postfix before the relay")
+        (folder / "logins").write_text(logins.replace("ANNAS-PASSWORD", PASSWORD))
+        transport = service.replace("/etc/postfix/mailcrm", f"{folder}/logins") + (
             "  -o smtp_tls_security_level=secure -o smtp_tls_secure_cert_match=localhost\n"
             f"  -o smtp_tls_CAfile={self.certificate}\n"
         )
-        next_ = f"mailcrm:[127.0.0.1]:{self.port}"
-        # Before and behind at once: what is submitted goes through the relay as a content filter.
-        filtered = f"127.0.0.1:{self.submission} inet n - n - - smtpd\n  -o content_filter={next_}\n"
-        self.behind = Postfix(routes={}, relay=sink.port, services=transport + filtered)
+        name, _, value = setting.strip().replace("5587", str(self.port)).partition(" = ")
+        # Who submits needs no login here, which would take a server of accounts.
+        logged_in = "smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject"
+        [both] = recipe("One Postfix before and behind")
+        assert logged_in in both
+        for there, here in {
+            "submission ": f"127.0.0.1:{self.submission} ",
+            logged_in: "smtpd_client_restrictions=permit_mynetworks,reject",
+            "5587": str(self.port),
+            "10026": str(again),
+        }.items():
+            both = both.replace(there, here)
+        self.behind = Postfix(routes={}, relay=sink.port, services=transport + both)
         self.before = Postfix(
             routes={"firma.example": dovecot.lmtp_port},
             relay=self.port,
-            settings={"relayhost": "", "default_transport": next_},
+            settings={"relayhost": "", name: value},
             services=transport,
         )
         self.program = Program(
-            smarthost=self.behind.port,
+            smarthost=again,
             relay={
                 "listen": f"127.0.0.1:{self.port}",
                 "tls": "starttls",
