@@ -246,10 +246,10 @@ def digits(number: str) -> str:
 
 
 def tags(cell: Cell) -> list[str]:
-    """The tags in a cell, separated by , ; or |, each at most 200 characters."""
-    return list(
-        dict.fromkeys(" ".join(piece.split())[:200] for piece in _SEPARATORS.split(text(cell)) if piece.strip())
-    )
+    """The tags in a cell, separated by , ; or |, each at most 200 characters; not Google's mark of all contacts."""
+    pieces = (" ".join(piece.split()) for piece in _SEPARATORS.split(text(cell)))
+    names = (name.removeprefix("* ")[:200] for name in pieces if name != "* myContacts")
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def domains(cell: Cell) -> list[str]:

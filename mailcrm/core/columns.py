@@ -14,6 +14,8 @@ from mailcrm.core.headings import Field
 from mailcrm.errors import Permanent
 
 CUSTOM = "field:"
+# Beside each address, number or name of Google Contacts stands a column that says of which kind it is.
+_KIND = re.compile(r"(?:e mail|phone|address|organization|website|relation|event|im|custom field) \d+ (?:label|type)")
 _PREFIXED = re.compile(r"^([^-–—]+?)\s+[-–—]\s+(.+)$")
 
 
@@ -119,6 +121,8 @@ def _told(index: int, heading: str, target: str) -> Column:
 
 def _guessed(subject: Subject, index: int, heading: str) -> Column:
     """The meaning of one heading; ``Deal - Value`` is read as Pipedrive's export writes it."""
+    if _KIND.fullmatch(fold(heading)):
+        return Column(index, heading)
     entity, name = _split(heading)
     own = headings.ENTITIES[subject]
     if entity is None or entity == own:
@@ -162,7 +166,9 @@ def _look_up(aliases: Mapping[str, Field], words: str) -> tuple[Field | None, st
         return aliases[words], None
     bare, label = _without_labels(words)
     field = aliases.get(bare)
-    return (field, label) if field in headings.LABELLED else (None, None)
+    if field not in headings.NUMBERED:
+        return None, None
+    return field, label if field in headings.LABELLED else None
 
 
 def _without_labels(words: str) -> tuple[str, str | None]:

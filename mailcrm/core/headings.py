@@ -71,7 +71,8 @@ _WORDS: Final[dict[Field, str]] = {
     Field.OWNER: "owner | assigned to | assignee | sales rep | salesperson | responsible | wlasciciel | opiekun"
     " | handlowiec | przypisany do | odpowiedzialny | besitzer | eigentumer | zustandig | verantwortlich"
     " | verantwortlicher | owner name | owner email | contact owner | company owner | deal owner | lead owner",
-    Field.TAGS: "tag | tags | label | labels | etykieta | etykiety | tagi | schlagworte | kennzeichnung",
+    Field.TAGS: "tag | tags | label | labels | etykieta | etykiety | tagi | schlagworte | kennzeichnung"
+    " | group membership",
     Field.NOTE: "note | notes | note content | comment | comments | notatka | notatki | uwagi | komentarz | opis"
     " | notiz | notizen | bemerkung | bemerkungen | kommentar",
     Field.CREATED: "created | created at | created on | date created | creation date | create date | add time"
@@ -108,6 +109,9 @@ NEEDED: Final[dict[str, tuple[frozenset[Field], str]]] = {
 
 LABELLED: Final = frozenset({Field.EMAIL, Field.PHONE})
 """Fields whose headings say of which kind the address or number is."""
+
+NUMBERED: Final = LABELLED | {Field.ORGANIZATION, Field.DOMAIN}
+"""Fields of which a sheet may have several columns, told apart by a number or a word: "Website 1 - Value"."""
 
 LABELS: Final[dict[str, str]] = {
     word: label

@@ -199,6 +199,10 @@ def test_names_that_are_not_one_company() -> None:
         (Subject.PERSONS, "Vorname", Field.FIRST_NAME),
         (Subject.PERSONS, "E-Mail-Adresse", Field.EMAIL),
         (Subject.PERSONS, "E-mail 2 - Value", Field.EMAIL),
+        (Subject.PERSONS, "Organization 1 - Name", Field.ORGANIZATION),
+        (Subject.PERSONS, "Group Membership", Field.TAGS),
+        (Subject.PERSONS, "Organization 1 - Title", None),
+        (Subject.ORGANIZATIONS, "Website 1 - Value", Field.DOMAIN),
         (Subject.ORGANIZATIONS, "Organization - Name", Field.NAME),
         (Subject.ORGANIZATIONS, "Firma", Field.NAME),
         (Subject.ORGANIZATIONS, "Strona WWW", Field.DOMAIN),
@@ -238,6 +242,12 @@ def test_other_headings_become_custom_fields_but_for_what_is_computed() -> None:
         "field:Organization - Address",
         "",
     ]
+
+
+def test_what_google_says_of_the_kind_of_an_address_is_left_out() -> None:  # DATA-7
+    names = ["E-mail 1 - Label", "Phone 2 - Type", "Organization 1 - Type", "Label 1"]
+    assert [column.target for column in columns.guess(Subject.PERSONS, names)] == ["", "", "", "field:Label 1"]
+    assert cells.tags("* myContacts ::: VIP ::: * Klient") == ["VIP", "Klient"]
 
 
 def test_labels_of_numbers() -> None:
