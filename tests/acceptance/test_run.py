@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_port_in_use_is_one_clear_line(sink: Sink, migrated_sqlite: Path, take
     assert f"{taken}.listen: can't listen on {HOST}:{getattr(program, taken)}" in lines[0]
 
 
-def test_sigterm_ends_it_in_seconds_although_clients_stay(sink: Sink) -> None:
+def test_sigterm_ends_it_in_seconds_although_clients_stay_and_no_token_is_logged(sink: Sink) -> None:
+    token = "0123456789abcdef" * 2
     with Program(smarthost=sink.port) as program:
         process = program._process
         assert process
@@ -44,13 +46,19 @@ def test_sigterm_ends_it_in_seconds_although_clients_stay(sink: Sink) -> None:
             socket.create_connection((HOST, program.web)) as web,
         ):
             assert lmtp.recv(100).startswith(b"220")
+            for path, answer in ((f"/c/{token}", 404), (f"/o/{token}.gif", 200)):
+                asking = HTTPConnection(HOST, program.web)
+                asking.request("GET", path)
+                assert asking.getresponse().status == answer
+                asking.close()
             web.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert web.recv(100).startswith(b"HTTP/1.1 200")
             begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
             assert time.monotonic() - begun < 15
-        assert "Traceback" not in program.log()
+        assert "web on" in program.log()
+        assert [word for word in ("Traceback", token) if word in program.log()] == []
 
 
 def test_what_a_role_needs_is_imported_before_any_thread_runs(tmp_path: Path) -> None:
