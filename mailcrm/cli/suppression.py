@@ -14,7 +14,7 @@ from mailcrm.core.addresses import normalise
 from mailcrm.errors import Refused
 from mailcrm.store import suppressions
 
-app = typer.Typer(no_args_is_help=True, help="Addresses that get no automatic mail: list, add, remove.")
+app = typer.Typer(no_args_is_help=True, help="Addresses that get no automatic mail: list, add, remove, review.")
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…", help="E-mail addresses.")]
 _COLUMNS = ["address", "reason", "detail", "source", "at", "expires_at"]
 
@@ -67,6 +67,25 @@ def remove(ctx: typer.Context, addresses: Addresses, dry_run: DryRun = False) ->
         for each in wanted:
             suppressions.lift(connection, secret, each, now)
     tell(f"{len(wanted)} removed")
+
+
+@app.command()
+def review(
+    ctx: typer.Context,
+    dismissed: Annotated[
+        list[str] | None, typer.Option("--dismiss", metavar="ADDRESS", help="Not meant so: take it off this list.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Old mail that asks for no more, which suppresses nobody by itself: `suppression add` whom it is to."""
+    at = desk(ctx)
+    now, secret, source = at.context.clock(), at.context.secret, at.actor.source
+    if dismissed:
+        with at.context.db.write() as connection:
+            for each in _normal(dismissed):
+                suppressions.add(connection, secret, each, "manual", "reviewed: not meant so", source, now, now)
+    with at.context.db.read() as connection:
+        emit(suppressions.old_wishes(connection, secret), as_json, ["address", "message_id", "at"])
 
 
 def _normal(addresses: list[str]) -> list[str]:

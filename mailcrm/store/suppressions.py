@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
 
+from mailcrm.core.model import Direction, Kind
 from mailcrm.core.tokens import keyed_hash
 from mailcrm.store.db import insert_new, slices
-from mailcrm.store.tables import suppression
+from mailcrm.store.tables import message, suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Suppression:
     source: str
     at: datetime
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldWish:
+    """Old mail that asks for no more: it suppresses nobody by itself. ``at``: when it was received."""
+
+    address: str
+    message_id: str | None
+    at: datetime
 
 
 def add(
@@ -92,6 +102,22 @@ def every(connection: Connection, now: datetime) -> list[Suppression]:
         .order_by(suppression.c.id)
     )
     return [Suppression(*row) for row in rows]
+
+
+def old_wishes(connection: Connection, secret: bytes) -> list[OldWish]:
+    """Of each address the newest old mail that asks for no more, the oldest first; without addresses that are or were
+    suppressed, for whatever reason: somebody has decided about those.
+    """
+    wanted = (message.c.kind == Kind.UNSUBSCRIBE.value) & (message.c.direction == Direction.IN.value)
+    query = select(message.c.from_email, message.c.message_id, message.c.received_at).where(wanted, message.c.historic)
+    newest = {
+        row.from_email: row for row in connection.execute(query.order_by(message.c.received_at)) if row.from_email
+    }
+    hashes = {keyed_hash(secret, address): address for address in newest}
+    for piece in slices(hashes):
+        for known in connection.execute(select(suppression.c.hash).where(suppression.c.hash.in_(piece))).scalars():
+            newest.pop(hashes[known], None)
+    return sorted((OldWish(*row) for row in newest.values()), key=lambda wish: wish.at)
 
 
 _COLUMNS = [suppression.c[name] for name in ("id", "address", "reason", "detail", "source", "at", "expires_at")]

@@ -147,6 +147,25 @@ def test_suppressions_are_added_listed_and_removed(crm: Crm, sink: Sink) -> None
     assert (crm.rows("suppression", "list"), len(sink.mails)) == ([], 1)
 
 
+def test_old_wishes_are_reviewed(crm: Crm) -> None:
+    for name, age in (("ola", "20"), ("jan", "10")):
+        text = f"From: {name}@klient.example\nTo: anna@firma.example\nMessage-ID: <{name}@klient.example>\n"
+        date = crm.now - timedelta(days=int(age))
+        text += f"Date: {date:%a, %d %b %Y %H:%M:%S} +0000\nSubject: Re: Offer\n\nPlease unsubscribe me.\n"
+        path = crm.folder / f"{name}.eml"
+        path.write_text(text)
+        crm("ingest", str(path), "--mailbox", "anna")
+    assert crm.rows("suppression", "list") == []
+    rows = crm.rows("suppression", "review")
+    assert [(row["address"], row["message_id"]) for row in rows] == [
+        ("ola@klient.example", "ola@klient.example"), ("jan@klient.example", "jan@klient.example"),
+    ]  # fmt: skip
+    crm("suppression", "add", "ola@klient.example")
+    assert [row["address"] for row in crm.rows("suppression", "review")] == ["jan@klient.example"]
+    assert crm.rows("suppression", "review", "--dismiss", "Jan@klient.example") == []
+    assert [row["address"] for row in crm.rows("suppression", "list")] == ["ola@klient.example"]
+
+
 def test_permissions_are_granted_listed_and_withdrawn(crm: Crm, sink: Sink) -> None:
     more = ("--basis", "contract", "--source", "fair", "--proof", "card 7", "--tracking")
     crm("permission", "grant", EWA, *more, user="anna")

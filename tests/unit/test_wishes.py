@@ -95,7 +95,12 @@ def test_an_ordinary_answer_is_no_wish(home: House) -> None:
 def test_an_old_wish_suppresses_nobody(home: House) -> None:
     home.person("Ewa", EWA)
     arrives(home, wish(), age=timedelta(days=8))
-    assert (suppressed(home, EWA), unsubscribed(home)) == (set(), [])
+    arrives(home, wish("fresh", "Jan <jan@klient.example>"))
+    arrives(home, replace(by_hand(), text="Proszę mnie wypisać z listy."), FolderRole.SENT, age=timedelta(days=8))
+    assert (suppressed(home, EWA), len(unsubscribed(home))) == (set(), 1)
+    with home.context.db.read() as connection:
+        [old] = suppressions.old_wishes(connection, home.context.secret)
+    assert (old.address, old.at) == (EWA, home.now - timedelta(days=8))
 
 
 def test_a_forged_wish_binds_nobody(home: House) -> None:
