@@ -35,6 +35,7 @@ from mailcrm.app.outcomes import (
     note,
     of_answer,
     of_hindrance,
+    smarthost_refused,
     wants_copy,
 )
 from mailcrm.app.vetoing import vetoed
@@ -342,6 +343,8 @@ class _Run:
             if lane.route == SMARTHOST:
                 others = self._routes.keys() - mine
                 more = leaving.put_off(connection, now, until, str(error), without=others)
+                if isinstance(error, LoginFailed):
+                    smarthost_refused(connection, self._context.config, now)
             else:
                 more = leaving.put_off(connection, now, until, str(error), only=mine)
                 for number in mine if isinstance(error, LoginFailed) else ():

@@ -17,7 +17,7 @@ from mailcrm.config import Config
 from mailcrm.core import spans
 from mailcrm.core.addresses import normalise
 from mailcrm.errors import ConfigError, LoginFailed, MailcrmError, Temporary
-from mailcrm.store import effects, leaving, pulse, sender_holds, suppressions
+from mailcrm.store import effects, leaving, pulse, sender_holds, suppressions, users
 from mailcrm.store.clearance import SENDER, Hindrance, Verdict
 from mailcrm.store.leaving import OURS, Leaving, Over, PutBack
 from mailcrm.store.limits import AUTOMATIC, counted_domain
@@ -154,6 +154,13 @@ def hold_sender(connection: Connection, user_id: int, reason: str, now: datetime
         text = f"Your outgoing mail is held: {reason}. When that is mended: mailcrm outbox release --sender USER"
         pulse.add(connection, user_id, "notice", text, now, now)
         log.warning("the mail of user %s is held: %s", user_id, reason)
+
+
+def smarthost_refused(connection: Connection, config: Config, now: datetime) -> None:
+    """Tell administrators (where there are none, everybody) that it refuses our login, unless they were told."""
+    admins = [key for key, each in config.users.items() if "admin" in each.permissions]
+    for number in users.ids(connection, admins or list(config.users)).values():
+        pulse.remind(connection, number, "All mail by the smarthost waits: it refuses our login (`mailcrm check`)", now)
 
 
 def wants_copy(config: Config, route: str, mail: Leaving, user: str | None) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -247,6 +248,26 @@ def test_one_route_that_is_down_holds_up_no_other(database: Database, tmp_path: 
     home.pass_(minutes=15)
     home.work(Routes())
     assert states(home) == {"a": "held", "b": "sent"}
+
+
+@pytest.mark.parametrize(("admins", "told"), [((), ["anna", "jan"]), (("jan",), ["jan"])])
+def test_who_can_mend_the_smarthosts_login_is_told_once(
+    database: Database, tmp_path: Path, admins: tuple[str, ...], told: list[str]
+) -> None:
+    home = made(database, tmp_path)
+    config = home.context.config
+    people = {
+        key: msgspec.structs.replace(each, permissions=("admin",) * (key in admins))
+        for key, each in config.users.items()
+    }
+    home.context = replace(home.context, config=msgspec.structs.replace(config, users=people))
+    enrolled(home)
+    for _ in range(2):
+        assert home.send(Taker(down=LoginFailed("535 wrong password"))).delayed == 1
+        home.pass_(minutes=16)
+    lines = [each for key in ("anna", "jan") for each in home.pulse(key) if "refuses our login" in each.text]
+    assert [each.user for each in lines] == told
+    assert home.send(Taker()).sent == 1
 
 
 def test_what_waits_behind_a_route_that_is_down_is_not_claimed_batch_after_batch(
