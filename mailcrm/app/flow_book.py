@@ -215,6 +215,17 @@ class FlowBook:
             kinds |= reactions.wanted(connection)
         reactions.want(connection, kinds, now)
 
+    def expect(self, connection: Connection, flow: Flow, now: datetime) -> None:
+        """Keep from now on the events that a flow waits for, which is about to let people in.
+
+        To be called in a transaction of its own before that: whoever is storing an event at the same moment may not see
+        what another transaction publishes, and the event would be missed though it is as young as the activation.
+        """
+        reactions.change(connection, now)
+        kept = reactions.wanted(connection)
+        if not flow.by_kind.keys() <= kept:
+            reactions.want(connection, kept | flow.by_kind.keys(), now)
+
     def change(self, connection: Connection, now: datetime) -> None:
         """From now on nobody enters a flow, and nobody else changes one, until the transaction ends."""
         reactions.change(connection, now)

@@ -88,17 +88,25 @@ def apply(context: Context, actor: Actor, plan: Plan, on_edit: OnEdit | None = N
     Raises:
         Refused: it was changed since the plan was made.
     """
-    now = context.clock()
+    is_new_rule = plan.stored is None and kind_of(plan.definition) is FlowKind.RULE
+    is_active = plan.stored is not None and plan.stored.active_since is not None
+    resets = plan.stored is not None and _on_edit(plan, on_edit) is OnEdit.RESET
+    if is_new_rule or is_active:
+        with context.db.write() as connection:
+            flow = to_flow(plan.definition, context.registry, id=0, version=0)
+            context.flows.expect(connection, flow, context.clock())
     with context.db.write() as connection:
-        context.flows.change(connection, now)
+        context.flows.change(connection, context.clock())
+        now = context.clock()
         number = flow_files.store(connection, context, plan, actor)
-        if plan.stored is None and kind_of(plan.definition) is FlowKind.RULE:
-            flows.activate(connection, number, now)
-        elif plan.stored is not None and _on_edit(plan, on_edit) is OnEdit.RESET:
+        if resets:
             _stop(context, connection, actor, number, EDITED, now)
-            if plan.stored.active_since is not None:
+            if is_active:
                 flows.activate(connection, number, now)  # they come in again by new events alone
-        context.flows.publish(connection, now)
+        if is_new_rule:
+            _activate(context, connection, number)
+        else:
+            context.flows.publish(connection, now)
     context.changed()
     if actor.user is not None:
         consent_by_mail.ask_of(context, actor, number)  # of others in whose name it sends
@@ -128,12 +136,15 @@ def doubled(context: Context, name: str) -> list[str]:
 
 def activate(context: Context, name: str) -> None:
     """Let people in; what happened before does not count (WF-4, WF-5). Raises NotFound."""
-    now = context.clock()
     with context.db.write() as connection:
         stored = flows.find(connection, name, KINDS)
+        if (compiled := context.flows.read(connection).current(stored.id)) is not None:
+            context.flows.expect(connection, compiled.flow, context.clock())
+    with context.db.write() as connection:
+        context.flows.change(connection, context.clock())
+        stored = flows.find(connection, name, KINDS)
         if stored.active_since is None:
-            flows.activate(connection, stored.id, now)
-            context.flows.publish(connection, now)
+            _activate(context, connection, stored.id)
     context.changed()
 
 
@@ -189,6 +200,14 @@ def versions(connection: Connection, name: str, old: int | None = None, new: int
             raise NotFound(f"{stored.name!r} has no version {version}; the current one is {stored.version}")
     before, after = (tomllib.loads(flows.text(connection, stored.id, version)) for version in (old, new))
     return difference(before, after)
+
+
+def _activate(context: Context, connection: Connection, number: int) -> None:
+    """As the last thing in the transaction: what happens after it counts, and of that nothing is to be missed."""
+    now = context.clock()
+    flows.activate(connection, number, now)
+    context.flows.publish(connection, now)
+    flows.activate(connection, number, context.clock())  # publishing took its time
 
 
 def _on_edit(plan: Plan, wanted: OnEdit | None) -> OnEdit:

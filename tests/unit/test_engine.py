@@ -42,6 +42,13 @@ def test_an_event_enters_wherever_nothing_leads() -> None:
     assert world.at() == ["x parked", "y parked"]
 
 
+@pytest.mark.parametrize("kind", ["form", "sale"])
+def test_any_of_several_first_events_lets_in(kind: str) -> None:
+    """WF-3, GRAPH-9."""
+    world = begun({"a": on("form", "x"), "b": on("sale", "x"), "x": tag("x", "end"), **END}, kind)
+    assert (world.did, world.status()) == (["tag.add x"], "completed")
+
+
 def test_an_entry_that_was_not_passed_lets_a_subject_that_is_inside_in_too() -> None:
     """GRAPH-14: one branch that never ends does not lock the other out."""
     nodes = {"a": on("form", "x"), "x": tag("x"), "b": on("sale", "m"), "m": mail("thanks", "end"), **BRANCH}

@@ -263,6 +263,39 @@ def test_what_happened_to_somebody_before_he_was_removed_lets_him_in_nowhere(sto
     assert story.runs(flow) == []
 
 
+RULE = 'kind = "rule"\nname = "Counts"\non = "tag.added"\nwhere = { tag = "go" }\ndo = "count"\n'
+
+
+@pytest.mark.parametrize("how", ["activate", "apply a rule", "apply an edit"])
+def test_what_is_stored_at_the_moment_of_the_activation_lets_in(story: Story, tmp_path: Path, how: str) -> None:
+    """Whoever stores it on PostgreSQL does not see yet that the flow is active."""  # WF-4
+    ewa, publish = story.person(), story.context.flows.publish
+    file = tmp_path / "counts.toml"
+    if how == "activate":
+        story.flow(COUNTS, active=False)
+    elif how == "apply an edit":
+        story.flow(COUNTS.replace("tag.added", "tag.removed"))
+    file.write_text(RULE if how == "apply a rule" else COUNTS)
+    beside = Beside(lambda: story.tagged(ewa, "go"))
+
+    def slowly(connection: Connection, now: datetime) -> None:
+        publish(connection, now)
+        story.now += timedelta(seconds=1)
+        beside.start()
+        beside.wait()
+
+    story.context.flows.publish = slowly  # type: ignore[method-assign]
+    if how == "activate":
+        workflows.activate(story.context, "Counts")
+    else:
+        workflows.apply(story.context, Actor(), workflows.read(story.context, file))
+    beside.finish()
+    story.run()
+    with story.db.read() as connection:
+        (flow,) = connection.execute(select(enrollment.c.flow_id)).scalars()
+    assert len(story.runs(flow)) == 1
+
+
 def test_of_two_flows_applied_at_once_both_get_their_events(story: Story) -> None:
     other = COUNTS.replace("Counts", "Other").replace("tag.added", "tag.removed")
     publish = story.context.flows.publish
