@@ -97,6 +97,7 @@ class SqliteIntake:
         self._lock = threading.RLock()
         self.pauses: dict[str, str] = {}
         self.living: list[str] = []
+        self.refusals: list[str] = []
         self.letters: set[str] = set()
         self.batches: list[Batch] = []
         self.busy = 0
@@ -185,6 +186,9 @@ class SqliteIntake:
         with self.stored:
             self.batches.append(batch)
             self.stored.notify_all()
+
+    def refused(self, mailbox: str) -> None:
+        self.refusals.append(mailbox)
 
     def paused(self, mailbox: str, reason: str) -> None:
         self.pauses[mailbox] = reason

@@ -56,6 +56,11 @@ class StoreIntake:
         """Store rows and cursor in one transaction. Raises Temporary: the same batch may come again."""
         self.told(batch, ingest(self.context, batch))
 
+    def refused(self, mailbox: str) -> None:
+        """The server refused the login; its user's automatic mail is held until it is ``alive`` again."""
+        with self.context.db.write() as connection:
+            mailboxes.count_refusal(connection, mailbox)
+
     def paused(self, mailbox: str, reason: str) -> None:
         """The mailbox needs a person: it is left alone until ``mailbox resume``."""
         with self.context.db.write() as connection:

@@ -39,6 +39,9 @@ class Intake(Protocol):
             Temporary: the database is busy or away; nothing was stored, the same batch comes again.
         """
 
+    def refused(self, mailbox: str) -> None:
+        """The server refused the login; it is tried again."""
+
     def paused(self, mailbox: str, reason: str) -> None:
         """The mailbox needs a person: it is left alone until ``resume``."""
 

@@ -305,18 +305,21 @@ class Watcher:
             self._give_up(account, f"{error} ({account.refusals} logins were refused; then mailbox resume)")
             return None
         _log.warning("%s", error)
+        self._store(account, "the login is refused", lambda: self._intake.refused(account.key))
         return self._pace.refused * account.refusals
 
     def _give_up(self, account: Account, reason: str) -> None:
         self._pause(account)
         account.alert = reason
         _log.error("%s", reason)
+        self._store(account, "it is paused", lambda: self._intake.paused(account.key, reason))
 
+    def _store(self, account: Account, what: str, store: Callable[[], None]) -> None:
         def told(error: BaseException | None) -> None:
             if error is not None:
-                _log.error("mailboxes.%s is paused, but that could not be stored: %s", account.key, error)
+                _log.error("mailboxes.%s: %s, but that could not be stored: %s", account.key, what, error)
 
-        self._submit(self._dialers, lambda: self._intake.paused(account.key, reason), told)
+        self._submit(self._dialers, store, told)
 
     def _drop(self, account: Account, state: State) -> None:
         if account.talk is not None:

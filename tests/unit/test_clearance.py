@@ -14,6 +14,7 @@ from sqlalchemy import insert, update
 
 from mailcrm import hookimpl, testing
 from mailcrm.app.ingest import ingest
+from mailcrm.app.intake import StoreIntake
 from mailcrm.core.classify import classify
 from mailcrm.core.compose import date_of, redated
 from mailcrm.core.enrollment import Status
@@ -275,10 +276,10 @@ def test_while_the_senders_mailbox_is_not_read_his_automatic_mail_is_held(
     with home.context.db.write() as connection:
         if fault != "never":
             mailboxes.set_alive(connection, "anna", home.now - timedelta(minutes=16 if fault == "stale" else 1))
-        if fault == "refused":
-            mailboxes.count_refusal(connection, "anna")
         if fault == "paused":
             mailboxes.set_state(connection, "anna", "paused", reason="login refused")
+    if fault == "refused":
+        StoreIntake(home.context).refused("anna")
     waits(home, "held", "the mailbox anna")
     home.pass_(seconds=10)
     with home.context.db.write() as connection:

@@ -322,6 +322,7 @@ def test_three_refused_logins_pause_the_mailbox(watch: Watch) -> None:
     watcher = watch.start(box=box, idle=False)
     wait_until(lambda: watch.intake.pauses)
     assert watch.server.logins == 3
+    wait_until(lambda: watch.intake.refusals == ["anna", "anna"])  # noted at once
     assert "mailboxes.anna" in watch.intake.pauses["anna"]
     assert "wrong-secret" not in watch.intake.pauses["anna"]
     assert watch.state() is State.PAUSED
