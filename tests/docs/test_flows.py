@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import pytest
 
@@ -39,3 +41,25 @@ def test_the_graph_with_everything_in_it_has_everything_in_it() -> None:  # GRAP
     assert {type(node) for node in definition.nodes.values()} == {On, If, Switch, Do, Wait, End}
     letting_in = [note.partition(":")[0] for note in notes(definition) if "lets people in" in note]
     assert letting_in == ["nodes.visited", "nodes.registered"]
+
+
+def test_every_action_is_documented_with_what_it_is_told() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
+    _, _, listed = text.partition("## Actions")
+    rows = [line.split("|") for line in listed.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    told: dict[str, tuple[set[str], set[str]]] = {}
+    for _, name, given, *_ in rows:
+        needed, _, optional = given.partition("[")
+        told[name.strip(" `")] = (set(re.findall(r"`(\w+)`", needed)), set(re.findall(r"`(\w+)`", optional)))
+    taken = {name: action.params for name, action in REGISTRY.actions.items()}
+    assert told == {
+        name: (
+            {param for param, kind in params.items() if not _may_be_none(kind)},
+            {param for param, kind in params.items() if _may_be_none(kind)},
+        )
+        for name, params in taken.items()
+    }
+
+
+def _may_be_none(kind: object) -> bool:
+    return NoneType in get_args(kind)
