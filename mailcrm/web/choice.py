@@ -74,6 +74,7 @@ async def answer(
     try:
         by = question.user or "the page"
         await asyncio.to_thread(choose, context, question.id, deal, always=always, by=by, via="page")
+        await asyncio.to_thread(context.db.settle)
     except Refused:
         question = await asyncio.to_thread(_question, context, token)
         problem = "not_open" if question and question.state == "open" else "already"

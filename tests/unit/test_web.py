@@ -28,6 +28,7 @@ from mailcrm.store.db import Database
 from mailcrm.store.migrate import upgrade
 from mailcrm.web.app import create
 from tests.house import NOW, SETTINGS, build
+from tests.on_disk import synced
 
 SECRET = b"not so secret"
 
@@ -165,6 +166,12 @@ def test_a_button_answers(site: Site) -> None:
     assert "2 – Garaż" in page.text
     question = site.choice()
     assert (question.answer, question.answered_by, question.answered_via) == (2, "anna", "page")
+
+
+def test_an_answer_survives_a_power_cut(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_disk = synced(monkeypatch)
+    assert site.client.post(site.page(), data={"n": "2"}, follow_redirects=False).status_code == 303
+    assert on_disk == [f"{tmp_path}/test.db-wal"]
 
 
 def test_none_is_an_answer_even_with_the_box_ticked(site: Site) -> None:
