@@ -90,7 +90,10 @@ def what_if(
         else:
             return
         while todo:
-            step = taken(todo.pop(0), at)
+            stimulus = todo.pop(0)
+            if isinstance(stimulus, Done) and not _awaited(live, stimulus.key):
+                continue  # the run is over, or was moved on
+            step = taken(stimulus, at)
             for effect in step.decision.effects:
                 waiting.extend(follows(effect))
                 if effect.name == "workflow.move" and effect.args.get("workflow") == flow.name:
@@ -99,6 +102,10 @@ def what_if(
             waiting.sort(key=_order, reverse=True)
             if step.decision.steps:
                 yield step
+
+
+def _awaited(live: Enrollment | None, key: str) -> bool:
+    return live is not None and any(key in token.keys for token in live.tokens)
 
 
 def _order(happened: Happened) -> tuple[datetime, int]:

@@ -66,6 +66,7 @@ def test_who_moves_himself_on_is_there_next() -> None:
     nodes = {"in": on("form", "leap"), "leap": leap, "nag": mail("nag", "end"), "call": tag("call", "end")}
     steps = imagine(flow({**nodes, "end": End()}), (1, "form"))
     assert effects(steps) == [("leap", T0 + h(1)), ("call", T0 + h(1))]
+    assert not [line for step in steps for line in step.decision.steps if line.result.startswith("ignored")]
 
 
 def test_a_circle_of_mails_comes_to_its_end() -> None:
