@@ -131,6 +131,8 @@ def _ingest(connection: Connection, context: Context, batch: Batch) -> Outcome:
         mailboxes.vanish(connection, setting.folder_id, batch.vanished, now)
     if batch.flags:
         mailboxes.reflag(connection, setting.folder_id, batch.flags)
+    if not batch.arrivals and not batch.flags:
+        return Outcome()
     quarantined = sum(
         messages.put_aside(
             connection, setting.mailbox_id, batch.folder, arrival.uid, arrival.received_at, arrival.content, now

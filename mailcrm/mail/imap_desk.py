@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -84,7 +85,8 @@ class Desk:
     def cursors(self) -> dict[str, Cursor]:
         """How far each folder has been read. Raises Temporary."""
         if self._cursors is None:
-            self._cursors = dict(self.intake.cursors(self.key))
+            found = self.intake.cursors(self.key)
+            self._cursors = {sys.intern(name): cursor for name, cursor in found.items()}
         return self._cursors
 
     def unfinished(self) -> bool:

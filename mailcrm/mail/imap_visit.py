@@ -214,7 +214,8 @@ def _sweep(account: Account, shop: Shop, talk: Talk) -> bool:
     account.folders = shop.share([*folders, *(sifted(listed, account.mailbox) if expecting else ())])
     names = frozenset(folder.wire for folder in listed) - {folder.wire for folder in account.folders}
     account.skipped = shop.shared.setdefault(names, names)  # type: ignore[assignment]
-    account.watched = next((f for f in folders if f.role is FolderRole.INBOX), folders[0] if folders else INBOX)
+    read = [folder for folder in account.folders if not folder.answers_only]
+    account.watched = next((f for f in read if f.role is FolderRole.INBOX), read[0] if read else INBOX)
     may_read = account.reading or bool(account.desk.cursors()) or shop.may_read(account.key)
     account.reading = bool(folders) and may_read  # where no folder is to be read, the INBOX is not either
     if not account.reading:

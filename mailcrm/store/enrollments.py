@@ -80,8 +80,7 @@ def with_ids(connection: Connection, ids: Iterable[int]) -> list[Enrollment]:
 
 def any_goes_on(connection: Connection) -> bool:
     """Whether anybody is in any flow."""
-    inside = select(enrollment.c.id).where(enrollment.c.flow_id == flow.c.id, enrollment.c.status == IN_PROGRESS.value)
-    return connection.scalar(select(flow.c.id).where(inside.exists()).limit(1)) is not None
+    return connection.scalar(_goes_on) is not None
 
 
 def with_subjects(connection: Connection, flow: int, subjects: Iterable[Subject]) -> list[Enrollment]:
@@ -226,6 +225,15 @@ _COLUMNS = tuple(
     )
 )
 _live = select(*_COLUMNS).where(enrollment.c.status == IN_PROGRESS.value)
+_goes_on = (
+    select(flow.c.id)
+    .where(
+        select(enrollment.c.id)
+        .where(enrollment.c.flow_id == flow.c.id, enrollment.c.status == IN_PROGRESS.value)
+        .exists()
+    )
+    .limit(1)
+)
 _held = Lookup(select(person.c.id).order_by(person.c.id).with_for_update(key_share=True), person.c.id)
 _of_persons = Lookup(_live, enrollment.c.person_id)
 _with_ids = Lookup(_live, enrollment.c.id)

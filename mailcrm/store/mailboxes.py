@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from mailcrm.config import Config
 from mailcrm.core.model import Cursor, FolderRole
@@ -42,6 +42,11 @@ def sync(connection: Connection, config: Config) -> None:
             connection.execute(insert_new(connection, mailbox, ["key"]).values(key=key, state="new"))
 
 
+_CURSORS = (
+    select(folder.c.name, folder.c.uidvalidity, folder.c.last_uid, folder.c.backfill_uid, folder.c.modseq)
+    .join(mailbox, mailbox.c.id == folder.c.mailbox_id)
+    .where(mailbox.c.key == bindparam("mailbox"), folder.c.uidvalidity > 0)
+)
 _STATES = select(mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)
 
 
@@ -80,12 +85,7 @@ def count_refusal(connection: Connection, key: str) -> int:
 
 def cursors(connection: Connection, key: str) -> dict[str, Cursor]:
     """Folder name -> how far it has been read."""
-    query = (
-        select(folder.c.name, folder.c.uidvalidity, folder.c.last_uid, folder.c.backfill_uid, folder.c.modseq)
-        .join(mailbox, mailbox.c.id == folder.c.mailbox_id)
-        .where(mailbox.c.key == key, folder.c.uidvalidity > 0)
-    )
-    return {row[0]: Cursor(*row[1:]) for row in connection.execute(query)}
+    return {row[0]: Cursor(*row[1:]) for row in connection.execute(_CURSORS, {"mailbox": key})}
 
 
 def open_folder(connection: Connection, mailbox_id: int, name: str, role: FolderRole, cursor: Cursor | None) -> int:

@@ -65,7 +65,8 @@ def test_ordinary_mail_is_read_alike(
     assert ours.problems == ()
     assert squeezed(ours.subject) == squeezed(theirs.subject) == squeezed(subject)
     assert ours.from_ is not None
-    assert (squeezed(ours.from_.name), ours.from_.email) == (squeezed(theirs.from_[0][0]), theirs.from_[0][1])
+    # Of a name with a comma in an encoded word, mail-parser on Python 3.13 makes two.
+    assert (squeezed(ours.from_.name), ours.from_.email) == (squeezed(name), theirs.from_[0][1])
     assert [each.email for each in ours.to] == [email for _, email in theirs.to]
     assert ours.date is not None
     assert ours.date.replace(tzinfo=None) == theirs.date.replace(tzinfo=None)
