@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from mailcrm.config import Config
 from mailcrm.core.addresses import normalise
 from mailcrm.errors import NotFound
-from mailcrm.store.db import insert_new
+from mailcrm.store.db import Lookup, insert_new
 from mailcrm.store.tables import user
 
 
@@ -43,10 +43,12 @@ def every(connection: Connection) -> list[StoredUser]:
     return [StoredUser(row.id, row.key, row.email, row.name, row.disabled_at is not None) for row in rows]
 
 
+_IDS = Lookup(select(user.c.key, user.c.id), user.c.key)
+
+
 def ids(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
     """Key -> id, of those of the users that are known."""
-    rows = connection.execute(select(user.c.key, user.c.id).where(user.c.key.in_(keys)))
-    return {row.key: row.id for row in rows}
+    return {row.key: row.id for row in _IDS.rows(connection, keys)}
 
 
 def find(connection: Connection, name: str) -> StoredUser:
