@@ -45,17 +45,20 @@ def _days(since: str | None, until: str | None) -> Any:
     from mailcrm.core.series import Days
     from mailcrm.errors import Refused
 
-    found = Days(_day("--since", since), _day("--until", until))
+    given = {"--since": since, "--until": until}
+    if odd := [f"{option}: {text!r}" for option, text in given.items() if text and _day(text) is None]:
+        raise typer.BadParameter(f"{' and '.join(odd)} is no day; write it as 2026-03-01")
+    found = Days(_day(since), _day(until))
     if found.since and found.until and found.since > found.until:
         raise Refused(f"--since {since} is after --until {until}; no day lies between them")
     return found
 
 
-def _day(option: str, given: str | None) -> date | None:
+def _day(given: str | None) -> date | None:
     try:
         return date.fromisoformat(given) if given else None
     except ValueError:
-        raise typer.BadParameter(f"{option}: {given!r} is no day; write it as 2026-03-01") from None
+        return None
 
 
 def _show(tables: Sequence[Any], series: Sequence[Any], as_json: bool) -> None:

@@ -297,6 +297,8 @@ def test_what_is_wrong_is_said() -> None:
     assert called("stats", "mails").code == 2
     done = called("stats", "--since", "gestern")
     assert (done.code, "2026-03-01" in done.err) == (2, True)
+    done = called("stats", "--since", "gestern", "--until", "heute")
+    assert (done.code, "gestern" in done.err, "heute" in done.err) == (2, True, True)
     done = called("stats", "--since", "2026-03-02", "--until", "2026-03-01")
     assert (done.code, "after" in done.err) == (1, True)
     assert called("stats", "--owner", "nobody").code == 1
