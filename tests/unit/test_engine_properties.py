@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mailcrm.core.engine import advance
 from mailcrm.core.enrollment import Decision, Done, Due, Enrollment, Facts, Status, Stimulus, Subject, Waiting
-from mailcrm.core.flow import Again, Flow, Node
+from mailcrm.core.flow import Again, Flow, Node, leads_to
 from mailcrm.core.replay import Recorded, recording, replay
 from tests.oracle.reference import reference
 from tests.oracle.stories import graphs, play, stories, times, worlds
@@ -191,14 +191,16 @@ def test_stopped_means_silent(
 @FAST
 @given(worlds(), stories())
 def test_an_event_passes_an_on_once_at_most(world: World, story: list[tuple[int, str]]) -> None:
+    """But where two ways lead to it: what two tokens reach runs twice."""
     play(world, story)
+    ways = Counter(target for node in world.first.nodes.values() for target in leads_to(node))
     passed = Counter(
         (taken.decision.enrollment.id, step.node, step.stimulus)
         for taken in world.log
         for step in taken.decision.steps
         if taken.decision.enrollment and step.result.startswith(("passed", "entered")) and "event" in step.stimulus
     )
-    assert set(passed.values()) <= {1}
+    assert all(often == 1 for (_, node, _), often in passed.items() if ways[node] <= 1)
 
 
 @FAST
