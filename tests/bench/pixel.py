@@ -25,7 +25,8 @@ from tests.bench.rows import Row, Scale, quantile
 from tests.servers.process import HOST, Server, free_port, listening, program, wait_until
 
 _SECONDS = {"small": 4, "full": 15}
-_TOKENS = {"small": 20_000, "full": 200_000}
+_HOT = 40_000  # asked for in turn, as often as can be; of one token no more than tracks.MOST openings are stored
+_TOKENS = {"small": 80_000, "full": 240_000}
 _CONNECTIONS = 20
 _ROUNDS = 3
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -75,14 +76,13 @@ def rows(scale: Scale) -> Iterator[Row]:
         rate = 0.1 * quantile(nginx_pages, 0.5)  # half of what is demanded
         calm = uvloop.run(_paced(nginx.port, ours.tokens, rate, _SECONDS[scale]))
         before = ours.stored()
-        waits = uvloop.run(_paced(ours.port, ours.tokens, rate, _SECONDS[scale]))
+        waits = uvloop.run(_paced(ours.port, ours.tokens[_HOT:], rate, _SECONDS[scale]))
         p99 = quantile(waits, 0.99) * 1000
         said = f"p50 {quantile(waits, 0.5) * 1000:.1f} ms, p99 {p99:.1f} ms"
         theirs = f"{rate:,.0f}/s; nginx's p99 {quantile(calm, 0.99) * 1000:.1f} ms"
         yield Row("open pixel at half that load", said, theirs, p99, 20, "less", "ms")
-        wait_until(
-            lambda: ours.stored() - before >= min(len(waits), len(ours.tokens)), what="the openings in the store"
-        )
+        openings = min(len(waits), len(ours.tokens) - _HOT)
+        wait_until(lambda: ours.stored() - before >= openings, what="the openings in the store")
 
 
 class _Nginx(Server):
@@ -129,7 +129,7 @@ class Ours(Server):
             mail = connection.execute(insert(outbox).values(**values, **times).returning(outbox.c.id)).scalar_one()
             tracks.put(connection, mail, [Track(token, "open") for token in self.tokens])
         self.script = self.folder / "tokens.lua"
-        listed = ",".join(f'"{token}"' for token in self.tokens[:20_000])
+        listed = ",".join(f'"{token}"' for token in self.tokens[:_HOT])
         self.script.write_text(_LUA.format(tokens=listed, agent=_AGENT))
 
     def start(self) -> None:
