@@ -58,17 +58,16 @@ def batch(connection: Connection, flow: int, after: int, limit: int, *, hold: bo
     if not chosen:
         return Batch()
     last = chosen[-1].id
+    held: set[int] | None = None
     while True:
         facts = _Facts(connection, chosen)
         if hold:
             enrollments.lock(connection, facts.persons)
         facts.read(connection)
-        if facts.complete or not hold or connection.dialect.name == "sqlite":
+        if facts.complete or not hold or facts.persons == held:
             break
-        again = [row for row in connection.execute(_MEMBERS, asked).all() if row.id <= last]
-        if again == chosen:  # they were gone before
-            break
-        chosen = again  # they were merged or erased before they were held
+        held = facts.persons  # some are gone, perhaps merged or erased before they were held: who stands there now?
+        chosen = [row for row in connection.execute(_MEMBERS, asked).all() if row.id <= last]
     found = Batch(last=last)
     for row in chosen:
         facts.add(row, found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import String, cast, select
+from sqlalchemy import Connection, String, cast, select
 
 from mailcrm.app import campaign_ends, erasing, exporting, launching, leads, organizations, persons, planning
+from mailcrm.store import enrollments
 from mailcrm.store.db import Database
 from mailcrm.store.tables.base import metadata
 from tests.campaign_house import CALLS, MAILING, CampaignHouse, fill
@@ -134,6 +136,33 @@ def test_who_is_erased_between_two_rounds_is_planned_no_more(house: CampaignHous
     erasing.erase(house.context, ewa)
     planning.plan(house.context, number)
     assert [row.address for row in house.recipients(number)] == ["jan@klient.example"]
+
+
+def test_who_is_merged_before_he_is_held_is_the_other(
+    _postgres_copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only PostgreSQL writes beside the planner; the members' own rows are the same before and after."""
+    house = CampaignHouse(database := Database(_postgres_copy), tmp_path)
+    house.template()
+    acme = organizations.add(house.context, house.anna, "Acme")
+    ewa, eva, jan, only = (person(house, *who) for who in (("Ewa",), ("Eva",), ("Jan",), ("Ola", acme)))
+    lead = leads.add(house.context, house.anna, "A", person=eva)
+    number = house.campaign(MAILING)
+    house.add(number, organizations=(str(acme),), leads=(str(lead),))
+    launching.launch(house.context, house.anna, str(number))
+    merging = iter([(ewa, eva), (jan, only)])
+    hold = enrollments.lock
+
+    def held(connection: Connection, ids: Iterable[int]) -> None:
+        for keep, gone in merging:
+            persons.merge(house.context, keep, gone)
+        hold(connection, ids)
+
+    monkeypatch.setattr(enrollments, "lock", held)
+    planning.plan(house.context, number)
+    found = [(row.person_id, row.address) for row in house.recipients(number)]
+    assert found == [(jan, "jan@klient.example"), (ewa, "ewa@klient.example")]
+    database.close()
 
 
 def test_people_may_be_merged_and_erased_while_it_is_planned(house: CampaignHouse) -> None:
