@@ -139,10 +139,11 @@ def test_who_is_erased_between_two_rounds_is_planned_no_more(house: CampaignHous
 
 
 def test_who_is_merged_before_he_is_held_is_the_other(
-    _postgres_copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only PostgreSQL writes beside the planner; the members' own rows are the same before and after."""
-    house = CampaignHouse(database := Database(_postgres_copy), tmp_path)
+    database = Database(request.getfixturevalue("_postgres_copy"))
+    house = CampaignHouse(database, tmp_path)
     house.template()
     acme = organizations.add(house.context, house.anna, "Acme")
     ewa, eva, jan, only = (person(house, *who) for who in (("Ewa",), ("Eva",), ("Jan",), ("Ola", acme)))
