@@ -110,7 +110,7 @@ class Linker:
             if persons and state.link == "none":
                 state.link, state.changed = "person", True
         answered = self._runs_answered(item)
-        live = enrollments.with_ids(self.connection, answered)
+        live = enrollments.with_ids(self.connection, answered) if answered else []
         named = any(run.subject.person in persons for run in live)
         forged = item.direction is Direction.IN and not named and proof.forged(self.context, item.message)
         answers = (self.threads.wrote(item, state) or bool(answered)) and not forged

@@ -131,7 +131,7 @@ def check(kind: str, data: Mapping[str, Any], kinds: Mapping[str, EventKind] = K
             raise Refused(f"{kind}: the field {name} {what}; give {type_name(wanted)}")
         if value is not None and value not in known.among.get(name, (value,)):
             raise Refused(f"{kind}: the field {name} can't be {value!r:.80}; give {', '.join(known.among[name])}")
-        if isinstance(value, str):
+        if isinstance(value, str) and not value.isascii():
             complete[name] = value.encode("utf-8", "replace").decode("utf-8")
     return complete
 
@@ -143,12 +143,15 @@ def type_name(kind: type | UnionType) -> str:
 
 def _takes(wanted: type | UnionType, value: object) -> bool:
     """A whole number is a ``float`` too, true and false are no numbers, and NaN and Infinity are no JSON."""
-    kinds = get_args(wanted) or (wanted,)
     if isinstance(value, bool):
-        return bool in kinds
+        return bool in _kinds_in(wanted)
     if isinstance(value, float) and not isfinite(value):
         return False
-    return isinstance(value, wanted) or (isinstance(value, int) and float in kinds)
+    return isinstance(value, wanted) or (isinstance(value, int) and float in _kinds_in(wanted))
+
+
+def _kinds_in(wanted: type | UnionType) -> tuple[type, ...]:
+    return get_args(wanted) or (wanted,)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,8 @@ _MAPPED = "mmap_size=2147418112"  # bytes: as much as SQLite can
 _RENEWED = 3600  # seconds after which a connection is made anew: the file may be a large one by then
 _IN_LIST = 900
 _json = msgspec.json.Encoder().encode
+_RESERVE = text("UPDATE sqlite_sequence SET seq = seq + :n WHERE name = :t RETURNING seq")
+_FIRST = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:t, :n)")
 _WHOLE = len('"2026-11-22T09:30:00Z"')
 _EXACT, _PADDED = "+00:00", ".000000+00:00"
 _JSON: Mapping[str, Any] = {
@@ -88,6 +91,7 @@ class Utc(TypeDecorator[datetime]):
         return _read
 
 
+@lru_cache(1_024)  # the same few times stand in many rows of a batch
 def utc_text(value: datetime | None) -> str | None:
     """A time as SQLite has it; ``isoformat`` takes five times as long. Raises ValueError if it has no zone."""
     value = _in_utc(value)
@@ -247,16 +251,12 @@ def reserve(connection: Connection, table: Table, count: int) -> Sequence[int]:
             {"n": count},
         )
         return sorted(row[0] for row in rows)
-    last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :t"), {"t": table.name}).scalar()
+    given = {"t": table.name, "n": count}
+    last = connection.execute(_RESERVE, given).scalar()
     if last is None:
-        connection.execute(
-            text("INSERT INTO sqlite_sequence (name, seq) VALUES (:t, :n)"), {"t": table.name, "n": count}
-        )
-        return range(1, count + 1)
-    connection.execute(
-        text("UPDATE sqlite_sequence SET seq = :n WHERE name = :t"), {"t": table.name, "n": last + count}
-    )
-    return range(last + 1, last + count + 1)
+        connection.execute(_FIRST, given)
+        last = count
+    return range(last - count + 1, last + 1)
 
 
 def insert_new(connection: Connection, table: Table, key: Sequence[str] | None = None) -> Any:

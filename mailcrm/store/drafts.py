@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, LargeBinary, Select, and_, func, or_, select, update
 
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.tables import draft, effect, mailbox
 
 State = Literal["wanted", "placed", "missing", "sent", "skipped", "leaving", "withdrawn"]
@@ -131,10 +131,7 @@ def heads(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
 
 def named(connection: Connection, message_ids: Iterable[str]) -> set[str]:
     """Those of these Message-IDs that are of a draft of ours, as it was placed or sent."""
-    query = select(draft.c.message_id)
-    return {
-        each for piece in slices(message_ids) for each in connection.scalars(query.where(draft.c.message_id.in_(piece)))
-    }
+    return {row.message_id for row in _NAMED.rows(connection, message_ids)}
 
 
 def begin(connection: Connection, number: int, attempts: int, due_at: datetime) -> bool:
@@ -226,6 +223,7 @@ def closed(connection: Connection, number: int, state: State, reason: str) -> No
 
 
 _MAILBOXES = select(mailbox.c.key).distinct().select_from(draft).join(mailbox, mailbox.c.id == draft.c.mailbox_id)
+_NAMED = Lookup(select(draft.c.message_id), draft.c.message_id)
 _over = or_(effect.c.key.is_(None), effect.c.state.not_in(_WAITED_FOR))
 _DRAFTS: Select[Any] = select(
     draft.c.id,

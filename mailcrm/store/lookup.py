@@ -26,7 +26,6 @@ from mailcrm.store.tables import (
     thread,
     thread_apart,
     thread_reference,
-    unwanted_address,
 )
 
 
@@ -104,7 +103,6 @@ _CARD = (
 )
 _CARDS = Lookup(_CARD, person_address.c.address)
 _CARDS_CANONICAL = Lookup(_CARD, person_address.c.canonical)
-_UNWANTED = Lookup(select(unwanted_address.c.hash), unwanted_address.c.hash)
 _DOMAINS = Lookup(
     (
         select(organization_domain.c.domain, organization_domain.c.organization_id)
@@ -215,11 +213,6 @@ def cards(connection: Connection, addresses: Iterable[str]) -> dict[str, list[Ca
     for row in _CARDS_CANONICAL.rows(connection, dotless):
         found[f"~{row[1]}"].append(Card(row[2], row[3], row[4], row[5]))
     return found
-
-
-def unwanted(connection: Connection, hashes: Iterable[str]) -> set[str]:
-    """Those of the keyed hashes whose address is never to be taken in again."""
-    return {row[0] for row in _UNWANTED.rows(connection, hashes)}
 
 
 def organizations_by_domain(connection: Connection, domains: Iterable[str]) -> dict[str, int]:

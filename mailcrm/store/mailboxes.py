@@ -48,6 +48,13 @@ _CURSORS = (
     .where(mailbox.c.key == bindparam("mailbox"), folder.c.uidvalidity > 0)
 )
 _STATES = select(mailbox.c.id, mailbox.c.key, mailbox.c.state, mailbox.c.reason, mailbox.c.alive_at, mailbox.c.waiting)
+_STATE = _STATES.where(mailbox.c.key == bindparam("mailbox"))
+_FOLDER = select(folder.c.id, folder.c.uidvalidity).where(
+    folder.c.mailbox_id == bindparam("mailbox"), folder.c.name == bindparam("folder")
+)
+_PLACE = (folder.c.uidvalidity, folder.c.last_uid, folder.c.backfill_uid, folder.c.modseq)
+_HAS_ROLE = update(folder).where(folder.c.id == bindparam("folder")).values(role=bindparam("role"))
+_IS_READ = _HAS_ROLE.values({column: bindparam(column.name) for column in _PLACE})
 
 
 def every(connection: Connection) -> list[MailboxState]:
@@ -57,7 +64,7 @@ def every(connection: Connection) -> list[MailboxState]:
 
 def find(connection: Connection, key: str) -> MailboxState:
     """One mailbox. Raises NotFound naming the known ones."""
-    row = connection.execute(_STATES.where(mailbox.c.key == key)).first()
+    row = connection.execute(_STATE, {"mailbox": key}).first()
     if row is None:
         known = ", ".join(state.key for state in every(connection))
         raise NotFound(f"no mailbox {key!r}; configured are: {known}")
@@ -90,9 +97,7 @@ def cursors(connection: Connection, key: str) -> dict[str, Cursor]:
 
 def open_folder(connection: Connection, mailbox_id: int, name: str, role: FolderRole, cursor: Cursor | None) -> int:
     """The id of a folder, made if new, with its cursor moved. A new UIDVALIDITY forgets the old UIDs (RFC 3501)."""
-    row = connection.execute(
-        select(folder.c.id, folder.c.uidvalidity).where(folder.c.mailbox_id == mailbox_id, folder.c.name == name)
-    ).first()
+    row = connection.execute(_FOLDER, {"mailbox": mailbox_id, "folder": name}).first()
     values: dict[str, Any] = {"role": role.value}
     if cursor is not None:
         values |= {
@@ -107,7 +112,7 @@ def open_folder(connection: Connection, mailbox_id: int, name: str, role: Folder
         return int(connection.execute(made).scalar_one())
     if cursor is not None and row.uidvalidity not in (0, cursor.uidvalidity):
         connection.execute(update(location).where(location.c.folder_id == row.id).values(uid=None))
-    connection.execute(update(folder).where(folder.c.id == row.id).values(**values))
+    connection.execute(_HAS_ROLE if cursor is None else _IS_READ, {"folder": row.id, **values})
     return int(row.id)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select, update
 
 from mailcrm.errors import NotFound
-from mailcrm.store.db import slices
+from mailcrm.store.db import Lookup, slices
 from mailcrm.store.tables import enrollment, flow, pulse, user
 
 Kind = Literal["draft", "auto", "notice"]
@@ -125,18 +125,7 @@ def get(connection: Connection, number: int) -> Entry:
 
 def drafts(connection: Connection, persons: Iterable[int]) -> list[Draft]:
     """Drafts to these persons that wait for their reps, the oldest first."""
-    query = (
-        select(pulse.c.effect_key, pulse.c.user_id, enrollment.c.person_id, pulse.c.created_at)
-        .select_from(pulse)
-        .join(enrollment, enrollment.c.id == pulse.c.enrollment_id)
-        .where(pulse.c.kind == "draft", pulse.c.done_at.is_(None))
-        .order_by(pulse.c.created_at, pulse.c.id)
-    )
-    return [
-        Draft(*row)
-        for piece in slices(persons)
-        for row in connection.execute(query.where(enrollment.c.person_id.in_(piece)))
-    ]
+    return [Draft(*row) for row in _WAITING.rows(connection, persons)]
 
 
 def overdue(connection: Connection, before: datetime) -> list[tuple[Entry, datetime | None]]:
@@ -167,6 +156,16 @@ def _of(keys: Sequence[str]) -> ColumnElement[bool]:
     return and_(pulse.c.enrollment_id.in_(runs), pulse.c.effect_key.in_(keys))
 
 
+_WAITING = Lookup(
+    (
+        select(pulse.c.effect_key, pulse.c.user_id, enrollment.c.person_id, pulse.c.created_at)
+        .select_from(pulse)
+        .join(enrollment, enrollment.c.id == pulse.c.enrollment_id)
+        .where(pulse.c.kind == "draft", pulse.c.done_at.is_(None))
+        .order_by(pulse.c.created_at, pulse.c.id)
+    ),
+    enrollment.c.person_id,
+)
 _ENTRIES: Select[Any] = (
     select(
         pulse.c.id,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from mailcrm.core.model import Direction, Kind
 from mailcrm.core.tokens import keyed_hash
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.tables import message, suppression
 
 
@@ -77,11 +77,9 @@ def among(connection: Connection, secret: bytes, addresses: Iterable[str], now: 
     """Those of the normalised addresses that are suppressed at ``now``, each with what was said first."""
     hashed = {keyed_hash(secret, address): address for address in addresses}
     found: dict[str, Suppression] = {}
-    query = select(suppression.c.hash, *_COLUMNS).where(suppression.c.lifted_at.is_(None)).order_by(suppression.c.id)
-    for piece in slices(hashed):
-        for row in connection.execute(query.where(suppression.c.hash.in_(piece))):
-            if row.expires_at is None or row.expires_at > now:
-                found.setdefault(hashed[row.hash], Suppression(*row[1:]))
+    for row in _IN_FORCE.rows(connection, hashed):
+        if row.expires_at is None or row.expires_at > now:
+            found.setdefault(hashed[row.hash], Suppression(*row[1:]))
     return found
 
 
@@ -121,3 +119,7 @@ def old_wishes(connection: Connection, secret: bytes) -> list[OldWish]:
 
 
 _COLUMNS = [suppression.c[name] for name in ("id", "address", "reason", "detail", "source", "at", "expires_at")]
+_IN_FORCE = Lookup(
+    select(suppression.c.hash, *_COLUMNS).where(suppression.c.lifted_at.is_(None)).order_by(suppression.c.id),
+    suppression.c.hash,
+)

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, delete, select
 
 from mailcrm.core.addresses import without_tag
 from mailcrm.core.tokens import keyed_hash
-from mailcrm.store.db import insert_new, slices
+from mailcrm.store.db import Lookup, insert_new, slices
 from mailcrm.store.messages import canonical
 from mailcrm.store.tables import unwanted_address
+
+_UNWANTED = Lookup(select(unwanted_address), unwanted_address.c.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,8 @@ def remember(connection: Connection, secret: bytes, addresses: Iterable[str], re
 def among(connection: Connection, secret: bytes, addresses: Iterable[str]) -> Mapping[str, Unwanted]:
     """Those of the normalised addresses that are unwanted, as they are or without their tag and Gmail's dots."""
     hashed = {address: spellings(secret, address) for address in addresses}
-    stored: dict[str, Unwanted] = {}
-    for piece in slices({each for hashes in hashed.values() for each in hashes}):
-        query = select(unwanted_address).where(unwanted_address.c.hash.in_(piece))
-        stored |= {row.hash: Unwanted(row.reason, row.at) for row in connection.execute(query)}
+    wanted = {each for hashes in hashed.values() for each in hashes}
+    stored = {row.hash: Unwanted(row.reason, row.at) for row in _UNWANTED.rows(connection, wanted)}
     return {
         address: next(stored[each] for each in hashes if each in stored)
         for address, hashes in hashed.items()

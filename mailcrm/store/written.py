@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select
 
-from mailcrm.store.db import slices
+from mailcrm.store.db import Lookup
 from mailcrm.store.tables import draft, effect, enrollment, message, outbox, participant, pulse
+
+_OF_FLOWS = Lookup(select(outbox.c.message_id).where(outbox.c.kind.in_(("flow", "auto"))), outbox.c.message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,4 @@ def by_run(connection: Connection, number: int) -> list[Written]:
 
 def of_flows(connection: Connection, message_ids: Iterable[str]) -> set[str]:
     """Those of these Message-IDs that are of mail that went by itself: a flow's, or a program's for one."""
-    query = select(outbox.c.message_id).where(outbox.c.kind.in_(("flow", "auto")))
-    found: set[str] = set()
-    for piece in slices(message_ids):
-        found |= set(connection.execute(query.where(outbox.c.message_id.in_(piece))).scalars())
-    return found
+    return {row.message_id for row in _OF_FLOWS.rows(connection, message_ids)}
