@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from mailcrm.app import answers
 from mailcrm.app.context import Context
 from mailcrm.core import linking
@@ -36,8 +38,7 @@ class Setting:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """A readable message of the batch that is not stored yet.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from mailcrm.app import proof
@@ -27,8 +28,7 @@ from mailcrm.store.messages import Rows
 _NO_DEAL = (Kind.BULK, Kind.BOUNCE, Kind.COMPLAINT)
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Struct, frozen=True, gc=False):
     """What became of one message.
 
     Args:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from mailcrm.core.addresses import normalise, without_dots, without_tag
 from mailcrm.core.model import Address, Direction, FolderRole, Kind, Message, Reading
 from mailcrm.core.ours import Ours
@@ -17,8 +19,7 @@ HISTORIC_CONTACT = timedelta(days=730)
 _CREATING = frozenset({Kind.HUMAN, Kind.UNSUBSCRIBE, Kind.CALENDAR})
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True, gc=False):
     """An outside party of a message. ``role``: from, reply_to, forwarded or bounced (incoming), to or cc (outgoing)."""
 
     address: Address
@@ -38,8 +39,7 @@ class OpenDeal:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True, gc=False):
     """One address of one person, with the time it was his: ``since`` inclusive, ``until`` exclusive, None is open."""
 
     person: int
@@ -52,8 +52,7 @@ class Card:
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True, gc=False):
     """A record that a message belongs to, with the rule that found it and what it went by."""
 
     record: int

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from mailcrm.core.model import Message, Reading
 from mailcrm.core.text import clean
@@ -78,8 +79,7 @@ def keys_of(message: Message, reading: Reading, thread_hint: str | None) -> tupl
     return tuple(key for key in dict.fromkeys(keys) if key)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True, gc=False):
     """Where a message goes: an existing thread (None: a new one), which others that joins, and why."""
 
     thread: int | None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from mailcrm.core.enrollment import Place
@@ -21,8 +22,7 @@ from mailcrm.store.tables import event, plugin_delivery
 _KEY = 200
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, gc=False):
     """An event to be stored.
 
     Args:
