@@ -35,6 +35,7 @@ class Blobs:
         self.folder = folder
         self.durable = durable
         self._ahead: set[str] = set()  # settled, and not asked for since
+        self._settlers = ThreadPoolExecutor(_AT_ONCE, "settle")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
@@ -106,8 +107,7 @@ class Blobs:
         if len(lanes) == 1:
             _settle(paths)
             return
-        with ThreadPoolExecutor(len(lanes), "settle") as pool:
-            list(pool.map(_settle, lanes))
+        list(self._settlers.map(_settle, lanes))
 
     def read(self, sha256: str) -> bytes:
         """The bytes. Raises NotFound if there is no such blob."""
