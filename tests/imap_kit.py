@@ -113,6 +113,9 @@ class SqliteIntake:
             """
         )
 
+    def start(self) -> None:
+        pass
+
     def cursors(self, mailbox: str) -> Mapping[str, Cursor]:
         with self._lock:
             rows = self._db.execute(

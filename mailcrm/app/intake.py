@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mailcrm.app.context import Context
 from mailcrm.app.ingest import Outcome, ingest
+from mailcrm.core.addresses import load_suffixes
 from mailcrm.core.letter_ids import run_of
 from mailcrm.core.model import Batch, Cursor
 from mailcrm.store import enrollments, lookup, mailboxes
@@ -22,6 +23,10 @@ class StoreIntake:
 
     context: Context
     told: Callable[[Batch, Outcome], None] = lambda _batch, _outcome: None
+
+    def start(self) -> None:
+        """Load what linking needs, while the readers are starting."""
+        load_suffixes()
 
     def cursors(self, mailbox: str) -> Mapping[str, Cursor]:
         """How far each folder has been read, by folder name."""

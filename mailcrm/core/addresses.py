@@ -49,6 +49,11 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+def load_suffixes() -> None:
+    """Load the list now, where there is time and it will be needed."""
+    _suffixes()
+
+
 def domain_of(email: str) -> str:
     """The part after the ``@`` of a normalised address, or ""."""
     return email.rpartition("@")[2]

@@ -7,11 +7,12 @@ LONGEST = 1_000_000
 
 def clean(text: str) -> str:
     """The text without NUL and lone surrogates, and not endless."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    if not text.isascii():
+    if text.isascii():
+        nul = "\0" in text
+    else:
         try:
-            text.encode()
+            nul = b"\0" in text.encode()  # in a text of wide characters, half of the bytes are NUL: slow to look at
         except UnicodeEncodeError:
             text = text.encode("utf-8", "replace").decode()
-    return text[:LONGEST]
+            nul = True
+    return (text.replace("\0", "") if nul else text)[:LONGEST]

@@ -14,6 +14,9 @@ Content = tuple[Message, Reading] | Unreadable
 class Intake(Protocol):
     """The store, as the watcher sees it. Called from several threads, for one mailbox never from two at once."""
 
+    def start(self) -> None:
+        """Get ready: much mail is to come."""
+
     def cursors(self, mailbox: str) -> Mapping[str, Cursor]:
         """How far each folder has been read, by folder name."""
 

@@ -17,7 +17,7 @@ from mailcrm.mail.imap_wire import Literal
 _T = TypeVar("_T")
 
 BATCH_COUNT: Final = 200
-BATCH_BYTES: Final = 4 << 20
+BATCH_BYTES: Final = 3 << 20
 UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)  # a message of unknown age is old: it triggers nothing
 _ROW = re.compile(rb'\(UID (\d{1,10}) RFC822\.SIZE (\d{1,18}) INTERNALDATE "([^"]*)"\)$')  # as most servers order it
 

@@ -94,6 +94,7 @@ def _once(
 ) -> None:
     if desk.unfinished():
         desk.readers.start()
+        desk.intake.start()
     talk = dialer.connect(key, mailbox)
     try:
         listed = list_folders(talk)
