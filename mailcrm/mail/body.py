@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from mailcrm import config
 from mailcrm.core import html_text
@@ -41,17 +42,15 @@ _FOLD = re.compile(r"\n(?=[ \t])")
 _FLOWED_QUOTE = re.compile(r"(>*) ?(.*)", re.DOTALL)
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct, gc=False):
     """One text of the message in its forms: plain, HTML, or both as alternatives."""
 
-    plain: list[str] = field(default_factory=list)
-    html: list[tuple[Leaf, str]] = field(default_factory=list)  # with its encoding; decoded only where needed
+    plain: list[str] = []
+    html: list[tuple[Leaf, str]] = []  # with its encoding; decoded only where needed
     exact: bool = False  # plain holds a real text/plain
 
 
-@dataclass(slots=True)
-class Body:
+class Body(Struct, gc=False):
     """Collects the leaves of one message.
 
     Args:
@@ -63,10 +62,10 @@ class Body:
     raw: Buffer
     sink: Sink
     problems: list[str]
-    blocks: list[_Block] = field(default_factory=list)
-    attachments: list[Attachment] = field(default_factory=list)
-    embedded: list[Embedded] = field(default_factory=list)
-    _groups: dict[int, _Block] = field(default_factory=dict)
+    blocks: list[_Block] = []
+    attachments: list[Attachment] = []
+    embedded: list[Embedded] = []
+    _groups: dict[int, _Block] = {}
 
     def add(self, leaf: Leaf) -> None:
         """Take one part for what it is."""

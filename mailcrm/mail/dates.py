@@ -12,6 +12,9 @@ _USUAL = re.compile(
     r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d{1,6})?)?\s*([AaPp][Mm]\b)?\s*"
     r"(?:\(?(?:GMT|UTC|UT)?\s*([+\-]\s?\d{1,2}:?\d{0,2})\)?|\(?([A-Za-z]{1,5})\)?)?(?:\s|$|\()"
 )
+_EXACT = re.compile(  # as RFC 5322 writes it, and most programs
+    r"\s*(?:[A-Z][a-z]{2}, )?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})(?: \([A-Z]{1,5}\))?\s*"
+)
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -40,14 +43,26 @@ def date_of(line: str) -> datetime | None:
 
 @lru_cache(512)
 def _date_of(line: str) -> datetime | None:
-    match = _USUAL.match(line)
     try:
-        found = _usual(match) if match else _unusual(line)
+        if exact := _EXACT.fullmatch(line):
+            found = _exact(exact)
+        else:
+            usual = _USUAL.match(line)
+            found = _usual(usual) if usual else _unusual(line)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
     if found is None or not 1970 <= found.year <= 2100:
         return None
     return found
+
+
+def _exact(match: re.Match[str]) -> datetime | None:
+    day, month_name, year, hour, minute, second, offset = match.groups()
+    month = _MONTHS.get(month_name.lower())
+    if month is None:
+        return None
+    found = datetime(int(year), month, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC)
+    return found - _offset(offset)
 
 
 def _usual(match: re.Match[str]) -> datetime | None:
@@ -64,8 +79,13 @@ def _usual(match: re.Match[str]) -> datetime | None:
         hour = hour % 12 + (12 if half in ("PM", "pm", "Pm", "pM") else 0)
     found = datetime(year, month, int(day), hour, int(minute), min(int(second or 0), 59), tzinfo=UTC)
     if offset:
-        return found - timedelta(minutes=_minutes(offset))
+        return found - _offset(offset)
     return found - timedelta(minutes=_ZONES.get((zone or "").lower(), 0))
+
+
+@lru_cache(256)
+def _offset(text: str) -> timedelta:
+    return timedelta(minutes=_minutes(text))
 
 
 def _minutes(offset: str) -> int:

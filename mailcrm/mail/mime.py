@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mailcrm import config
 from mailcrm.errors import Permanent
@@ -22,8 +23,7 @@ class Unparsable(Permanent):
     """A message beyond the bounds of [parsing]; the text says which."""
 
 
-@dataclass(slots=True)
-class Leaf:
+class Leaf(Struct, gc=False):
     """A part without parts. ``number`` counts the leaves from 1; alternatives of one text share ``group``, not 0."""
 
     kind: str
@@ -35,8 +35,7 @@ class Leaf:
     group: int
 
 
-@dataclass(slots=True)
-class _Section:
+class _Section(Struct, gc=False):
     """Bytes that start with a part's header; ``head`` is given for the whole message, whose header is read already."""
 
     start: int
