@@ -25,6 +25,7 @@ from mailcrm.errors import ConfigError, Temporary
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
 from mailcrm.mail.imap_intake import Content
+from mailcrm.mail.imap_seats import Seats
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
 from mailcrm.mail.readers import Readers
@@ -80,6 +81,7 @@ class Program:
         self._faults: dict[str, str] = {}
         self._readers = Readers(context.config.data / "files", context.config.parsing)
         self._ownership = Ownership(context.db, context.config.data / "locks")
+        self._seats = Seats()
         self._watcher: Watcher | None = None
         self._supervisor: Supervisor | None = None
 
@@ -142,8 +144,9 @@ class Program:
                 self._readers,
                 self._context.blobs,
                 may_read=self._may_read,
+                seats=self._seats,
             )
-            dialer = Dialer(self._context.config)
+            dialer = Dialer(self._context.config, seats=self._seats)
             self._supervisor = Supervisor(
                 self._context,
                 self._watcher,
@@ -201,7 +204,7 @@ class Program:
         if held := holding.look(self._context):
             log.warning("everything is held: %s; %s", held.reason, holding.MEND)
         transport = SmtpTransport(self._context.config)
-        filed = SentLook(self._context, Dialer(self._context.config))
+        filed = SentLook(self._context, Dialer(self._context.config, seats=self._seats))
         try:
             worker(self._context, transport, self._bell, self._faults, filed=filed).run(self._stopping)
         finally:

@@ -50,13 +50,10 @@ class ChoiceFolders:
         if not missing or now < self._not_before.get(key, now):
             return 0
         self._not_before[key] = now + PAUSE
-        talk = self._dialer.connect(key, mailbox)
-        try:
+        with self._dialer.second(key, mailbox) as talk:
             count = _make(talk, missing)
             with suppress(Declined, Away):  # its goodbye
                 talk.do(b"LOGOUT")
-        finally:
-            talk.wire.close()
         made |= missing
         del self._not_before[key]
         return count

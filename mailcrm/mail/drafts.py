@@ -90,14 +90,11 @@ class DraftKeeper:
         if not mine:
             return 0
         try:
-            talk = self._dialer.connect(key, self._context.config.mailboxes[key])
-            try:
+            with self._dialer.second(key, self._context.config.mailboxes[key]) as talk:
                 folder = DraftsFolder(talk, self._context.config.parsing)
                 done = _Visit(self._context, folder, mine, now).make()
                 with suppress(Declined, Away):  # its goodbye
                     talk.do(b"LOGOUT")
-            finally:
-                talk.wire.close()
         except MailcrmError as error:
             with suppress(Temporary), self._context.db.write() as connection:
                 drafts.put_off(connection, [each.id for each in mine], now + PAUSE, str(error))

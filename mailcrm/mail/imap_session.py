@@ -8,7 +8,8 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from imapclient import IMAPClient
 from mailcrm.config import Config, Mailbox
 from mailcrm.errors import ConfigError, LoginFailed, Permanent
 from mailcrm.mail.imap_faults import Away, Declined, Garbled, pause_asked, printable
+from mailcrm.mail.imap_seats import Seats
 from mailcrm.mail.imap_talk import Talk
 from mailcrm.mail.imap_wire import Wire
 from mailcrm.mail.oauth import Tokens, bearer
@@ -32,15 +34,31 @@ class Dialer:
     Args:
         config: for secrets and relative paths.
         timeout: seconds of silence endured in connecting, logging in and reading.
+        seats: shared by all who connect to the same mailboxes.
     """
 
-    def __init__(self, config: Config, *, timeout: float = 60.0) -> None:
+    def __init__(self, config: Config, *, timeout: float = 60.0, seats: Seats | None = None) -> None:
         self._config = config
         self._tokens = Tokens(config)
         self._timeout = timeout
+        self.seats = seats or Seats()
         self._lock = Lock()
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._capabilities: dict[frozenset[str], frozenset[str]] = {}
+
+    @contextmanager
+    def second(self, key: str, mailbox: Mailbox) -> Iterator[Talk]:
+        """A connection beside the one that listens: one at a time, waited for, and closed in the end.
+
+        Raises:
+            Away, LoginFailed, Untrusted, ConfigError: as ``connect``; Away too if it never gets free.
+        """
+        with self.seats.taken(key):
+            talk = self.connect(key, mailbox)
+            try:
+                yield talk
+            finally:
+                talk.wire.close()
 
     def connect(self, key: str, mailbox: Mailbox) -> Talk:
         """Connect and log in.

@@ -144,18 +144,17 @@ def first_sight(
         Temporary, LoginFailed, Untrusted, ConfigError: as ``sync``; also while iterating.
     """
     readers.start()
-    talk = dialer.connect(key, mailbox)
-    try:
+    with contextlib.ExitStack() as stack:
+        talk = stack.enter_context(dialer.second(key, mailbox))
         folders = chosen(list_folders(talk), mailbox)
         total = sum(messages(talk, folder) for folder in folders)
-    except BaseException:
-        talk.wire.close()
-        raise
-    return total, _heads(talk, folders, readers, since)
+        return total, _heads(stack.pop_all(), talk, folders, readers, since)
 
 
-def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datetime | None) -> Generator[Sighted]:
-    try:
+def _heads(
+    connected: contextlib.ExitStack, talk: Talk, folders: Sequence[Folder], readers: Readers, since: datetime | None
+) -> Generator[Sighted]:
+    with connected:
         for folder in folders:
             try:
                 opened = talk.examine(folder.wire)
@@ -172,5 +171,3 @@ def _heads(talk: Talk, folders: Sequence[Folder], readers: Readers, since: datet
                     for uid, content in zip(have, read, strict=True):
                         if not isinstance(content, Unreadable):
                             yield Sighted(folder.name, folder.role, dates[uid], content[0])
-    finally:
-        talk.wire.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -107,7 +107,7 @@ def visit(account: Account, shop: Shop, why: Why) -> None:
 
 
 def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
-    """Make, or go on with, the first pass over a second connection.
+    """Make, or go on with, the first pass over the second connection, which it gives up when others wait for it.
 
     Args:
         stopping: asked after each batch whether to leave off.
@@ -119,8 +119,8 @@ def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
         Temporary, LoginFailed, Untrusted, ConfigError: as ``arrive``.
     """
     account.desk.readers.start()
-    account.first_talk = talk = shop.dialer.connect(account.key, account.mailbox)
-    try:
+    seats = shop.dialer.seats
+    with _first_talk(account, shop) as talk:
         if stopping():
             return 1.0
         megabytes = daily_megabytes(account.mailbox, talk)
@@ -135,14 +135,22 @@ def first(account: Account, shop: Shop, stopping: Callable[[], bool]) -> float:
                 continue
             counts = Counts()
             with contextlib.suppress(Declined):
-                enough = lambda taken: gauge(taken) or stopping()  # noqa: E731
+                enough = lambda taken: gauge(taken) or stopping() or seats.is_wanted(account.key)  # noqa: E731
                 first_pass(talk, account.desk, folder, counts, since=since(account.mailbox), enough=enough)
             if counts.paced:
                 return max(1.0, budget.wait(megabytes))
         return 0.0
-    finally:
-        account.first_talk = None
-        talk.wire.close()
+
+
+@contextlib.contextmanager
+def _first_talk(account: Account, shop: Shop) -> Iterator[Talk]:
+    """The second connection, where others can close it."""
+    with shop.dialer.second(account.key, account.mailbox) as talk:
+        account.first_talk = talk
+        try:
+            yield talk
+        finally:
+            account.first_talk = None
 
 
 def _notify(talk: Talk) -> bool:

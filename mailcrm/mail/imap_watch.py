@@ -26,6 +26,7 @@ from mailcrm.mail.imap_account import Account, Pace, State, Why
 from mailcrm.mail.imap_desk import Desk
 from mailcrm.mail.imap_faults import Away
 from mailcrm.mail.imap_intake import Blobs, Intake, Readers
+from mailcrm.mail.imap_seats import Seats
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_visit import Shop, arrive, first, visit
 
@@ -43,6 +44,7 @@ class Watcher:
         pace: times and pool sizes.
         mailboxes: keys to watch; None is all.
         paused: keys of those that are left alone until ``resume``.
+        seats: shared with others who connect to these mailboxes.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class Watcher:
         pace: Pace | None = None,
         mailboxes: frozenset[str] | None = None,
         paused: frozenset[str] = frozenset(),
+        seats: Seats | None = None,
     ) -> None:
         self._pace = pace or Pace()
         self._intake = intake
-        self._shop = Shop(Dialer(config, timeout=self._pace.answer), intake, may_read)
+        self._shop = Shop(Dialer(config, timeout=self._pace.answer, seats=seats), intake, may_read)
         self._accounts = {
             key: Account(key, box, Desk(key, intake, readers, blobs), _seconds(box.poll))
             for key, box in config.mailboxes.items()

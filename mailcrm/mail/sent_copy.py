@@ -174,10 +174,7 @@ def server_of(config: Config, route: str) -> Submission | None:
 
 @contextmanager
 def _connected(context: Context, dialer: Dialer, key: str) -> Iterator[SentFolder]:
-    talk = dialer.connect(key, context.config.mailboxes[key])
-    try:
+    with dialer.second(key, context.config.mailboxes[key]) as talk:
         yield SentFolder(talk)
         with suppress(Declined, Away):  # its goodbye
             talk.do(b"LOGOUT")
-    finally:
-        talk.wire.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 import time
@@ -14,6 +15,8 @@ from mailcrm.config import Mailbox
 from mailcrm.core.model import Cursor
 from mailcrm.mail.imap_account import Account, Pace, State
 from mailcrm.mail.imap_desk import Desk
+from mailcrm.mail.imap_seats import Seats
+from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.imap_watch import Watcher
 from tests.imap_kit import MemoryBlobs, QuickReaders, SqliteIntake, config, mail, mailbox
 from tests.scripted_imap import MODERN, PLAIN, Box, Connection, ScriptedImap
@@ -31,6 +34,7 @@ class Watch:
     def __init__(self, server: ScriptedImap) -> None:
         self.server = server
         self.intake = SqliteIntake()
+        self.seats = Seats()
         self.allowed = True
         self.watcher: Watcher | None = None
         self._thread: threading.Thread | None = None
@@ -39,7 +43,13 @@ class Watch:
     def start(self, pace: Pace = QUICK, box: Mailbox | None = None, *, idle: bool = True) -> Watcher:
         box = box or mailbox(self.server.port)
         self.watcher = Watcher(
-            config(anna=box), self.intake, QuickReaders(), MemoryBlobs(), may_read=lambda _: self.allowed, pace=pace
+            config(anna=box),
+            self.intake,
+            QuickReaders(),
+            MemoryBlobs(),
+            may_read=lambda _: self.allowed,
+            pace=pace,
+            seats=self.seats,
         )
         self._thread = threading.Thread(target=self.watcher.run)
         self._thread.start()
@@ -505,6 +515,34 @@ def test_a_first_pass_goes_on_beside_the_watch_over_at_most_two_connections(
     watch.start(idle=False)
     watch.complete()
     assert max(most) <= 2
+
+
+def test_a_first_pass_makes_way_for_who_else_looks_after_the_mailbox(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailcrm.mail.imap_listing.BATCH_COUNT", 10)
+    fetches = itertools.count()
+    begun = 0
+    for _ in range(400):
+        watch.arrive()
+
+    def count(_: Connection, _tag: bytes, honest: bytes) -> bytes:
+        nonlocal begun
+        begun = next(fetches)
+        return honest
+
+    watch.server.misbehave(rb"UID FETCH [\d:,]+ .*BODY\.PEEK\[\]", count, 9999)
+    watch.start(idle=False)
+    wait_until(lambda: begun > 2, what="the first pass")
+    box = mailbox(watch.server.port)
+    with Dialer(config(anna=box), seats=watch.seats).second("anna", box) as talk:
+        wait_until(lambda: len(watch.server.connections) == 2, what="the end of the other connection")
+        before = begun
+        for _ in range(20):
+            talk.do(b"NOOP")
+        assert (begun, len(watch.server.connections)) == (before, 2)
+        assert len(watch.intake.places()) < 400
+    watch.complete()
 
 
 def test_a_server_restart(watch: Watch) -> None:
