@@ -24,7 +24,7 @@ from tests.bench.rows import Row, Scale
 _BASE = 10_000
 _LARGE = {"small": 100_000, "full": 1_000_000}
 _BATCH = 200
-_BATCHES = 30
+_BATCHES = 60
 _CONFIG = (
     'domains = ["firma.example"]\n[users.anna]\nemail = "anna@firma.example"\n'
     '[mailboxes.anna]\nuser = "anna"\n[linking]\nfirst_sight = 1000000\n'
@@ -41,8 +41,8 @@ def rows(scale: Scale) -> Iterator[Row]:
             ingest(few, batch)
         few.db.close()
         shutil.copytree(Path(scratch) / "few", Path(scratch) / "many")
+        _enlarge(Path(scratch) / "many", large // _BASE - 1)
         few, many = _database(Path(scratch) / "few"), _database(Path(scratch) / "many")
-        _enlarge(many, large // _BASE - 1)
         costs = _compare(few, many, list(_batches(made[_BASE:], 50 * large)))
         few.db.close()
         many.db.close()
@@ -57,11 +57,14 @@ def _database(folder: Path) -> Context:
     return build(folder / "config.toml")
 
 
-def _enlarge(context: Context, copies: int) -> None:
+def _enlarge(folder: Path, copies: int) -> None:
+    """Closed afterwards, since a database is opened in another way when it is large."""
+    context = _database(folder)
     with context.db.write() as connection:
         multiply(connection, copies)
     with context.db.read() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    context.db.close()
 
 
 def _batches(made: Sequence[Mail], first: int) -> Iterator[Batch]:
