@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -22,12 +25,32 @@ class Missing(RuntimeError):
     """A server's program is not on this machine; the text says which package brings it."""
 
 
+@functools.cache
+def _ports() -> tuple[socket.socket, Iterator[int]]:
+    """A hundred ports for this process alone: the first, bound and kept, marks the block as taken.
+
+    All lie below those that the kernel gives to connections, so what is free stays free until its server starts,
+    whatever other processes of the same run do meanwhile.
+    """
+    for first in random.sample(range(20_000, 32_000, 100), 120):
+        mark = socket.socket()
+        try:
+            mark.bind((HOST, first))
+        except OSError:
+            mark.close()
+        else:
+            return mark, itertools.cycle(range(first + 1, first + 100))
+    raise RuntimeError("every block of ports from 20000 to 31999 is taken; end other test runs")
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on, and that no other process is given."""
+    _mark, ports = _ports()
+    for port in itertools.islice(ports, 99):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
+    raise RuntimeError("all ports of this process are in use; stop a server first")
 
 
 def wait_until(condition: Callable[[], T], *, seconds: float = 10.0, what: str = "the condition") -> T:
