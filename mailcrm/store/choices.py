@@ -315,8 +315,8 @@ def counts(connection: Connection) -> Mapping[str, int]:
 def _without_deal(connection: Connection, thread_id: int, states: Sequence[str]) -> None:
     persons = (
         select(link.c.record_id)
-        .join(message, message.c.id == link.c.message_id)
-        .where(message.c.thread_id == thread_id, link.c.record == "person")
+        .where(link.c.message_id.in_(select(message.c.id).where(message.c.thread_id == thread_id)))
+        .where(link.c.record == "person")
         .exists()
     )
     connection.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, literal_column, select, update
 
 from mailcrm.store.leaving import BODY
 from mailcrm.store.tables import outbox, track, user
@@ -64,4 +64,4 @@ def note(connection: Connection, number: int, copy: Outcome) -> None:
     connection.execute(update(outbox).where(outbox.c.id == number, outbox.c.copy == "wanted").values(copy=copy))
 
 
-_WANTED = outbox.c.copy == "wanted"
+_WANTED = outbox.c.copy == literal_column("'wanted'")  # as its index has it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, LargeBinary, Select, and_, func, or_, select, update
@@ -104,14 +105,18 @@ def of_mailbox(connection: Connection, key: str, now: datetime) -> list[Draft]:
     """All drafts of a mailbox that lie there or are to be placed, and what is left to tidy now; the oldest first."""
     query = _DRAFTS.join(mailbox, mailbox.c.id == draft.c.mailbox_id).where(mailbox.c.key == key)
     query = query.where(draft.c.due_at.is_not(None), or_(draft.c.state.in_(OPEN), draft.c.due_at <= now))
-    query = query.order_by(draft.c.id)
-    return [Draft(*row) for row in connection.execute(query)]
+    return _oldest_first(connection, query)
 
 
 def of_users(connection: Connection, users: Collection[int]) -> list[Draft]:
     """The drafts of these reps that somebody waits for, the oldest first."""
     query = _DRAFTS.where(draft.c.due_at.is_not(None), draft.c.state.in_(OPEN), draft.c.user_id.in_(users))
-    return [each for row in connection.execute(query.order_by(draft.c.id)) if (each := Draft(*row)).wanted]
+    return [each for each in _oldest_first(connection, query) if each.wanted]
+
+
+def _oldest_first(connection: Connection, query: Select[Any]) -> list[Draft]:
+    """Sorted here: asked to sort, SQLite reads all drafts there ever were in that order."""
+    return sorted((Draft(*row) for row in connection.execute(query)), key=attrgetter("id"))
 
 
 def content(connection: Connection, number: int) -> bytes:

@@ -225,7 +225,8 @@ def why_held(connection: Connection, limit: int) -> Mapping[str, int]:
 def put_since(connection: Connection, user_id: int, kind: str, since: datetime) -> int:
     """How many mails of a kind a user was sent, or is about to be, since that time."""
     query = select(func.count()).where(outbox.c.user_id == user_id, outbox.c.kind == kind, outbox.c.created_at >= since)
-    return int(connection.execute(query).scalar_one())
+    lately = (outbox.c.sent_at >= since, outbox.c.sent_at.is_(None))  # one by one, for so they have an index
+    return sum(connection.execute(query.where(each)).scalar_one() for each in lately)
 
 
 _stored: Select[Any] = select(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sqlalchemy import Column, Connection, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, func, select, update
 
 from mailcrm.core.enrollment import Status
 from mailcrm.store import chosen_records
@@ -24,8 +24,8 @@ def inside(connection: Connection, noun: Noun, number: int) -> list[int]:
 
 def twice(connection: Connection, noun: Noun, keep: int, gone: int) -> list[int]:
     """The runs in progress of ``gone`` in flows that ``keep`` is inside of as well: one of the two has to end."""
-    kept = select(enrollment.c.flow_id).where(enrollment.c.subject == f"{noun}:{keep}", _INSIDE)
-    query = select(enrollment.c.id).where(enrollment.c.subject == f"{noun}:{gone}", _INSIDE)
+    kept = select(enrollment.c.flow_id).where(_about(noun, keep), _INSIDE)
+    query = select(enrollment.c.id).where(_about(noun, gone), _INSIDE)
     return list(connection.execute(query.where(enrollment.c.flow_id.in_(kept))).scalars())
 
 
@@ -36,11 +36,11 @@ def move(connection: Connection, noun: Noun, keep: int, gone: int) -> None:
     """
     had = (
         select(enrollment.c.flow_id, func.max(enrollment.c.number))
-        .where(enrollment.c.subject == f"{noun}:{keep}")
+        .where(_about(noun, keep))
         .group_by(enrollment.c.flow_id)
     )
     last: dict[int, int] = {row[0]: row[1] for row in connection.execute(had)}
-    own = (enrollment.c.subject == f"{noun}:{gone}") & _INSIDE
+    own = _about(noun, gone) & _INSIDE
     for flow in connection.execute(select(enrollment.c.flow_id).distinct().where(own)).scalars().all():
         values = {"subject": f"{noun}:{keep}", "number": enrollment.c.number + last.get(flow, 0)}
         connection.execute(update(enrollment).where(own, enrollment.c.flow_id == flow).values(**values))
@@ -66,6 +66,10 @@ def delete_of(connection: Connection, persons: Sequence[int]) -> None:
     connection.execute(delete(enrollment).where(enrollment.c.person_id.in_(persons)))
     his = select(event.c.id).where(event.c.person_id.in_(persons))
     connection.execute(delete(reaction).where(reaction.c.event_id.in_(his) | reaction.c.person_id.in_(persons)))
+
+
+def _about(noun: Noun, number: int) -> ColumnElement[bool]:
+    return and_(_column(noun) == number, enrollment.c.subject == f"{noun}:{number}")  # only the column has an index
 
 
 def _column(noun: Noun) -> Column[int]:

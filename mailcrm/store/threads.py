@@ -80,14 +80,12 @@ def settle(connection: Connection, thread_id: int) -> None:
     times = connection.execute(
         select(func.min(message.c.date), func.max(message.c.date)).where(message.c.thread_id == thread_id)
     ).one()
-    records = dict(
-        connection.execute(
-            select(link.c.record, func.max(link.c.record_id))
-            .join(message, message.c.id == link.c.message_id)
-            .where(message.c.thread_id == thread_id, link.c.record.in_(["person", "organization", "deal"]))
-            .group_by(link.c.record)
-        ).all()
+    links = select(link.c.record, link.c.record_id).where(
+        link.c.message_id.in_(select(message.c.id).where(message.c.thread_id == thread_id)),
+        link.c.record.in_(["person", "organization", "deal"]),
     )
+    # The newest of each; asked for groups, SQLite would read the links of all mail.
+    records = dict(sorted(tuple(row) for row in connection.execute(links)))
     current = connection.execute(select(thread.c.deal_id).where(thread.c.id == thread_id)).one()
     deal = current.deal_id if current.deal_id is not None and "deal" in records else records.get("deal")
     open_ = select(choice.c.id).where(choice.c.thread_id == thread_id, choice.c.state == "open")

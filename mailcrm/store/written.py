@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, select
 
+from mailcrm.core.threads import key_of
 from mailcrm.store.db import Lookup
-from mailcrm.store.tables import draft, effect, enrollment, message, outbox, participant, pulse
+from mailcrm.store.tables import draft, effect, enrollment, message, outbox, participant, pulse, thread_reference
 
 _OF_FLOWS = Lookup(select(outbox.c.message_id).where(outbox.c.kind.in_(("flow", "auto"))), outbox.c.message_id)
+_SUBJECTS = Lookup(  # of the threads that these mails are in, for a Message-ID itself has no index
+    select(message.c.message_id, message.c.subject).join(
+        thread_reference, thread_reference.c.thread_id == message.c.thread_id
+    ),
+    thread_reference.c.reference,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,15 @@ def by_run(connection: Connection, number: int) -> list[Written]:
     )
     # Of one that lay in his Drafts it is known which mail it became, whatever its Date, and before that is read.
     placed = (
-        select(effect.c.ended_at, draft.c.message_id, func.coalesce(message.c.subject, draft.c.subject))
+        select(effect.c.ended_at, draft.c.message_id, draft.c.subject)
         .select_from(effect)
         .join(draft, draft.c.effect_key == effect.c.key)
-        .join(message, message.c.message_id == draft.c.message_id, isouter=True)
         .where(effect.c.enrollment_id == number, draft.c.state == "sent", effect.c.state == "done")
     )
-    rows = {tuple(row) for query in (own, drafts, placed) for row in connection.execute(query)}
+    sent = {tuple(row) for row in connection.execute(placed)}
+    subjects = dict(_SUBJECTS.rows(connection, (key_of(message_id) for _, message_id, _ in sent)))
+    rows = {(at, message_id, subjects.get(message_id, subject)) for at, message_id, subject in sent}
+    rows |= {tuple(row) for query in (own, drafts) for row in connection.execute(query)}
     return [Written(message_id, subject) for _, message_id, subject in sorted(rows)]
 
 

@@ -13,8 +13,8 @@ from mailcrm.store.db import Database
 from mailcrm.store.tables import outbox
 from tests.campaign_house import CALLS, MAILING, CampaignHouse, fill
 from tests.house import NOW
+from tests.plans import SMALL, explained, statements, too_much
 from tests.transports import Taker
-from tests.unit.test_ingest_plans import SMALL, statements
 
 BOTH = 'strategy = "both"\n'
 VARIED = 'subjects = ["A", "B"]\n'
@@ -70,17 +70,15 @@ def test_no_query_reads_a_whole_table(sqlite: Database, tmp_path: Path) -> None:
     with statements(sqlite) as found:
         happens(house, calls, letters)
     assert len(found) > 60
-    faults, asleep = [], []
-    with sqlite.read() as connection:
-        for statement, parameters in found.values():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            if statement.startswith("SELECT") and "enrollment.due_at = ?" in statement:
-                asleep += [row[3] for row in plan]
-            scanned = {match[1] for row in plan if (match := re.fullmatch(r"SCAN (\w+)(?: LEFT-JOIN)?", row[3]))}
-            faults += [(name, statement) for name in scanned - SMALL - OURS if not name.startswith("anon_")]
-    assert faults == []
+    asleep = [
+        step
+        for statement, parameters in found.values()
+        if statement.startswith("SELECT") and "enrollment.due_at = ?" in statement
+        for step in explained(sqlite, statement, parameters)
+    ]
+    assert too_much(sqlite, found.values(), small=SMALL | OURS) == []
     assert asleep
-    assert all("INDEX ix_enrollment_due_at (due_at=?)" in row for row in asleep), asleep
+    assert all("INDEX ix_enrollment_due_at (due_at=?)" in step for step in asleep), asleep
 
 
 def test_what_becomes_of_records_is_found_in_campaigns_by_an_index(sqlite: Database, tmp_path: Path) -> None:
@@ -93,7 +91,6 @@ def test_what_becomes_of_records_is_found_in_campaigns_by_an_index(sqlite: Datab
         persons.remove(house.context, 5)
         leads.remove(house.context, 1)
         erasing.erase(house.context, 7)
-    with sqlite.read() as connection:
-        for statement, parameters in found.values():
-            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-            assert not [row for row in plan if re.fullmatch(r"SCAN (campaign_member|recipient|enrollment)", row)]
+    for asked in found.values():
+        plan = explained(sqlite, *asked)
+        assert not [step for step in plan if re.fullmatch(r"SCAN (campaign_member|recipient|enrollment)", step)]

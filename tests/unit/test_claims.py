@@ -9,7 +9,7 @@ from mailcrm.store import claims
 from mailcrm.store.claims import Pending
 from mailcrm.store.db import Database
 from tests import house
-from tests.unit.test_ingest_plans import statements
+from tests.plans import explained, statements
 
 
 def test_sqlite_sorts_nothing_to_find_who_waits_longest(migrated_sqlite: Path, tmp_path: Path) -> None:
@@ -17,12 +17,7 @@ def test_sqlite_sorts_nothing_to_find_who_waits_longest(migrated_sqlite: Path, t
     with statements(database) as found, database.read() as connection:
         claims.pending(connection, house.NOW)
         claims.claim(connection, house.NOW, 500, Pending(events=True, told=True, timers=True, alone=True))
-    with database.read() as connection:
-        plans = [
-            row[3]
-            for statement, parameters in found.values()
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        ]
+    plans = [step for asked in found.values() for step in explained(database, *asked)]
     database.close()
     assert len(found) == 6
     assert [step for step in plans if "TEMP B-TREE" in step or "person_id" in step] == []

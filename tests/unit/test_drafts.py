@@ -22,6 +22,7 @@ from mailcrm.store.db import Database
 from mailcrm.store.tables import draft, location, message
 from mailcrm.store.written import by_run
 from tests.house import NOW, SETTINGS, batch, mail
+from tests.plans import statements, too_much
 from tests.sequence_house import CALL, DRAFT, House, house
 
 ANNA = "Anna Nowak <anna@firma.example>"
@@ -328,3 +329,16 @@ def test_what_is_noted_of_drafts(each_home: House) -> None:
         assert (stored.vain(connection), stored.of_mailbox(connection, "anna", home.now)) == (set(), [])
         stored.closed(connection, row.id, "withdrawn", "taken")
         assert (stored.due(connection, later), stored.content(connection, row.id)) == (set(), b"")
+
+
+def test_no_query_reads_all_drafts_or_all_mail(home: House) -> None:
+    _, row = asked(home)
+    database = home.context.db
+    with statements(database) as asked_for:
+        found(home, written(home, row))
+        with database.read() as connection:
+            stored.of_mailbox(connection, "anna", home.now)
+            stored.vain(connection)
+            assert len(by_run(connection, int(row.effect_key.partition(".")[0]))) == 1
+    assert sum("thread_reference" in statement and "subject" in statement for statement, _ in asked_for.values()) == 1
+    assert too_much(database, asked_for.values()) == []

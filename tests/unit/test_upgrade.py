@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tests.servers.process import wait_until
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 ANNA = {"key": "anna", "email": "anna@firma.example", "name": "anna", "disabled_at": None}
-VALUES: Mapping[type, Any] = {int: 1, bool: True, Decimal: Decimal("12.50"), bytes: b"x"}
+VALUES: Mapping[type, Any] = {int: 1, bool: True, Decimal: Decimal("12.50"), bytes: b"x", date: NOW.date()}
 Rows = Mapping[str, Sequence[tuple[Any, ...]]]
 Run = Callable[..., tuple[int, str]]
 

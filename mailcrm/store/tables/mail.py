@@ -87,9 +87,12 @@ participant = Table(
     Column("address", String(320), primary_key=True),
     Column("role", String(10), nullable=False),  # from | reply_to | forwarded | bounced; outgoing: to | cc
     Column("name", Text, nullable=False),
-    to("person_id", "person", index=True),
+    to("person_id", "person"),
     Index("ix_participant_address", "address", "message_id"),
 )
+# Without strangers: SQLite would rather read all of them than look for the address of one.
+_person = participant.c.person_id.is_not(None)
+Index("ix_participant_person_id", participant.c.person_id, sqlite_where=_person, postgresql_where=_person)
 attachment = table(
     "attachment",
     to("message_id", "message", nullable=False, index=True),

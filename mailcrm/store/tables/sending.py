@@ -94,7 +94,7 @@ Index(
     postgresql_where=_of_flow,
 )
 _looked_at = outbox.c.release_at.is_not(None)
-Index("ix_outbox_release_at", outbox.c.release_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
+Index("ix_outbox_release_at", outbox.c.state, outbox.c.release_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
 _to_domain = outbox.c.domain.is_not(None)
 Index(
     "ix_outbox_domain_sent_at",
@@ -104,7 +104,7 @@ Index(
     postgresql_where=_to_domain,
 )
 _copy_wanted = outbox.c.copy == literal_column("'wanted'")
-Index("ix_outbox_copy", outbox.c.sent_at, sqlite_where=_copy_wanted, postgresql_where=_copy_wanted)
+Index("ix_outbox_copy", outbox.c.user_id, outbox.c.id, sqlite_where=_copy_wanted, postgresql_where=_copy_wanted)
 _back = outbox.c.returned.is_not(None)
 Index("ix_outbox_returned", outbox.c.recipient, outbox.c.sent_at, sqlite_where=_back, postgresql_where=_back)
 # A campaign stops itself if too much of it comes back; so it is counted again and again.
