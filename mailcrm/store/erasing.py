@@ -67,7 +67,7 @@ def addresses(connection: Connection, numbers: Sequence[int]) -> list[str]:
 
 
 def mail(connection: Connection, numbers: Collection[int], emails: Collection[str]) -> Mail:
-    """The messages of these persons and addresses."""
+    """The messages of these persons and addresses; of each address, whosever it was taken to be: so all are read."""
     found: set[int] = set()
     for his in (participant.c.person_id.in_(numbers), participant.c.address.in_(emails)):
         found.update(connection.execute(select(participant.c.message_id).where(his)).scalars())

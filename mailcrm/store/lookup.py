@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from mailcrm.core.linking import Card, OpenDeal
 from mailcrm.store.db import Lookup, Utc
@@ -143,14 +143,19 @@ _STANDING = Lookup(
     ),
     standing_choice.c.person_id,
 )
-_WRITTEN_TO = Lookup(
-    (
-        select(participant.c.address)
-        .distinct()
-        .join(message, message.c.id == participant.c.message_id)
-        .where(message.c.direction == "out", message.c.date >= bindparam("since"))
+_WRITTEN_TO = (
+    select(participant.c.address)
+    .distinct()
+    .join(message, message.c.id == participant.c.message_id)
+    .where(message.c.direction == "out", message.c.date >= bindparam("since"))
+)
+_STRANGERS_WRITTEN_TO = Lookup(_WRITTEN_TO.where(participant.c.person_id.is_(None)), participant.c.address)
+_HOLDERS_WRITTEN_TO = Lookup(
+    _WRITTEN_TO.join(
+        person_address,
+        and_(person_address.c.person_id == participant.c.person_id, person_address.c.address == participant.c.address),
     ),
-    participant.c.address,
+    person_address.c.address,
 )
 _FIRST_WRITTEN = Lookup(
     (
@@ -258,7 +263,9 @@ def standing_choices(connection: Connection, persons: Iterable[int]) -> dict[int
 
 def written_to(connection: Connection, addresses: Iterable[str], since: datetime) -> set[str]:
     """Those of the addresses to which one of ours has written since that time."""
-    return {row[0] for row in _WRITTEN_TO.rows(connection, addresses, since=since)}
+    wanted = list(addresses)
+    ways = (_STRANGERS_WRITTEN_TO, _HOLDERS_WRITTEN_TO)
+    return {row[0] for way in ways for row in way.rows(connection, wanted, since=since)}
 
 
 def first_written(connection: Connection, threads: Iterable[int]) -> dict[int, datetime]:
@@ -274,13 +281,14 @@ def first_writers(connection: Connection, threads: Sequence[int]) -> dict[int, s
 def forwarded_original(connection: Connection, author: str, low: datetime, high: datetime) -> list[tuple[int, str]]:
     """(thread, subject) of mail from that address dated between the two times, newest first."""
     query = (
-        select(message.c.thread_id, message.c.subject)
+        select(message.c.thread_id, message.c.subject, message.c.date)
         .join(participant, participant.c.message_id == message.c.id)
-        .where(
-            and_(participant.c.address == author, or_(participant.c.role == "from", participant.c.role == "reply_to"))
-        )
+        .where(participant.c.address == author, participant.c.role.in_(("from", "reply_to")))
         .where(message.c.date >= low, message.c.date <= high)
         .order_by(message.c.date.desc())
         .limit(50)
     )
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    holders = select(person_address.c.person_id).where(person_address.c.address == author)
+    whose = (participant.c.person_id.is_(None), participant.c.person_id.in_(holders))
+    rows = [row for each in whose for row in connection.execute(query.where(each))]
+    return [(row.thread_id, row.subject) for row in sorted(rows, key=lambda row: row.date, reverse=True)]

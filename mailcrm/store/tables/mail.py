@@ -88,11 +88,11 @@ participant = Table(
     Column("role", String(10), nullable=False),  # from | reply_to | forwarded | bounced; outgoing: to | cc
     Column("name", Text, nullable=False),
     to("person_id", "person"),
-    Index("ix_participant_address", "address", "message_id"),
 )
-# Without strangers: SQLite would rather read all of them than look for the address of one.
-_person = participant.c.person_id.is_not(None)
+# A person's mail is found by him, a stranger's by its address: each mail writes one of the two, anywhere in it.
+_person, _stranger = participant.c.person_id.is_not(None), participant.c.person_id.is_(None)
 Index("ix_participant_person_id", participant.c.person_id, sqlite_where=_person, postgresql_where=_person)
+Index("ix_participant_stranger", participant.c.address, sqlite_where=_stranger, postgresql_where=_stranger)
 attachment = table(
     "attachment",
     to("message_id", "message", nullable=False, index=True),

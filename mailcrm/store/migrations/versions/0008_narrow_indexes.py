@@ -11,6 +11,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    op.drop_index("ix_participant_address", "participant")
+    op.create_index(
+        "ix_participant_stranger",
+        "participant",
+        ["address"],
+        sqlite_where=sa.text("person_id IS NULL"),
+        postgresql_where=sa.text("person_id IS NULL"),
+    )
     for name, table, columns, where in (
         ("ix_participant_person_id", "participant", ["person_id"], "person_id IS NOT NULL"),
         ("ix_outbox_release_at", "outbox", ["state", "release_at"], "release_at IS NOT NULL"),
