@@ -1,10 +1,12 @@
-"""What has been kept for longer than it is to be kept: found in pieces, so that no sweep holds up others."""
+"""What has been kept for longer than it is to be kept: dropped in pieces, so that no sweep holds up others."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Select, and_, delete, exists, func, insert, or_, select, update
 
 from mailcrm.core.enrollment import Status
 from mailcrm.store.tables import (
@@ -37,18 +39,38 @@ def note_swept(connection: Connection, now: datetime) -> None:
     connection.execute(insert(setting).values(name=_SWEPT, value=True, at=now))
 
 
-def drop_unlinked_texts(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete the texts of mail that is linked to nobody and was stored before a time; its head stays."""
-    due = (
-        select(message.c.id)
-        .join(thread, thread.c.id == message.c.thread_id)
-        .where(thread.c.link == "none", message.c.stored_at < before)
-        .where(or_(message.c.text.is_not(None), message.c.reply_text.is_not(None)))
-        .limit(limit)
-    )
-    ids = list(connection.execute(due).scalars())
-    connection.execute(update(message).where(message.c.id.in_(ids)).values(text=None, reply_text=None))
-    return len(ids)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows that are past their time, among many that have to stay: found while others write, then dropped.
+
+    Args:
+        key: what they are told apart by, ascending as they came.
+        due: asks for their keys.
+    """
+
+    key: Column[int]
+    due: Select[int]
+
+    def after(self, connection: Connection, key: int, limit: int) -> Sequence[int]:
+        """The keys of the next ones beyond a key, up to so many: nothing is read twice, however much has to stay."""
+        return connection.execute(self.due.where(self.key > key).order_by(self.key).limit(limit)).scalars().all()
+
+    def among(self, keys: Collection[int]) -> Select[int]:
+        """Those of the rows that are past their time still: since they were found, anything may have happened."""
+        return self.due.where(self.key.in_(keys))
+
+
+def unlinked_texts(before: datetime) -> Kept:
+    """Mail with a text that is linked to nobody and was stored before a time."""
+    text = or_(message.c.text.is_not(None), message.c.reply_text.is_not(None))
+    query = select(message.c.id).join(thread, thread.c.id == message.c.thread_id)
+    return Kept(message.c.id, query.where(thread.c.link == "none", message.c.stored_at < before, text))
+
+
+def drop_texts(connection: Connection, mails: Select[int]) -> int:
+    """Delete the texts of mail; its heads stay."""
+    blank = {"text": None, "reply_text": None}
+    return connection.execute(update(message).where(message.c.id.in_(mails)).values(blank)).rowcount
 
 
 def drop_quarantined(connection: Connection, before: datetime, limit: int) -> list[str]:
@@ -71,14 +93,18 @@ def drop_hits(connection: Connection, before: datetime, limit: int) -> int:
     return connection.execute(delete(hit).where(hit.c.id.in_(due))).rowcount
 
 
-def drop_letters(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget the text of mail that left before a time, and that nobody needs for a copy; that it left stays."""
+def letters(before: datetime) -> Kept:
+    """Mail with a text that left before a time, and that nobody needs for a copy."""
     nobodys = or_(outbox.c.copy.is_(None), outbox.c.copy != "wanted")
     has_text = or_(func.length(outbox.c.content) > 0, outbox.c.body_id.is_not(None))
-    due = select(outbox.c.id).where(outbox.c.sent_at < before, outbox.c.state == "sent", nobodys, has_text)
-    ids = list(connection.execute(due.limit(limit)).scalars())
-    connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(content=b"", body_id=None))
-    return len(ids)
+    sent = and_(outbox.c.sent_at < before, outbox.c.state + "" == "sent")  # by no index, but in their order
+    return Kept(outbox.c.id, select(outbox.c.id).where(sent, nobodys, has_text))
+
+
+def drop_letters(connection: Connection, mails: Select[int]) -> int:
+    """Forget the text of mail that left; that it left stays."""
+    blank = {"content": b"", "body_id": None}
+    return connection.execute(update(outbox).where(outbox.c.id.in_(mails)).values(blank)).rowcount
 
 
 def drop_reactions(connection: Connection, before: datetime, limit: int) -> int:
@@ -88,30 +114,29 @@ def drop_reactions(connection: Connection, before: datetime, limit: int) -> int:
     return connection.execute(delete(reaction).where(reaction.c.event_id.in_(due))).rowcount
 
 
-def drop_effects(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete what runs that ended before a time wanted done outside.
+def effects(before: datetime) -> Kept:
+    """What runs that ended before a time wanted done outside.
 
     What has become a letter, a draft or a line for a rep stays with it.
     """
     line = (pulse.c.enrollment_id == effect.c.enrollment_id) & (pulse.c.effect_key == effect.c.key)  # has an index
     theirs = (outbox.c.key == effect.c.key, draft.c.effect_key == effect.c.key, line)
-    due = (
+    query = (
         select(effect.c.id)
         .join(enrollment, enrollment.c.id == effect.c.enrollment_id)
         .where(enrollment.c.status != Status.IN_PROGRESS.value, enrollment.c.ended_at < before)
         .where(or_(effect.c.told, effect.c.state == "withdrawn"))
         .where(*(~exists().where(each) for each in theirs))
-        .limit(limit)
     )
-    return connection.execute(delete(effect).where(effect.c.id.in_(due))).rowcount
+    return Kept(effect.c.id, query)
 
 
-def expunged(connection: Connection, before: datetime, limit: int) -> list[int]:
-    """Ids of messages that were gone from every folder before a time. Mail from files and LMTP never goes."""
-    due = (
-        select(location.c.message_id)
-        .group_by(location.c.message_id)
-        .having(func.count() == func.count(location.c.gone_at), func.max(location.c.gone_at) < before)
-        .limit(limit)
-    )
-    return list(connection.execute(due).scalars())
+def drop_effects(connection: Connection, wanted: Select[int]) -> int:
+    """Delete what runs wanted done outside."""
+    return connection.execute(delete(effect).where(effect.c.id.in_(wanted))).rowcount
+
+
+def expunged(before: datetime) -> Kept:
+    """Messages that were gone from every folder before a time. Mail from files and LMTP never goes."""
+    gone = and_(func.count() == func.count(location.c.gone_at), func.max(location.c.gone_at) < before)
+    return Kept(location.c.message_id, select(location.c.message_id).group_by(location.c.message_id).having(gone))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +19,10 @@ from mailcrm.app.ingest import ingest
 from mailcrm.config import Retention
 from mailcrm.core.flow import FlowKind
 from mailcrm.core.model import Arrival, Attachment, Cursor, Unreadable
-from mailcrm.store import flows, tables
+from mailcrm.store import flows, keeping, tables
 from mailcrm.store.db import Database
 from tests.house import NOW, batch, build, mail
+from tests.plans import explained, statements
 
 NEWS = {"list-id": ("news",)}
 
@@ -171,3 +174,17 @@ def test_the_text_of_letters_goes_and_that_they_were_sent_stays(database: Databa
         bodies = connection.execute(select(tables.outbox_body)).all()
     assert left == {"plain": b"", "to many": b"", "to be copied": b"copy", "late": b"late", "waits": b"waits"}
     assert bodies == []
+
+
+def test_a_sweep_goes_on_where_it_left_off(migrated_sqlite: Path, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'test.db')}")
+    kinds = (keeping.unlinked_texts, keeping.letters, keeping.effects, keeping.expunged)
+    with statements(database) as found, database.read() as connection:
+        for kind in kinds:
+            assert kind(NOW).after(connection, 7, 500) == []
+    plans = [explained(database, *asked) for asked in found.values()]
+    database.close()
+    assert len(plans) == len(kinds)
+    for plan in plans:
+        assert re.search(r"\((rowid|message_id)>\?\)", plan[0]), plan
+        assert not [step for step in plan if "TEMP B-TREE" in step]

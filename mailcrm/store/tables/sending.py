@@ -109,6 +109,8 @@ _back = outbox.c.returned.is_not(None)
 Index("ix_outbox_returned", outbox.c.recipient, outbox.c.sent_at, sqlite_where=_back, postgresql_where=_back)
 # A campaign stops itself if too much of it comes back; so it is counted again and again.
 Index("ix_outbox_flow_id_returned", outbox.c.flow_id, outbox.c.returned, sqlite_where=_back, postgresql_where=_back)
+_shared = outbox.c.body_id.is_not(None)
+Index("ix_outbox_body_id", outbox.c.body_id, sqlite_where=_shared, postgresql_where=_shared)
 outbox_body = table(
     "outbox_body",
     Column("content", LargeBinary, nullable=False),
