@@ -6,7 +6,7 @@ import re
 from enum import Enum
 
 from mailcrm.app.handover import RecipientRefused, SenderRefused
-from mailcrm.errors import ConfigError, MailcrmError, Permanent, Temporary
+from mailcrm.errors import LoginFailed, MailcrmError, Permanent, Temporary
 from mailcrm.mail.smtp_wire import Answer
 
 LOGIN_WANTED = frozenset({530, 534, 535, 538})
@@ -35,11 +35,11 @@ def refused(stage: Stage, answer: Answer, where: str, key: str) -> MailcrmError:
         key: the section of the configuration.
 
     Returns:
-        Temporary, ConfigError (it wants a login), SenderRefused, RecipientRefused, or Permanent: the mail itself.
+        Temporary, LoginFailed (it wants one), SenderRefused, RecipientRefused, or Permanent: the mail itself.
     """
     text = f"{answer.code} {shown(answer.text)}"
     if answer.code in LOGIN_WANTED:
-        return ConfigError(f"{where} wants us to log in: {text}; set {key}.login, password and tls")
+        return LoginFailed(f"{where} wants us to log in: {text}; set {key}.login, password and tls")
     found = _STATUS.match(answer.text.lstrip())
     status = found[1] if found else ""
     if answer.code < 500 or status.startswith("4") or status in _PASSING or (answer.code, stage) == (552, Stage.RCPT):

@@ -173,11 +173,11 @@ def test_a_server_that_wants_a_login_stops_everything() -> None:
     with Scripted(answer=lambda said: "530 5.7.0 log in first" if said.startswith("MAIL") else "") as server:
         told: list[Result] = []
         over = transport(server.port)
-        with pytest.raises(ConfigError, match=r"530.*smarthost\.login"):
+        with pytest.raises(LoginFailed, match=r"530.*smarthost\.login"):
             over.deliver("smarthost", given(), lambda _parcel, result: told.append(result), lambda: None)
         over.close()
     assert asked == [1]
-    assert kinds(told) == [ConfigError]
+    assert kinds(told) == [LoginFailed]
 
 
 def test_lost_after_the_final_dot_is_ambiguous() -> None:
@@ -517,7 +517,7 @@ def test_login_and_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(LoginFailed, match=r"smarthost\.password") as caught:
             deliver(transport(server.port, login="crm", password=secret), parcels(MAIL))
         assert "wrong" not in str(caught.value)
-        with pytest.raises(ConfigError, match=r"530.*smarthost\.login"):
+        with pytest.raises(LoginFailed, match=r"530.*smarthost\.login"):
             deliver(transport(server.port), parcels(MAIL))
 
 
