@@ -75,17 +75,24 @@ def review(
     dismissed: Annotated[
         list[str] | None, typer.Option("--dismiss", metavar="ADDRESS", help="Not meant so: take it off this list.")
     ] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Old mail that asks for no more, which suppresses nobody by itself: `suppression add` whom it is to."""
     at = desk(ctx)
     now, secret, source = at.context.clock(), at.context.secret, at.actor.source
-    if dismissed:
-        with at.context.db.write() as connection:
-            for each in _normal(dismissed):
-                suppressions.add(connection, secret, each, "manual", "reviewed: not meant so", source, now, now)
+    wanted = _normal(dismissed or [])
     with at.context.db.read() as connection:
-        emit(suppressions.old_wishes(connection, secret), as_json, ["address", "message_id", "at"])
+        wishes = suppressions.old_wishes(connection, secret)
+    if missing := set(wanted) - {each.address for each in wishes}:
+        raise Refused(f"{min(missing)} is not on this list; `mailcrm suppression review` shows it")
+    if wanted and not dry_run:
+        with at.context.db.write() as connection:
+            for each in wanted:
+                suppressions.add(connection, secret, each, "manual", "reviewed: not meant so", source, now, now)
+    if dry_run:
+        tell(f"{len(wanted)} would be taken off this list")
+    emit([each for each in wishes if each.address not in wanted], as_json, ["address", "message_id", "at"])
 
 
 def _normal(addresses: list[str]) -> list[str]:

@@ -162,7 +162,13 @@ def test_old_wishes_are_reviewed(crm: Crm) -> None:
     ]  # fmt: skip
     crm("suppression", "add", "ola@klient.example")
     assert [row["address"] for row in crm.rows("suppression", "review")] == ["jan@klient.example"]
+    crm("suppression", "review", "--dismiss", "ola@klient.example", code=1)
+    assert "is not on this list" in crm.errors
+    assert crm.rows("suppression", "review", "--dismiss", "Jan@klient.example", "--dry-run") == []
+    assert "1 would be taken off this list" in crm.errors
+    assert len(crm.rows("suppression", "review")) == 1
     assert crm.rows("suppression", "review", "--dismiss", "Jan@klient.example") == []
+    assert crm.rows("suppression", "review") == []
     assert [row["address"] for row in crm.rows("suppression", "list")] == ["ola@klient.example"]
 
 
