@@ -48,16 +48,16 @@ COMMANDS = {
     "why": ("why", "Why a message is linked to what it is linked to."),
     "relink": ("relink", "Judge stored threads anew."),
     "sequence": ("sequence", "Sequences: steps that deals and leads go through."),
-    "consent": ("consent", "A user's consent that a flow sends mail in his name: grant, revoke, list."),
+    "consent": ("consent", "A user's consent that a flow sends mail in his name: grant, revoke, list, ask."),
     "pulse": ("pulse", "What a rep is to know or do: drafts to send, mail that goes by itself."),
     "workflow": ("workflow", "Workflows and rules: what becomes of persons when something happens."),
     "campaign": ("campaign", "Campaigns: one action done for many at once, with what came of it."),
-    "template": ("template", "Templates of letters: list, show, apply, remove, preview, send-to-me."),
+    "template": ("template", "Templates of letters: list, show, apply, preview, send-to-me, remove."),
     "outbox": ("outbox", "Outgoing mail: list, show, retry, hold, release."),
-    "suppression": ("suppression", "Addresses that get no automatic mail: list, add, remove."),
+    "suppression": ("suppression", "Addresses that get no automatic mail: list, add, remove, review."),
     "permission": ("permission", "Recipients' permission to be written to: list, grant, withdraw."),
     "event": ("event", "Events: their kinds, and emitting one."),
-    "plugin": ("plugin", "Plugins: list, new, test."),
+    "plugin": ("plugin", "Plugins: list, new, test, parked, retry."),
     "stats": ("stats", "Deals, mail, flows and campaigns in figures."),
     "erase": ("erase", "Erase a person, and remember not to store him again."),
     "export": ("export", "Everything stored about a person."),
@@ -71,7 +71,7 @@ class Lazy(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         for name, (_, text) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=text))
+            self.add_command(TyperCommand(name, help=text, short_help=text))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Replace the stand-in by the real command."""
@@ -81,7 +81,16 @@ class Lazy(TyperGroup):
         module = importlib.import_module(f"mailcrm.cli.{COMMANDS[name][0]}")
         real = typer.main.get_command(module.app)
         real.params = [each for each in real.params if each.name not in _COMPLETION]  # each is a root to Typer
+        _plain(real)
         return name, real, rest
+
+
+def _plain(command: Any) -> None:
+    """Have help and errors of a command, and of those in it, written without frames, and no line of a list cut."""
+    command.rich_markup_mode = None
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = " ".join((each.help or "").partition("\n\n")[0].split())
+        _plain(each)
 
 
 root = typer.Typer(
@@ -89,6 +98,7 @@ root = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -115,6 +115,16 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert set(COMMANDS) <= set(re.findall(r"[a-z]+", done.stdout))
 
 
+def test_help_is_plain_and_nothing_of_it_is_cut_short(run: Run) -> None:
+    for name in COMMANDS:
+        code, output, _ = run(name, "--help")
+        assert code == 0
+        assert not re.search(r"<bool>|╭|\w\.\.\.$", output, re.MULTILINE), name
+    output = run("erase", "--help")[1]
+    assert "Backups made before" in " ".join(output.split())
+    assert max(map(len, output.splitlines())) <= 80
+
+
 def test_wrong_usage_is_told_apart_from_a_refusal(run: Run, tmp_path: Path) -> None:
     assert run("person", "add")[0] == 2
     assert run("persn", "list")[0] == 2
