@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +19,7 @@ from mailcrm.app.context import Context
 from mailcrm.errors import Refused
 from mailcrm.store import migrate, snapshot
 from mailcrm.store.db import Database
+from mailcrm.store.ownership import Ownership
 from mailcrm.store.tables import message, person
 
 _LABEL = "mailcrm-backup.json"
@@ -76,6 +78,20 @@ def is_empty(context: Context) -> bool:
     """True if there are neither persons nor messages, so that a restore loses nothing."""
     with context.db.read() as connection:
         return not any(connection.execute(select(table.c.id).limit(1)).first() for table in (person, message))
+
+
+@contextmanager
+def alone(context: Context) -> Iterator[None]:
+    """Keep every mailbox from being read meanwhile: who reads one knows how far, and would not look behind that again.
+
+    Raises:
+        Refused: another process reads one.
+    """
+    with closing(Ownership(context.db, context.config.data / "locks")) as ownership:
+        for key in sorted(context.config.mailboxes):
+            if not ownership.take(key):
+                raise Refused(f"the mailbox {key} is being read; stop `mailcrm run` on every machine, then try again")
+        yield
 
 
 def restore(database: Database, data: Path, source: Path) -> None:

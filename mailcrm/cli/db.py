@@ -53,7 +53,8 @@ def restore(
         confirm(f"Replace all that is in {built.config.database.rpartition('@')[2]} by {file}", yes)
     with built.db.read() as connection:
         erased = unwanted.everything(connection)
-    verbs.restore(built.db, built.config.data, file)
+    with verbs.alone(built):
+        verbs.restore(built.db, built.config.data, file)
     restored = build(invocation(ctx).config, now=built.clock())
     try:
         with restored.db.write() as connection:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from mailcrm.cli.app import main
 from mailcrm.store import tables
 from mailcrm.store.db import Database
+from mailcrm.store.ownership import Ownership
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -98,6 +99,21 @@ def test_a_wrong_backup_changes_nothing(
     assert not (tmp_path / "evil").exists()
     with database.read() as connection:
         assert connection.execute(select(tables.person.c.name)).scalars().all() == ["Jan"]
+
+
+def test_while_a_mailbox_is_read_nothing_is_restored(run: Run, tmp_path: Path, database: Database) -> None:
+    with (tmp_path / "config.toml").open("a", encoding="utf-8") as config:
+        config.write('[mailboxes.anna]\nuser = "anna"\n')
+    run("db", "backup", str(tmp_path / "b.tar"))
+    run("person", "add", "--name", "Later")
+    reader = Ownership(database, tmp_path / "data" / "locks")
+    assert reader.take("anna")
+    code, _, errors = run("db", "restore", str(tmp_path / "b.tar"), "--yes")
+    assert (code, "the mailbox anna is being read; stop `mailcrm run`" in errors) == (1, True)
+    with database.read() as connection:
+        assert connection.execute(select(tables.person.c.name)).scalars().all() == ["Later"]
+    reader.close()
+    assert run("db", "restore", str(tmp_path / "b.tar"), "--yes")[0] == 0
 
 
 def test_what_is_no_tar_is_refused(run: Run, tmp_path: Path) -> None:
