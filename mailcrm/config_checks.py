@@ -26,6 +26,11 @@ PERMISSIONS: Final = ("bulk", "admin")
 
 def check(config: Config, source: str) -> None:
     """See that the sections make sense. Raises ConfigError; the text names ``source`` and the key."""
+    if not config.database.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ConfigError(
+            f"{source}: database is neither SQLite nor PostgreSQL; write sqlite:///mailcrm.db or "
+            "postgresql+psycopg://USER@HOST/NAME"
+        )
     for key, user in config.users.items():
         if not user.email.rpartition("@")[0]:
             raise ConfigError(f"{source}: users.{key}.email: {user.email!r} is no e-mail address")

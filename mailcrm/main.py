@@ -16,7 +16,7 @@ from mailcrm.app.registry import BUILT_IN, registry
 from mailcrm.core.addresses import normalise
 from mailcrm.core.ours import Ours
 from mailcrm.plugins import PluginHost
-from mailcrm.store import mailboxes, users, wake
+from mailcrm.store import mailboxes, places, users, wake
 from mailcrm.store.blobs import Blobs, local_secret
 from mailcrm.store.db import Database
 from mailcrm.store.migrate import ensure_current
@@ -37,6 +37,7 @@ def build(path: Path, *, now: datetime | None = None, changed: Callable[[], None
     config = configuration.load(path)
     database = Database(config.database_url())
     try:
+        places.see_to(database, config.data)
         ensure_current(database)
         with database.write() as connection:
             users.sync(connection, config)

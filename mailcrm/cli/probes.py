@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -14,21 +13,21 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailcrm.app.handover import SMARTHOST
 from mailcrm.builtin import parties
 from mailcrm.config import Config, Mailbox, Submission
 from mailcrm.core.documents import Kind
-from mailcrm.errors import ConfigError, MailcrmError
+from mailcrm.errors import ConfigError, MailcrmError, Permanent
 from mailcrm.mail import dkim, dkim_record, relay_server
 from mailcrm.mail.dkim_record import Lookup
 from mailcrm.mail.imap_folders import chosen, list_folders
 from mailcrm.mail.imap_session import Dialer
 from mailcrm.mail.smtp_out import SmtpTransport
 from mailcrm.main import load_plugins
-from mailcrm.store import mailboxes, sender_holds, snapshot, standstill
+from mailcrm.store import mailboxes, migrate, places, sender_holds, snapshot, standstill
 from mailcrm.store.db import Database
 
 _SECONDS = 15.0
@@ -83,13 +82,11 @@ def _users(config: Config) -> Iterator[Finding]:
 
 def _folder(folder: Path) -> Iterator[Finding]:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        yield Finding("data_dir", "fault", f"can't make {folder}: {error.strerror}; name one where this user may write")
+        places.see_to_data(folder)
+    except ConfigError as error:
+        yield Finding("data_dir", "fault", str(error))
         return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        yield Finding("data_dir", "fault", f"this user may not write into {folder}; `chown` it to him")
-    elif folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding("data_dir", "note", f"others may look into {folder}; `chmod 700 {folder}` keeps them out")
     else:
         yield Finding("data_dir", "ok", str(folder))
@@ -107,11 +104,15 @@ def _secret(config: Config) -> str:
 def _database(config: Config, now: datetime) -> Iterator[Finding]:
     database = Database(config.database_url())
     try:
+        places.see_to_file(database)
         with database.read() as connection:
-            connection.execute(text("SELECT 1"))
+            migrate.is_current(connection)
             states = mailboxes.every(connection) if database.engine.dialect.has_table(connection, "mailbox") else []
             made = database.engine.dialect.has_table(connection, "sender_hold")
             held = list(_held(connection, now)) if made else []
+    except Permanent as error:
+        yield Finding("database", "fault", str(error))
+        return
     except (MailcrmError, SQLAlchemyError) as error:
         reason = str(error).strip().splitlines()[0]
         yield Finding("database", "fault", f"{reason}; see the key database, and that its server runs")

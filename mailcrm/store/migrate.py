@@ -34,7 +34,7 @@ def ensure_current(database: Database) -> None:
         Permanent: a migration failed; nothing was changed.
     """
     with database.read() as connection:
-        if _is_current(connection):
+        if is_current(connection):
             return
     if database.engine.url.database in (None, "", ":memory:"):
         upgrade(database)
@@ -49,13 +49,13 @@ def upgrade(database: Database) -> None:
         Refused, Temporary, Permanent: as ``ensure_current``.
     """
     with database.read() as connection:
-        if _is_current(connection):
+        if is_current(connection):
             return
     try:
         with database.write() as connection:  # on SQLite there is no other writer then
             if not database.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            if not _is_current(connection):  # another process may have been first
+            if not is_current(connection):  # another process may have been first
                 _run(connection)
     except DBAPIError as error:
         reason = str(error.orig).partition("\n")[0]
@@ -67,7 +67,8 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(path.stem.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py")))
 
 
-def _is_current(connection: Connection) -> bool:
+def is_current(connection: Connection) -> bool:
+    """Whether it has the newest schema. Raises Refused: a newer version of the program has written it."""
     current, schemas = applied(connection), known()
     if current is not None and current not in schemas:
         raise Refused(

@@ -140,6 +140,7 @@ def test_two_inits_make_two_secrets(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("datbase = 'x'", "unknown key datbase; did you mean database?"),
+        ("database = 'mysql://crm@127.0.0.1/crm'", "database is neither SQLite nor PostgreSQL; write sqlite:///"),
         ("[users.anna]\nemial = 'a@b.example'", "unknown key users.anna.emial; did you mean users.anna.email?"),
         ("[users.anna]\nemail = 'nobody'", "users.anna.email: 'nobody' is no e-mail address"),
         ("[users.a]\nemail = 'a@b.example'\ntime_zone = 'Europe/Warszawa'", "no time zone 'Europe/Warszawa'"),
