@@ -173,7 +173,19 @@ class Dialer:
                 )
             self._secure(wire, key, mailbox)
 
-        client = _Client(wire, mailbox.host or "", secure)
+        hint = f"check mailboxes.{key}.host and port"
+        try:
+            client = _Client(wire, mailbox.host or "", secure)
+        except Away as error:
+            if wire.received or mailbox.tls == "implicit":
+                raise
+            text = str(error).removesuffix("; reconnecting")
+            raise Away(f'{text}; {hint}; if TLS begins at once there, set tls to "implicit"') from None
+        except imaplib.IMAP4.error as error:
+            text = printable(str(error))
+            if "* BYE" in text:
+                raise
+            raise Away(f"{wire.where}: it does not greet as an IMAP server: {text}; {hint}") from None
         if mailbox.tls == "starttls":
             if not client.has_capability("STARTTLS"):
                 raise Permanent(

@@ -151,7 +151,9 @@ class Dialer:
         text = shown(str(error))
         if isinstance(error, TimeoutError) or not text:
             text = "no answer in time" if isinstance(error, TimeoutError) else "it closed the connection"
-        return Unreachable(f"{self.where} can't be reached: {text}")
+        return Unreachable(
+            f"{self.where} can't be reached: {text}; check {self.key}.host and port, or start the server"
+        )
 
     def _password(self) -> str:
         settings = self.settings

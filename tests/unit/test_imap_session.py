@@ -182,10 +182,16 @@ def test_unreachable_servers_are_told_apart() -> None:
     assert "nothing listens" in refusal(mailbox(port), Away)
     assert "no server named" in refusal(mailbox(143, host="no-such-host.invalid"), Away)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "no answer" in refusal(mailbox(silent.getsockname()[1]), Away, 0.2)
+        for tls in ("none", "starttls"):
+            text = refusal(mailbox(silent.getsockname()[1], tls=tls), Away, 0.2)
+            assert "no answer for 0 s; check mailboxes.anna.host and port; if TLS begins at once there, set tls" in text
     with ScriptedImap() as server:
         server.greeting = b"220 smtp.firma.example ESMTP\r\n"
-        assert "mailboxes.anna" in refusal(mailbox(server.port), Away)
+        text = refusal(mailbox(server.port), Away)
+        assert "220 smtp.firma.example ESMTP" in text
+        assert "check mailboxes.anna.host and port" in text
+        server.greeting = b"* BYE too many connections\r\n"
+        assert "check" not in refusal(mailbox(server.port), Away)
 
 
 def test_a_hostile_greeting_is_an_error_and_no_crash() -> None:
