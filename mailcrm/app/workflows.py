@@ -194,6 +194,8 @@ def versions(connection: Connection, name: str, old: int | None = None, new: int
     """
     stored = flows.find(connection, name, KINDS)
     new = stored.version if new is None else new
+    if old is None and new == 1:
+        raise NotFound(f"version 1 of {stored.name!r} is the first; there is none before it")
     old = new - 1 if old is None else old
     for version in (old, new):
         if not 1 <= version <= stored.version:

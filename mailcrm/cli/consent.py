@@ -1,4 +1,4 @@
-"""``mailcrm consent``: grant, revoke, list."""
+"""``mailcrm consent``: grant, revoke, ask, list."""
 
 from __future__ import annotations
 
@@ -48,9 +48,14 @@ def ask(ctx: typer.Context, flow: FlowName, user: User = None, as_json: Json = F
 
 
 @app.command("list")
-def list_(ctx: typer.Context, flow: FlowName, user: User = None, as_json: Json = False) -> None:
-    """List all that was said about a flow, the newest first: the first line of a user counts."""
+def list_(
+    ctx: typer.Context,
+    flow: Annotated[str | None, typer.Option("--flow", metavar="NAME", help="Of this one only.")] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="Of this one only.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List all that was said, the newest first: of a flow and a user the first line counts."""
     at = desk(ctx)
     with at.context.db.read() as connection:
-        stored = flows.find(connection, flow, consenting.KINDS)
-        emit(consents.history(connection, stored.id, at.user(user) or None), as_json, _COLUMNS)
+        number = flows.find(connection, flow, consenting.KINDS).id if flow is not None else None
+        emit(consents.history(connection, number, at.user(user) or None), as_json, _COLUMNS)

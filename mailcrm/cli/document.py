@@ -15,7 +15,7 @@ from mailcrm.app import documents as verbs
 from mailcrm.builtin.documents import Wanted
 from mailcrm.cli.desk import Desk, desk, done
 from mailcrm.cli.options import Currency, Deal, DryRun, Json, Org, Owner, Person
-from mailcrm.cli.output import emit_one
+from mailcrm.cli.output import emit_one, say
 from mailcrm.errors import MailcrmError, Refused
 from mailcrm.store import documents
 
@@ -138,8 +138,11 @@ def hand_over(ctx: typer.Context, document: DocumentArgument, as_json: Json = Fa
     at = desk(ctx)
     number = _find(at, document)
     verbs.file(at.context, number)
+    if not at.context.plugins.has("hand_over_document"):
+        say("no plugin takes documents; the PDF is kept in data_dir (`mailcrm document pdf` writes it to a file)")
     if not as_json:
-        typer.echo(verbs.stored(at.context, number).handed_as or "")
+        if handed_as := verbs.stored(at.context, number).handed_as:
+            typer.echo(handed_as)
         return
     with at.context.db.read() as connection:
         emit_one(document_shapes.listed(connection, [number])[0], as_json=True)

@@ -48,18 +48,20 @@ def lacking(connection: Connection, flow_id: int, users: Iterable[int]) -> list[
     return list(connection.execute(query).scalars())
 
 
-def history(connection: Connection, flow_id: int, user_id: int | None = None) -> list[Consent]:
-    """All that was said about a flow, the newest first."""
+def history(connection: Connection, flow_id: int | None = None, user_id: int | None = None) -> list[Consent]:
+    """All that was said about a flow, or about all, the newest first."""
     query = (
         select(flow.c.name, user.c.key, consent.c.granted, consent.c.at, consent.c.by, consent.c.via)
         .select_from(consent)
         .join(flow, flow.c.id == consent.c.flow_id)
         .join(user, user.c.id == consent.c.user_id)
-        .where(consent.c.flow_id == flow_id)
         .order_by(consent.c.id.desc())
     )
-    rows = connection.execute(query if user_id is None else query.where(consent.c.user_id == user_id))
-    return [Consent(*row) for row in rows]
+    if flow_id is not None:
+        query = query.where(consent.c.flow_id == flow_id)
+    if user_id is not None:
+        query = query.where(consent.c.user_id == user_id)
+    return [Consent(*row) for row in connection.execute(query)]
 
 
 def last(connection: Connection, flow_id: int, user_id: int) -> Consent | None:

@@ -142,6 +142,6 @@ def _stored(row: Any) -> StoredTemplate:
 
 
 def _missing(connection: Connection, given: str) -> NotFound:
-    known = connection.execute(select(template.c.name).where(template.c.removed_at.is_(None))).scalars()
-    mend = nearest(given, known, "templates")
+    known = connection.execute(select(template.c.name).where(template.c.removed_at.is_(None))).scalars().all()
+    mend = nearest(given, known, "templates") if known else "`mailcrm template apply FILE` makes one"
     return NotFound(f"there is no template {given!r}; {mend}")

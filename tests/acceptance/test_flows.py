@@ -393,6 +393,8 @@ def test_what_if_over_the_live_log_gives_the_live_state(crm: Crm) -> None:
 
 def test_two_versions_are_compared_by_text_and_by_what_they_would_have_done(crm: Crm) -> None:
     crm.workflow(TAGGER)
+    crm("workflow", "diff", "Tagger", code=1)
+    assert "version 1 of 'Tagger' is the first; there is none before it" in crm.errors
     changed = crm.file(TAGGER.replace('"2d"', '"1d"'))
     crm.emit("form.submitted", form="a")
     crm.later("4d")
@@ -533,6 +535,8 @@ def test_consent_is_a_users_own_to_give(mailing: Crm) -> None:  # SEQ-20, SEQ-22
     crm("consent", "grant", "--flow", "One mail", user="jan")
     crm("consent", "revoke", "--flow", "One mail", user="jan")
     rows = crm.rows("consent", "list", "--flow", "One mail")
+    assert crm.rows("consent", "list") == rows
+    assert crm.rows("consent", "list", "--user", "anna") == []
     assert [(row["user"], row["granted"], row["by"]) for row in rows] == [
         ("jan", False, "user:jan"),
         ("jan", True, "user:jan"),

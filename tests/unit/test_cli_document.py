@@ -101,6 +101,10 @@ def test_a_plugin_that_fails_leaves_an_issued_document_to_be_handed_over(crm: Cr
     (tmp_path / "own" / "ledger.py").write_text(PLUGIN.replace("{flag}", str(flag)), encoding="utf-8")
     crm(*ADD, "--line", "Kurs | 100", "--key", "k", code=1, user="anna")
     assert "FV/2026/0001 is issued (document 1), but not handed over: the ledger is away" in crm.errors
+    (tmp_path / "own" / "ledger.py").rename(tmp_path / "own" / "_ledger.py")
+    assert crm("document", "hand-over", "1") == ""
+    assert "no plugin takes documents" in crm.errors
+    (tmp_path / "own" / "_ledger.py").rename(tmp_path / "own" / "ledger.py")
     flag.touch()
     assert crm("document", "hand-over", "1") == "ledger/FV/2026/0001\n"
     assert crm(*ADD, "--line", "Kurs | 100", "--key", "k", user="anna") == "1\n"
