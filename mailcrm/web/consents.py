@@ -24,8 +24,9 @@ from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
 from mailcrm.errors import MailcrmError, NotFound, Refused, Temporary
 from mailcrm.store import consents, flows, users
+from mailcrm.web.signatures import NO_NUL
 
-_Name = Annotated[str, Meta(min_length=1, max_length=320)]
+_Name = Annotated[str, Meta(min_length=1, max_length=320, pattern=NO_NUL)]
 
 
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +96,7 @@ async def say(request: Request[object, object, State], state: State) -> Response
 async def listed(
     request: Request[object, object, State],
     state: State,
-    flow: Annotated[str, QueryParameter(min_length=1, max_length=320)],
+    flow: Annotated[str, QueryParameter(min_length=1, max_length=320, pattern=NO_NUL)],
 ) -> Response[Any]:
     """All that was said about a flow, the newest first, for a user of ours."""
     try:

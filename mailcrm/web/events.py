@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -15,9 +15,10 @@ from msgspec import Meta
 from mailcrm.app.context import Context
 from mailcrm.app.emit import emit
 from mailcrm.errors import MailcrmError, NotFound, Refused, Temporary
-from mailcrm.web.signatures import Key
+from mailcrm.web.signatures import NO_NUL, Key
 
 _AHEAD = timedelta(minutes=5)  # by which the teller's clock may be fast
+_FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # what is earlier is a mistake, and may have no time in UTC at all
 
 
 class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,9 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1, max_length=200)]
     kind: Annotated[str, Meta(min_length=1, max_length=100)]
-    person: Annotated[int, Meta(ge=1)] | Annotated[str, Meta(min_length=1, max_length=320)] | None = None
+    person: Annotated[int, Meta(ge=1)] | Annotated[str, Meta(min_length=1, max_length=320, pattern=NO_NUL)] | None = (
+        None
+    )
     data: Mapping[str, Any] = {}
     at: Annotated[datetime, Meta(tz=True)] | None = None
 
@@ -56,6 +59,8 @@ async def receive(request: Request[object, object, State], state: State) -> Resp
         return _refused(400, f"{error}; send JSON: id, kind, person, data, at")
     if told.at is not None and told.at > context.clock() + _AHEAD:
         return _refused(400, "at is in the future; send when it happened, with its time zone")
+    if told.at is not None and told.at < _FIRST:
+        return _refused(400, "at is before 1900; send when it happened, with its time zone")
     try:
         new = await asyncio.to_thread(_stored, context, told)
     except MailcrmError as error:

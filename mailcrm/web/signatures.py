@@ -11,6 +11,9 @@ from typing import Self
 
 from mailcrm.app.context import Context
 
+NO_NUL = r"^[^\x00]*$"
+"""For names that are looked up: PostgreSQL takes no text with a NUL, not even to say that there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

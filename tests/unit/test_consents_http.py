@@ -192,6 +192,7 @@ def test_looking_changes_nothing(site: Site) -> None:
         (b'{"flow": "Warm", "granted": "yes"}', 400),
         (b'{"flow": "Warm", "granted": true, "more": 1}', 400),
         (b'{"flow": "", "granted": true}', 400),
+        (b'{"flow": "Warm\\u0000", "granted": true}', 400),
         (b'{"flow": "Cold", "granted": true}', 404),
         (b'{"flow": "Warm", "granted": true, "user": "olaf"}', 404),
     ],

@@ -152,6 +152,8 @@ def test_an_unsigned_event_that_makes_no_sense_learns_no_more(shop: Shop) -> Non
         ({**SALE, "at": "2026-11-22T09:00:00"}, 400, "timezone"),
         ({**SALE, "at": "yesterday"}, 400, "at"),
         ({**SALE, "at": "2026-11-22T10:00:00Z"}, 400, "future"),
+        ({**SALE, "at": "0001-01-01T00:00:00+14:00"}, 400, "1900"),
+        ({**SALE, "person": "Ewa\0"}, 400, "person"),
         ({**SALE, "kind": "sale.maid"}, 422, "did you mean sale.made"),
         ({**SALE, "data": {}}, 422, "product"),
         ({**SALE, "data": {"product": 1}}, 422, "product"),
