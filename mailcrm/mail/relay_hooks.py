@@ -84,6 +84,8 @@ class Hooks:
             return "530 5.7.0 log in first"
         if not content.count(b"\n") == content.count(b"\r") == content.count(b"\r\n"):
             return "554 5.6.0 a bare CR or LF is not allowed in a message"
+        if b"\0" in content:  # a server that drops them would read CR LF NUL . CR LF as an end (RFC 2045 section 2.8)
+            return "554 5.6.0 a NUL is not allowed in a message"
         try:
             mail = examine(content, login, str(envelope.mail_from), envelope.rcpt_tos, self._now())
         except Rejected as rejected:

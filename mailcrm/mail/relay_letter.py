@@ -29,7 +29,11 @@ _LONGEST_FROM = 4_000  # bytes
 _NAME = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _MARK = b"x-mailcrm-"
 _FLOW = "x-mailcrm-flow"
-_MASS = ("list-id", "list-unsubscribe", "feedback-id")  # nobody writes these by hand
+_MASS = re.compile(  # nobody writes these by hand; the latter are what automatic repliers set
+    r"list-.+|feedback-id|mailing-list|x-auto-?(?:reply|respond|response|responder)|x-autoreply-from|x-mail-autoreply"
+    r"|x-vacation"
+)
+_PRECEDENCE = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply", "autoreply"})
 _WRITERS = ("from", "sender", "resent-from", "resent-sender")
 _OPAQUE = re.compile(
     rb"^(?:[ \t]*(?:multipart/(?:signed|encrypted)|application/(?:x-)?pkcs7-mime|text/calendar))", re.IGNORECASE
@@ -143,13 +147,18 @@ def _named(value: bytes) -> frozenset[str]:
 def _flow(head: _Head) -> str | None:
     """The flow that it is automatic mail of; None for what a rep writes himself."""
     named = {headers.text(value) for value in head.fields[_FLOW]}
-    marked = head.fields["auto-submitted"]
-    automatic = any(re.split(rb"[\s;(]", value, maxsplit=1)[0].lower() != b"no" for value in marked)
-    automatic = automatic or any(head.fields[name] for name in _MASS)
-    automatic = automatic or any(value.lower() in (b"bulk", b"junk", b"list") for value in head.fields["precedence"])
+    automatic = any(_word(value) != "no" for value in head.fields["auto-submitted"])
+    automatic = automatic or any(_MASS.fullmatch(name) for name in head.spans)
+    precedences = (*head.fields["precedence"], *head.fields["x-precedence"])
+    automatic = automatic or any(_word(value) in _PRECEDENCE for value in precedences)
     if len(named) > 1 or "" in named or (automatic and not named):
         raise Rejected("550 5.7.1 automatic mail is to name its flow, in the field X-Mailcrm-Flow")
     return named.pop() if named else None
+
+
+def _word(value: bytes) -> str:
+    """A field's first word; what comments and parameters stand behind it is nothing to us."""
+    return re.split(rb"[\s;(]", value, maxsplit=1)[0].decode("latin-1").lower()
 
 
 def _without(content: bytes, spans: Sequence[tuple[int, int]]) -> bytes:

@@ -205,15 +205,10 @@ def test_an_alias_is_the_users_own(relayed: Relayed) -> None:
     [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\n\x00.\r\n", b"\r\r\n.\r\r\n"],
 )
 def test_no_other_end_of_data_ends_it(relayed: Relayed, end: bytes) -> None:
-    """Whatever stands after a false end stays in the message; with a bare CR or LF that is refused whole."""
+    """Whatever stands after a false end stays in the message, which is refused whole."""
     smuggled = b"MAIL FROM:<anna@firma.example>\r\nRCPT TO:<victim@klient.example>\r\nDATA\r\n" + MAIL
     with Client(relayed.port).hello() as client:
-        said = client.send(MAIL + b"x" + end + smuggled)
-        if end == b"\r\n\x00.\r\n":
-            assert said.startswith("250")
-            assert b"victim" in relayed.mails.pop().content
-        else:
-            assert said.startswith("554")
+        assert client.send(MAIL + b"x" + end + smuggled).startswith("554 5.6.0")
         assert client.say(b"NOOP").startswith("250")
     assert relayed.mails == []
 
