@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -61,6 +62,13 @@ COMMANDS = {
     "stats": ("stats", "Deals, mail, flows and campaigns in figures."),
     "erase": ("erase", "Erase a person, and remember not to store him again."),
     "export": ("export", "Everything stored about a person."),
+}
+# faults of the machine that may meet any command
+_MENDS = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EDQUOT: "make room, or have this user's quota raised",
+    errno.EACCES: "give this user the right to it",
+    errno.EROFS: "make that disk writable",
 }
 _COMPLETION = {"install_completion", "show_completion"}
 
@@ -143,6 +151,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except MailcrmError as error:
         fault(str(error))
+        code = 1
+    except OSError as error:
+        if error.errno not in _MENDS:
+            raise
+        fault(f"{error.filename or 'a file'}: {error.strerror}; {_MENDS[error.errno]}, then do it again")
         code = 1
     else:
         code = 0

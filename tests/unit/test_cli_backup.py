@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -114,6 +115,22 @@ def test_while_a_mailbox_is_read_nothing_is_restored(run: Run, tmp_path: Path, d
         assert connection.execute(select(tables.person.c.name)).scalars().all() == ["Later"]
     reader.close()
     assert run("db", "restore", str(tmp_path / "b.tar"), "--yes")[0] == 0
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_backup(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(tarfile.TarFile, "add", full)
+    code, _, errors = run("db", "backup", str(tmp_path / "out" / "b.tar"))
+    assert (code, errors) == (
+        1,
+        "mailcrm: a file: No space left on device; make room on that disk, then do it again\n",
+    )
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_is_no_tar_is_refused(run: Run, tmp_path: Path) -> None:
