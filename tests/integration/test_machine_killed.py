@@ -51,7 +51,8 @@ next = "end"
 [nodes.end]
 end = "all"
 """
-PERSONS = 40
+PERSONS, MANY = 40, 400
+"""Enough that there is something left to do at the last of the kills, few or many."""
 DAYS = (0, 2, 1)  # between them is nothing to do
 
 
@@ -77,21 +78,21 @@ def survives(url: str, folder: Path, now: datetime, seconds: float) -> bool:
     return child.exitcode == 0
 
 
-def played(url: str, folder: Path, kills: int) -> tuple[list[Any], int]:
+def played(url: str, folder: Path, persons: int, kills: int) -> tuple[list[Any], int]:
     """The whole story, with so many tries to kill; what it left, and how many struck.
 
     In a process without threads: a fork copies the locks that they hold.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as clean:
-        return clean.submit(play, url, folder, kills).result()
+        return clean.submit(play, url, folder, persons, kills).result()
 
 
-def play(url: str, folder: Path, kills: int) -> tuple[list[Any], int]:
+def play(url: str, folder: Path, persons: int, kills: int) -> tuple[list[Any], int]:
     rng = random.Random(7)
     story = Story(Database(url), folder)
     for number in (1, 2):
         story.flow(FLOW.format(n=number))
-    for number in range(PERSONS):
+    for number in range(persons):
         story.tagged(story.person(f"P{number}"), "go")
     story.db.close()
     struck = 0
@@ -123,32 +124,42 @@ def outcome(story: Story) -> list[Any]:
         ]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> list[Any]:
+def calm(folder: Path, migrated: Path, persons: int) -> list[Any]:
     """What the story leaves when nobody is killed."""
-    folder = tmp_path_factory.mktemp("calm")
-    left, struck = played(f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'calm.db')}", folder, 0)
+    left, struck = played(f"sqlite:///{shutil.copy(migrated, folder / 'calm.db')}", folder, persons, 0)
     assert struck == 0
     return left
 
 
-def compare(database: Database, tmp_path: Path, whole: list[Any], kills: int) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> list[Any]:
+    """For both databases."""
+    return calm(tmp_path_factory.mktemp("calm"), migrated_sqlite, PERSONS)
+
+
+@pytest.fixture(scope="module")
+def whole_of_many(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> list[Any]:
+    """The same for many persons."""
+    return calm(tmp_path_factory.mktemp("calm"), migrated_sqlite, MANY)
+
+
+def compare(database: Database, tmp_path: Path, whole: list[Any], persons: int, kills: int) -> None:
     url = database.url if database.is_sqlite else database.engine.url.render_as_string(hide_password=False)
     database.close()
-    left, struck = played(url, tmp_path, kills)
+    left, struck = played(url, tmp_path, persons, kills)
     assert struck > kills // 2, "the kills came too late to prove anything"
     assert left == whole
-    actions = 2 * PERSONS
+    actions = 2 * persons
     assert dict(left[3])["link.clicked"] == actions
     assert left[4] == [(3 * actions,)]  # two counts of each flow, and its tag at the side
 
 
 @pytest.mark.timeout(120)
 def test_a_worker_survives_kills(database: Database, tmp_path: Path, whole: list[Any]) -> None:
-    compare(database, tmp_path, whole, 21)
+    compare(database, tmp_path, whole, PERSONS, 21)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
-def test_a_worker_survives_two_hundred_kills(database: Database, tmp_path: Path, whole: list[Any]) -> None:
-    compare(database, tmp_path, whole, 201)
+def test_a_worker_survives_two_hundred_kills(database: Database, tmp_path: Path, whole_of_many: list[Any]) -> None:
+    compare(database, tmp_path, whole_of_many, MANY, 201)
