@@ -45,13 +45,18 @@ def refused(stage: Stage, answer: Answer, where: str, key: str) -> MailcrmError:
     if answer.code < 500 or status.startswith("4") or status in _PASSING or (answer.code, stage) == (552, Stage.RCPT):
         return Temporary(f"{where}: {text}")
     told = f"{where} refused it: {text}"
-    if status in _SENDER or status.startswith("5.7."):
+    if status in _SENDER or status.startswith("5.7.") or (status.startswith("5.1.") and _is_of_sender(stage, answer)):
         return SenderRefused(told, status)
     if status.startswith(_MAIL) or (not status and answer.code in (500, 501, 552, 555)):
         return Permanent(told)
     if status.startswith("5.1.") or stage is Stage.RCPT:
         return RecipientRefused(told, status)
     return SenderRefused(told, status) if stage is Stage.MAIL else Permanent(told)
+
+
+def _is_of_sender(stage: Stage, answer: Answer) -> bool:
+    """An address that is refused may be the sender's: at MAIL there is no other, and Postfix waits for RCPT to say so."""
+    return stage is Stage.MAIL or "sender address" in answer.text.lower()
 
 
 def shown(text: str) -> str:

@@ -132,6 +132,8 @@ def test_a_mail_refused_at_its_end_is_that_one() -> None:
         ("RCPT", "550 5.7.1 relaying denied", SenderRefused),
         ("MAIL", "553 5.7.1 not your address", SenderRefused),
         ("MAIL", "550 go away", SenderRefused),
+        ("MAIL", "550 5.1.1 no such user", SenderRefused),
+        ("RCPT", "550 5.1.0 <anna@firma.example>: Sender address rejected: User unknown", SenderRefused),
         ("MAIL", "501 5.5.4 what is SIZE", Permanent),
         ("MAIL", "552 5.3.4 too long", Permanent),
         ("DATA", "554 5.6.0 no", Permanent),
