@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 
@@ -137,8 +137,13 @@ class _Lane:
         """
         self.start()
         large = any(map(_is_large, raws))
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=self._setup.folder) if large else nullcontext() as folder:
-            requests = [_request(raw, mail_from[i] if mail_from else None, folder, i) for i, raw in enumerate(raws)]
+        with ExitStack() as stack:
+            try:
+                made = tempfile.TemporaryDirectory(prefix=".new-", dir=self._setup.folder) if large else nullcontext()
+                folder = stack.enter_context(made)
+                requests = [_request(raw, mail_from[i] if mail_from else None, folder, i) for i, raw in enumerate(raws)]
+            except OSError as error:
+                raise Temporary(f"can't store a message to be read: {error}; make room in data_dir") from error
             results: list[Content] = []
             singly = False
             deaths = 0

@@ -205,6 +205,16 @@ def test_storage_that_fails_is_no_message_s_fault(tmp_path: Path) -> None:
         assert subjects(readers.read_many([numbered(2)])) == ["2"]
 
 
+def test_no_room_for_a_large_message_is_not_its_fault(tmp_path: Path) -> None:
+    folder, large = tmp_path / "files", numbered(1) + b"x" * readers_module.LARGE
+    with Readers(folder, config.Parsing()) as readers:
+        assert subjects(readers.read_many([numbered(1)])) == ["1"]
+        folder.rmdir()
+        with pytest.raises(Temporary, match=r"can't store a message to be read: .* make room in data_dir"):
+            readers.read_many([large])
+        assert subjects(readers.read_many([large])) == ["1"]  # the next child makes its folder anew
+
+
 def reading_children() -> list[psutil.Process]:
     """Our reading processes, not the servers that other tests have started."""
     return [child for child in psutil.Process().children() if "mailcrm.mail.reader_child" in child.cmdline()]
