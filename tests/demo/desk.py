@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
-from rich.text import Text
-
 from tests.demo.view import View
 from tests.demo.world import World
 
@@ -68,5 +66,5 @@ class Desk:
 
     def line(self, text: str, about: str) -> None:
         """Tell what has come about."""
-        self.view.note(Text.assemble((f"{about:>16}  ", "bright_black"), text))
+        self.view.fact(about, text)
         time.sleep(self.pace)

@@ -22,7 +22,7 @@ subject = "{{ deal.title }}"
 body = '''
 Dzień dobry {{ person.first_name }},
 
-czy mogę jeszcze pomóc przy ofercie „{{ deal.title }}"?
+czy mogę jeszcze pomóc przy ofercie „{{ deal.title }}”?
 '''
 """
 SEQUENCE = """

@@ -96,6 +96,14 @@ class View:
         """A line of its own."""
         self.console.print(text if isinstance(text, Text) else Text.from_markup(text), soft_wrap=True)
 
+    def fact(self, about: str, text: str) -> None:
+        """A line of its own, with what it is about in front; what does not fit goes on below the text."""
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(width=16, justify="right", style="bright_black", no_wrap=True)
+        grid.add_column(ratio=1)
+        grid.add_row(Text(about), Text(text))
+        self.console.print(grid)
+
     def _line(self, scene: Scene, becomes: Becomes) -> RenderableType:
         wide = self.console.width
         grid = Table.grid(padding=(0, 1), expand=True)
