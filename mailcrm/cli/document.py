@@ -92,7 +92,7 @@ def add(
     currency: Currency = None,
     within: Annotated[str | None, typer.Option("--pay-within", metavar="SPAN", help="Until when: 2w.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Stands at its end.")] = None,
-    language: Annotated[Literal["pl", "en"] | None, typer.Option(help="pl or en.")] = None,
+    language: Annotated[Literal["en", "pl"] | None, typer.Option(help="pl or en.")] = None,
     owner: Owner = None,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="Said again, the same document is meant.")] = None,
     dry_run: DryRun = False,

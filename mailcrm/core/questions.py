@@ -11,7 +11,7 @@ from typing import Literal
 
 from mailcrm.core.choices import LETTERS, REPLY_ABOVE
 
-Language = Literal["pl", "en"]
+Language = Literal["en", "pl"]
 EXTRACT = 400
 """Characters of the thread's newest message that a question shows."""
 
