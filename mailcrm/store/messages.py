@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, literal, select, update
 
 from mailcrm.core.addresses import without_dots, without_tag
 from mailcrm.core.linking import Match, Party
@@ -188,7 +188,8 @@ def write_references(connection: Connection, references: Mapping[str, int]) -> N
 def join_threads(connection: Connection, gone: int, into: int, now: datetime) -> list[int]:
     """Make two threads one: everything of ``gone`` belongs to ``into``; the row stays and says where it went.
 
-    Of two open choices the older thread's stays; none stays open where one of the threads has a deal.
+    Of two deals that of ``into`` stays. Of two open choices the older thread's stays; none stays open where one of the
+    threads has a deal.
 
     Returns:
         The ids of the choices that are withdrawn.
@@ -205,8 +206,26 @@ def join_threads(connection: Connection, gone: int, into: int, now: datetime) ->
     connection.execute(update(choice).where(choice.c.thread_id == gone).values(thread_id=into))
     _keep_apart(connection, gone, into)
     connection.execute(update(thread).where(thread.c.merged_into == gone).values(merged_into=into))
+    _share_deal(connection, gone, into)
     connection.execute(update(thread).where(thread.c.id == gone).values(merged_into=into, link="none", deal_id=None))
     return withdrawn
+
+
+def _share_deal(connection: Connection, gone: int, into: int) -> None:
+    """Every message of the thread belongs to its deal, and to no other, but for what a plugin refused to link."""
+    found = select(thread.c.id, thread.c.deal_id).where(thread.c.id.in_((gone, into)), thread.c.deal_id.is_not(None))
+    deals = {row.id: row.deal_id for row in connection.execute(found)}
+    if not deals:
+        return
+    deal = deals.get(into, deals.get(gone))
+    connection.execute(update(thread).where(thread.c.id == into).values(deal_id=deal, link="linked"))
+    mine = select(message.c.id).where(message.c.thread_id == into)
+    other = link.c.record_id != deal
+    connection.execute(delete(link).where(link.c.record == "deal", link.c.message_id.in_(mine), other))
+    values = (message.c.id, literal("deal"), literal(deal), literal("joined"), literal(f"thread {gone} joined it"))
+    lacking = select(*values).where(message.c.thread_id == into, ~_vetoed())
+    columns = ["message_id", "record", "record_id", "rule", "evidence"]
+    connection.execute(insert_new(connection, link).from_select(columns, lacking))
 
 
 def _withdraw_choices(connection: Connection, gone: int, into: int, now: datetime) -> list[int]:
@@ -236,14 +255,13 @@ def _keep_apart(connection: Connection, gone: int, into: int) -> None:
 
 def adopt(connection: Connection, addresses: Mapping[str, int]) -> None:
     """Link stored mail of addresses that have just become persons, but for what a plugin refused to link."""
-    vetoed = select(1).where(link.c.message_id == message.c.id, link.c.record == "veto").exists()
     found = [
         row
         for piece in slices(addresses)
         for row in connection.execute(
             select(participant.c.message_id, participant.c.address, message.c.thread_id)
             .join(message, message.c.id == participant.c.message_id)
-            .where(participant.c.address.in_(piece), participant.c.person_id.is_(None), ~vetoed)
+            .where(participant.c.address.in_(piece), participant.c.person_id.is_(None), ~_vetoed())
         )
     ]
     if not found:
@@ -326,6 +344,11 @@ def vacate(connection: Connection, folder_id: int, uids: Iterable[int], now: dat
     for piece in slices(taken):
         mine = (location.c.folder_id == folder_id) & location.c.uid.in_(piece)
         connection.execute(update(location).where(mine).values(uid=None, gone_at=now))
+
+
+def _vetoed() -> ColumnElement[bool]:
+    """True for a message that a plugin refused to link."""
+    return select(1).where(link.c.message_id == message.c.id, link.c.record == "veto").exists()
 
 
 def _pairs(addresses: Iterable[Address], without: Collection[str]) -> list[tuple[str, str]]:

@@ -86,6 +86,29 @@ def test_merging_two_open_questions_leaves_one(house: Context) -> None:  # DATA-
     assert sorted(row.state for row in rows(house, tables.choice)) == ["open", "withdrawn"]
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_threads_that_are_joined_have_one_deal(house: Context, by_hand: bool) -> None:  # DATA-18, DATA-21
+    ewa = add_deal(house, "Ewa's", person=add_person(house, "ewa@klient.example"))
+    add_deal(house, "Ola's", person=add_person(house, "ola@inny.example"))
+    ingest(house, batch(mail(1), mail(2, sender="ola@inny.example"), mail(3, sender="nikt@obcy.example")))
+    if by_hand:
+        merge(house, thread_of(house, 1), [thread_of(house, 2), thread_of(house, 3)])
+    else:
+        ingest(house, batch(mail(4, replies_to=(1, 2, 3))))
+    assert {row.record_id for row in rows(house, tables.link) if row.record == "deal"} == {ewa}
+    assert {number: why_of(house, number)["deal"] for number in (2, 3)} == {2: "joined", 3: "joined"}
+    assert changes(house, dry_run=True) == []
+
+
+def test_a_deal_comes_with_the_thread_that_joins(house: Context) -> None:  # DATA-18, DATA-21
+    deal = add_deal(house, person=add_person(house, "ola@inny.example"))
+    ingest(house, batch(mail(1), mail(2, sender="ola@inny.example")))
+    merge(house, thread_of(house, 1), [thread_of(house, 2)])
+    assert [row.deal_id for row in rows(house, tables.thread) if row.merged_into is None] == [deal]
+    assert why_of(house, 1)["deal"] == "joined"
+    assert why_of(house, 2)["deal"] == "only open deal of the person"
+
+
 def changes(house: Context, *, dry_run: bool) -> list[Change]:
     return list(relink(house, dry_run=dry_run))
 
