@@ -56,7 +56,10 @@ def split(
     messages: Annotated[list[str], typer.Argument(metavar="MESSAGE…", help="Message-IDs or numbers of one thread.")],
 ) -> None:
     """Give messages a thread of their own, for good; prints its id."""
-    typer.echo(str(verbs.split(desk(ctx).context, messages)))
+    at = desk(ctx)
+    with at.context.db.read() as connection:
+        numbers = [str(mail_shapes.visible_message(connection, each, at.viewer)) for each in messages]
+    typer.echo(str(verbs.split(at.context, numbers)))
 
 
 @app.command()
@@ -66,7 +69,10 @@ def merge(
     others: Annotated[list[int], typer.Argument(metavar="THREAD…", help="Those that become part of it.")],
 ) -> None:
     """Make several threads one, for good; prints its id."""
-    typer.echo(str(verbs.merge(desk(ctx).context, into, others)))
+    at = desk(ctx)
+    with at.context.db.read() as connection:
+        target, *gone = (mail_shapes.visible_thread(connection, each, at.viewer) for each in (into, *others))
+    typer.echo(str(verbs.merge(at.context, target, gone)))
 
 
 @app.command()

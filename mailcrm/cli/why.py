@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mailcrm.cli.context import context
 from mailcrm.cli.output import emit, emit_one
 
 app = typer.Typer()
@@ -21,10 +20,13 @@ def why(
     """Why a message is linked to what it is linked to."""
     from dataclasses import asdict
 
+    from mailcrm.app.mail_shapes import visible_message
     from mailcrm.app.why import why as verb
+    from mailcrm.cli.desk import desk
 
-    with context(ctx).db.read() as connection:
-        found = verb(connection, message)
+    at = desk(ctx)
+    with at.context.db.read() as connection:
+        found = verb(connection, str(visible_message(connection, message, at.viewer)))
     if as_json:
         emit_one(asdict(found), as_json=True)
         return

@@ -339,8 +339,13 @@ def test_mail_is_seen_by_its_owner_and_members_until_it_is_shared(run: Run, conf
     hidden = run("message", "show", "1@test.example", who="jan")
     assert hidden[:2] == (1, "")
     assert run("thread", "show", "1", who="jan")[0] == 1
+    for refused in (("why", "1@test.example"), ("thread", "split", "1"), ("thread", "merge", "2", "1")):
+        code, out, problem = run(*refused, who="jan")
+        assert (code, out) == (1, ""), refused
+        assert "that you may see" in problem, refused
     assert run("thread", "share", "1", who="jan")[0] == 1
     assert run("thread", "share", "1")[0] == 0
+    assert run("why", "1@test.example", who="jan")[0] == 0
     assert subjects("jan") == {"To Anna", "To Jan", "To us"}
     assert run("thread", "share", "1", who="jan")[0] == 1
     assert run("thread", "share", "1", "--off")[0] == 0
