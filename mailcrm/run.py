@@ -21,6 +21,7 @@ from mailcrm.app.context import Context
 from mailcrm.app.intake import StoreIntake
 from mailcrm.app.receive import receive
 from mailcrm.app.start import start
+from mailcrm.core.plural import counted
 from mailcrm.errors import ConfigError, Temporary
 from mailcrm.mail import smtp_in
 from mailcrm.mail.choice_folders import ChoiceFolders
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 ROLES = ("watch", "worker", "relay", "web")
 _CHECKPOINT = 0.5  # seconds between two looks at SQLite's log
 _GRACE = 5.0  # seconds that clients have to say goodbye
+_NO_MAILBOX = "no mailbox: none has a host; `mailcrm check` says what is missing"
 log = logging.getLogger("mailcrm")
 
 
@@ -138,6 +140,7 @@ class Program:
         found = []
         if "watch" in self._roles:
             watched = frozenset(key for key, mailbox in self._context.config.mailboxes.items() if mailbox.host)
+            log.info("watching %s", counted(len(watched), "mailbox", "mailboxes") if watched else _NO_MAILBOX)
             self._watcher = Watcher(
                 self._context.config,
                 StoreIntake(self._context),

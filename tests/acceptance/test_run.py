@@ -58,6 +58,7 @@ def test_sigterm_ends_it_in_seconds_although_clients_stay_and_no_token_is_logged
             assert process.wait(20) == 0
             assert time.monotonic() - begun < 15
         assert "web on" in program.log()
+        assert "watching no mailbox: none has a host" in program.log()
         assert [word for word in ("Traceback", token) if word in program.log()] == []
 
 
