@@ -40,7 +40,8 @@ _MONTH = (
 _YEAR = r"(?:\s{0,2}[,.]?\s{0,2}(?:de |r\. ?|roku )?(\d{4})\b)?"
 _DATE = (
     r"(?P<iso>\b(\d{4})[-./](\d{1,2})[-./](\d{1,2})\b)"
-    r"|(?P<num>\b(\d{1,2})\s?([./-])\s?(\d{1,2})(?:\s?[./-]\s?(\d{4}|\d{2})\b|(?<!-\d)(?<!-\d\d)\.?(?![\d:])))"
+    r"|(?P<num>\b(\d{1,2})\s?(?P<sep>[./-])\s?(\d{1,2})"
+    r"(?:\s?(?:(?P=sep)|[./-](?=\s?\d{4}\b))\s?(\d{4}|\d{2})\b|(?<!-\d)(?<!-\d\d)\.?(?![\d:])))"  # 2.11-12.11.: a span
     rf"|(?P<dmy>\b(\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°|-?го|:e)?\s{{0,3}}(?:de |of )?({_MONTH})\.?{_YEAR})"
     rf"|(?P<mdy>\b(?=[^\W\d_]{{3,12}}\.?\s{{1,2}}\d)({_MONTH})\.?\s{{1,2}}(\d{{1,2}})(?:st|nd|rd|th)?\b"
     rf"(?!:|\.?\s{{0,2}}(?:de |of )?{_MONTH}){_YEAR})"  # "mar 3 nov": Tuesday in French, Spanish and Italian
@@ -100,8 +101,9 @@ def _dates(text: str, near: date | None, month_first: bool) -> Iterator[tuple[in
 # The word before the date. A day of return tells more than the last day of absence.
 _BACK = re.compile(
     r"(?:\bback(?: in (?:the )?office)?|\breturn\w{0,3}(?: to (?:the )?(?:office|work))?|\bavailable again"
-    r"|\bwracam(?: do (?:pracy|biura))?|\bwrócę|\bpowr(?:ót|acam)\w{0,2}(?: do (?:pracy|biura))?|\b(?:ponownie|znów)"
-    r" dostępn[ya]"
+    r"|\bwracam(?: do (?:pracy|biura))?|\bwrócę|\bpowr(?:ót|acam)\w{0,2}(?: do (?:pracy|biura))?"
+    r"|\b(?:będę|ponownie|znów) (?:(?:ponownie|znów|już) )?(?:dostępn|osiągaln|obecn)[yae](?: (?:ponownie|znów))?"
+    r"|\bbędę (?:(?:ponownie|znów|już|z powrotem) )?w (?:biurze|pracy)|\b(?:odpowiem|odpiszę)"
     r"|\bpo powrocie|\bwieder(?: im büro| da| erreichbar)?|\bzurück|\bretour|\breviens|\bregres\w{1,4}|\bvuelv\w{1,3}"
     r"|\bvuelta"
     r"|\brientr\w{1,4}|\btorn\w{1,4}|\bterug|\bvolt\w{1,4}|\bzpět|\bvrac\w{1,4}|\bвернусь|\bповернусь|\btillbaka"
