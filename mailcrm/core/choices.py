@@ -147,6 +147,8 @@ def read_answer(text: str, numbers: Sequence[int]) -> Answer | None:
 def read_digest(text: str, numbers: Sequence[Sequence[int]]) -> DigestAnswer:
     """What a reply to a digest says, line by line: "A 2", "B: none", "C always 1".
 
+    Of a letter that has its answer, a further line that says nothing is passed over, such as the rep's name below.
+
     Args:
         text: as for ``read_answer``.
         numbers: for each question, in the order of the letters, the numbers that were offered.
@@ -156,15 +158,18 @@ def read_digest(text: str, numbers: Sequence[Sequence[int]]) -> DigestAnswer:
         match = _LETTERED.fullmatch(line)
         position = LETTERS.find(match[1].upper()) if match else -1
         if match and 0 <= position < len(numbers):
-            found.setdefault(position, set()).add(_line(match[2], numbers[position])[0])
-    if not found and len(numbers) == 1 and (only := read_answer(text, numbers[0])):
+            said = found.setdefault(position, set())
+            answer, clear = _line(match[2], numbers[position])
+            if answer or (not clear and (not said or match[2][0].isdigit() or _takes_back(match[2]))):
+                said.add(answer)
+    if not any(found.values()) and len(numbers) == 1 and (only := read_answer(text, numbers[0])):
         return DigestAnswer({0: only})
     answers = {position: one for position, said in found.items() if len(said) == 1 and (one := next(iter(said)))}
     return DigestAnswer(answers, tuple(sorted(position for position in found if position not in answers)))
 
 
 _NOISE = str.maketrans("", "", "\ufe0f\u20e3\u200b\u200e\u200f\ufeff*_`\"'„”“")
-_LETTERED = re.compile(r"\W*([A-Za-z])\s*[\W_]*\s*((?:\d|\w{2}).*)")
+_LETTERED = re.compile(r"\W*([A-Za-z])(?:[\W_]*(?=\d)|[\W_]+(?=\w{2}))(.+)")  # "A2", "B: none"; no name as "Anna"
 _QUOTE = re.compile(r"^\s*[>|]")
 _END = re.compile(
     r"^\s*(?:--\s?$|-{4,}|_{4,}|(?:from|von|de|od|nadawca):\s|sent from my|wysłan[eo] z|get outlook|"
@@ -176,6 +181,7 @@ _NONE = frozenset(
     {"none", "neither", "no", "nothing", "nie", "żaden", "żadna", "żadne", "żadnej", "zaden", "zadna", "zadne"}
     | {"brak", "none of them", "none of these", "no deal", "żaden z nich", "żadna z nich", "żadne z nich"}
     | {"żadna z tych", "żadne z tych", "żaden z tych"}
+    | {"none of the above", "żadna z powyższych", "żadne z powyższych", "żaden z powyższych"}
 )
 _FILLER = frozenset(
     {"please", "thanks", "thank", "you", "the", "is", "it", "its", "to", "i", "choose", "answer", "number", "no", "nr"}

@@ -45,6 +45,7 @@ def message(**fields: object) -> Message:
         ("*2*", Answer(2)),
         ("„2”", Answer(2)),
         ("2, thanks!", Answer(2)),
+        ("Żadna z powyższych.", Answer(0)),
         ("2 - ten z dachem", Answer(2)),
         ("nr 2 proszę", Answer(2)),
         ("I choose 2", Answer(2)),
@@ -131,8 +132,27 @@ def test_a_digest_is_answered_by_letters(text: str, answers: dict[int, Answer], 
     assert (read.answers, read.unclear) == (answers, unclear)
 
 
+@pytest.mark.parametrize(
+    ("text", "answers", "unclear"),
+    [
+        ("A 2\nb: 0\n\nAnna", {0: Answer(2), 1: Answer(0)}, ()),
+        ("A 2\nB 1\n\nA. Nowak, tel. 600 100 200", {0: Answer(2), 1: Answer(1)}, ()),
+        ("Bardzo proszę:\nA2\nB. Nowak", {0: Answer(2)}, (1,)),
+        ("A 2\nA 1 2", {}, (0,)),
+        ("A 2\nA lub 1", {}, (0,)),
+        ("A co z resztą?\nB 1", {1: Answer(1)}, (0,)),
+    ],
+)
+def test_a_name_below_is_no_answer_to_a_letter(
+    text: str, answers: dict[int, Answer], unclear: tuple[int, ...]
+) -> None:  # DATA-22
+    read = read_digest(text, [(1, 2), (1, 2)])
+    assert (read.answers, read.unclear) == (answers, unclear)
+
+
 def test_a_digest_of_one_question_needs_no_letter() -> None:
-    assert read_digest("2", [(1, 2)]).answers == {0: Answer(2)}
+    for text in ("2", "2\n\nAnna", "2\nA. Nowak"):
+        assert read_digest(text, [(1, 2)]).answers == {0: Answer(2)}
 
 
 def test_a_reply_carries_the_token_back() -> None:
