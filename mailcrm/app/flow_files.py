@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from mailcrm.app import campaign_book, naming
 from mailcrm.app.acting import Actor
 from mailcrm.app.context import Context
+from mailcrm.app.text_file import text_of
 from mailcrm.builtin import variables
 from mailcrm.config import Config
 from mailcrm.core.definitions import (
@@ -69,10 +70,7 @@ def read(context: Context, path: Path, named: Named = naming.unknown, actor: Act
         Refused: it can't be read, or the name belongs to a flow of another kind.
         DefinitionError: with every fault, each with file, line, element and mend; also for what it names in vain.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"can't read {path}: {error}") from None
+    text = text_of(path)
     most = context.config.sequences.max_steps
     definition, faults = examined(text, str(path), context.registry, max_steps=most, check_letter=variables.check)
     if definition is not None:

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from mailcrm.app.context import Context
+from mailcrm.app.text_file import text_of
 from mailcrm.core.given import text
 from mailcrm.errors import Refused
 from mailcrm.store import pipelines
@@ -25,9 +26,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 def read(path: Path) -> Definition:
     """Read and check a pipeline's file. Raises Refused; the text names the file, the key and the mend."""
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Definition)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"can't read {path}: {error}") from None
+        found = msgspec.convert(tomllib.loads(text_of(path)), Definition)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Refused(f'{path}: {error}; it holds kind = "pipeline", name = "…", stages = ["…", "…"]') from None
     stages = [text(stage, f"{path}: a stage's name") for stage in found.stages]

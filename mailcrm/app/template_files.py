@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
+from mailcrm.app.text_file import text_of
 from mailcrm.builtin import variables
 from mailcrm.core.definitions import DefinitionError, Faults, TemplateDefinition, parse_template, to_toml
 from mailcrm.core.rich import pictures
@@ -32,10 +33,7 @@ def read(path: Path) -> tuple[TemplateDefinition, Faults]:
         Refused: it can't be read.
         DefinitionError: with every fault, each with file, line, element and mend.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"can't read {path}: {error}") from None
+    text = text_of(path)
     definition = parse_template(text, str(path), check_letter=variables.check)
     return definition, Faults(str(path), text.replace("\r\n", "\n"))
 

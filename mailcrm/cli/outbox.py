@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,9 @@ from mailcrm.cli.output import confirm, emit, emit_one, say
 from mailcrm.errors import Refused
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailcrm.app.context import Context
     from mailcrm.store.outbox import Stored
 
 app = typer.Typer(no_args_is_help=True, help="Outgoing mail: list, show, retry, hold, release.")
@@ -63,11 +66,10 @@ def retry(ctx: typer.Context, ids: Ids = None, every: All = False, dry_run: DryR
     from mailcrm.store import outbox
 
     built, wanted = context(ctx), _meant(ids, every)
-    if every and _asked(outbox.counts_in(built.db, "failed"), "tried again", "Try all failed mail again", dry_run, yes):
-        return
-    with built.db.write() as connection:
-        count = outbox.retry(connection, wanted, built.clock())
-    _said(count, wanted, "tried again", "failed or waiting")
+    if every and not dry_run:
+        confirm(f"Try all failed mail again: {outbox.counts_in(built.db, 'failed')}", yes, final=False)
+    count = _change(built, lambda connection: outbox.retry(connection, wanted, built.clock()), dry_run)
+    _said(count, wanted, "tried again", "failed or waiting", dry_run)
 
 
 @app.command()
@@ -77,15 +79,11 @@ def hold(ctx: typer.Context, ids: Ids = None, every: All = False, dry_run: DryRu
     from mailcrm.store import outbox
 
     built, wanted = context(ctx), _meant(ids, every)
-    if wanted is None:
-        if dry_run:
-            say(f"{outbox.counts_in(built.db, 'pending')} would be held")
-            return
+    if wanted is None and not dry_run:
         count = holding.hold_all(built, f"held by {actor(ctx).source}", flows=False)
     else:
-        with built.db.write() as connection:
-            count = outbox.hold(connection, wanted)
-    _said(count, wanted, "held", "waiting")
+        count = _change(built, lambda connection: outbox.hold(connection, wanted), dry_run)
+    _said(count, wanted, "held", "waiting", dry_run)
 
 
 @app.command()
@@ -99,18 +97,27 @@ def release(
 ) -> None:
     """Let held mail go; with nothing named, what was held because everything was."""
     from mailcrm.app import holding
-    from mailcrm.store import outbox
+    from mailcrm.store import outbox, users
 
     built = context(ctx)
+    now = built.clock()
     if sum((bool(ids), every, sender is not None)) > 1:
         raise typer.BadParameter("say which mails: their ids, --all, or --sender USER", param_hint="ID")
     if ids:
-        with built.db.write() as connection:
-            count = outbox.release(connection, ids, built.clock())
-        _said(count, ids, "released", "held")
+        count = _change(built, lambda connection: outbox.release(connection, ids, now), dry_run)
+        _said(count, ids, "released", "held", dry_run)
         return
-    if _asked(outbox.counts_in(built.db, "held"), "released", "Let held mail go", dry_run, yes):
+
+    def those(connection: Connection) -> int:
+        user = users.find(connection, sender).id if sender is not None else None
+        as_a_whole = None if every or sender is not None else outbox.ALL
+        return outbox.release_all(connection, now, held_for=as_a_whole, user=user)
+
+    count = _change(built, those, dry_run=True)
+    if dry_run:
+        _said(count, None, "released", "held", dry_run)
         return
+    confirm(f"Let held mail go: {count}", yes, final=False)
     if sender is not None:
         say(f"{holding.release_sender(built, sender)} released")
     elif every:
@@ -140,13 +147,13 @@ def shape(mail: Stored) -> Mapping[str, object]:
     }
 
 
-def _asked(count: int, done: str, question: str, dry_run: bool, yes: bool) -> bool:
-    """Whether it is only shown what would be done; else it is asked for where somebody is there to answer."""
-    if dry_run:
-        say(f"{count} would be {done}")
-        return True
-    confirm(f"{question}: {count}", yes, final=False)
-    return False
+def _change(built: Context, change: Callable[[Connection], int], dry_run: bool) -> int:
+    """How many mails it changes; all of it is taken back if that is only to be shown."""
+    with built.db.write() as connection:
+        count = change(connection)
+        if dry_run:
+            connection.rollback()
+    return count
 
 
 def _meant(ids: list[int] | None, every: bool) -> list[int] | None:
@@ -155,8 +162,9 @@ def _meant(ids: list[int] | None, every: bool) -> list[int] | None:
     return ids or None
 
 
-def _said(count: int, wanted: list[int] | None, done: str, needed: str) -> None:
-    """What was done; it is a fault if some of the named mails were not in the right state."""
+def _said(count: int, wanted: list[int] | None, done: str, needed: str, dry_run: bool) -> None:
+    """What was done, or would be; it is a fault if some of the named mails were not in the right state."""
+    done = f"would be {done}" if dry_run else done
     if wanted is not None and count < len(set(wanted)):
         raise Refused(f"{count} {done}; the others of {', '.join(map(str, wanted))} are not {needed}")
     say(f"{count} {done}")
