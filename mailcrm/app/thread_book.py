@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from mailcrm.app.ask import question_key
 from mailcrm.app.items import Item
 from mailcrm.core.model import Direction
-from mailcrm.core.threads import Placement, normal_subject, place
+from mailcrm.core.threads import FORWARDED, Placement, normal_subject, place
 from mailcrm.errors import Temporary
 from mailcrm.store import choices, lookup, messages, outbox, tables
 from mailcrm.store.choices import NewChoice
@@ -159,7 +159,7 @@ class ThreadBook:
             if normal_subject(subject) == wanted:
                 self._load({thread} - self._into.keys())
                 if self.live(thread) in self._states:
-                    key = f"forward:{item.identity}"
+                    key = f"{FORWARDED}{forward.author.email}, {subject}, {forward.date:%Y-%m-%d %H:%M} UTC"
                     self._known[key] = thread
                     return (key,)
         return ()

@@ -12,6 +12,7 @@ from msgspec import Struct
 from mailcrm.core.model import Message, Reading
 from mailcrm.core.text import clean
 
+FORWARDED = "forward:"  # begins the key of mail that a forward quotes without its id, with what was quoted
 _LONGEST_KEY = 600  # bytes; an index of PostgreSQL holds no more than 2,700
 _PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|bls|res|fwd?|fw|wg|pd|tr|rv|enc|vb|doorst|i)\s*(?:\[\d+\]|\(\d+\))?\s*[:：]\s*)+",
@@ -106,13 +107,16 @@ def place(keys: Iterable[str], known: Mapping[str, int], apart: Set[tuple[int, i
     if not found:
         return Placement(None, (), "new thread", "refers to no message that is known")
     nearest = next(iter(found))
-    rule = "server thread id" if found[nearest].startswith(("gm:", "oid:")) else "reference"
+    evidence = found[nearest]
+    rule = "server thread id" if evidence.startswith(("gm:", "oid:")) else "reference"
+    if evidence.startswith(FORWARDED):
+        rule, evidence = "mail that it quotes", evidence.removeprefix(FORWARDED)
     together: list[int] = []
     for thread in found:
         if not any((thread, other) in apart for other in together):
             together.append(thread)
     oldest = min(together)
-    return Placement(oldest, tuple(each for each in together if each != oldest), rule, found[nearest])
+    return Placement(oldest, tuple(each for each in together if each != oldest), rule, evidence)
 
 
 def normal_subject(subject: str) -> str:

@@ -341,6 +341,10 @@ def test_forward_by_a_rep_is_filed_under_its_author(house: Context) -> None:  # 
     assert (stored.direction, stored.from_email, stored.text) == ("in", "ewa@klient.example", "A ile kosztuje?")
     assert stored.thread_id == rows(house, tables.message)[0].thread_id
     assert stored.details["forwarded_by"]["email"] == "anna@firma.example"
+    with house.db.read() as connection:
+        placed = why(connection, "2@test.example").links[0]
+    evidence = "ewa@klient.example, Pytanie o cenę, 2026-11-22 07:00 UTC"
+    assert (placed.rule, placed.evidence) == ("mail that it quotes", evidence)
 
 
 def test_bcc_to_the_drop_box_is_the_reps_own_mail(house: Context) -> None:  # DATA-19
