@@ -159,6 +159,11 @@ def _of_flow(row: Any, config: Config, now: datetime) -> Hindrance | None:
         )
     if row.disabled is not None:
         return Hindrance(Verdict.REFUSE, f"{row.sender} is disabled")
+    if row.sender is not None and row.sender not in config.users:
+        text = (
+            f"{row.sender} is not in config.toml any more; put users.{row.sender} back, or `mailcrm user disable` him"
+        )
+        return Hindrance(Verdict.HOLD, text, now + _HELD_SENDER, SENDER)
     if row.kind == "flow" and row.answered:
         return Hindrance(Verdict.WAIT, "flows are to be told of an answer first", now + _ANSWER)
     if not row.consent:

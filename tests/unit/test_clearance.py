@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert, update
 
@@ -437,3 +438,14 @@ def test_what_waited_for_days_is_dated_as_it_leaves_and_says_what_it_said(home: 
     assert date_of(left.content) == home.now.replace(microsecond=0)
     assert left.content == kept.content == redated(before.content, home.now.astimezone(date_of(left.content).tzinfo))
     assert left.content != before.content
+
+
+def test_who_is_not_configured_any_more_sends_nothing(home: House) -> None:
+    item = enrolled(home)
+    with_him = home.context
+    home.context = replace(with_him, config=msgspec.structs.replace(with_him.config, users={}))
+    again = waits(home, "held", "anna is not in config.toml any more")
+    assert home.status(item) is Status.IN_PROGRESS
+    home.context = with_him
+    home.now = again
+    leaves(home)
