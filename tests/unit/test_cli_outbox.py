@@ -92,6 +92,25 @@ def test_a_mail_that_is_held_by_hand_says_so_until_it_is_released(crm: Crm, sink
     assert (len(sink.mails), crm.errors) == (1, "")
 
 
+def test_what_is_only_shown_is_not_done(crm: Crm, sink: Sink) -> None:
+    def shown(*arguments: str, code: int = 0) -> str:
+        before = crm.rows("outbox", "list")
+        crm("outbox", *arguments, "--dry-run", code=code)
+        said = crm.errors
+        assert crm.rows("outbox", "list") == before
+        return said
+
+    assert shown("hold", "1") == "1 would be held\n"
+    assert shown("retry", "1") == "1 would be tried again\n"
+    assert "0 would be released; the others of 1 are not held" in shown("release", "1", code=1)
+    crm("outbox", "hold", "1")
+    assert shown("release", "1") == "1 would be released\n"
+    assert shown("release", "--all") == shown("release", "--sender", "anna") == "1 would be released\n"
+    assert shown("release", "--sender", "jan") == "0 would be released\n"
+    assert shown("release") == "0 would be released\n"  # by hand, so it stays
+    assert sink.mails == []
+
+
 def test_tick_tells_why_mail_is_held(crm: Crm, sink: Sink) -> None:
     boxes = {"anna": {"user": "anna", "host": sink.host, "port": sink.port, "login": "anna", "password": "x"}}
     watched = Crm(crm.folder, {**crm.settings, "mailboxes": boxes}, crm.capture)
