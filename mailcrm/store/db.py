@@ -41,7 +41,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TIMESTAMP, String, TypeDecorator, TypeEngine
 
-from mailcrm.errors import Temporary
+from mailcrm.errors import Permanent, Temporary
 
 T = TypeVar("T")
 
@@ -308,10 +308,12 @@ def slices(values: Iterable[T], size: int = _IN_LIST) -> Iterator[list[T]]:
 
 @contextmanager
 def temporary() -> Iterator[None]:
-    """What the database can't do just now is raised as Temporary; other faults are raised as they are."""
+    """What the database can't do just now is raised as Temporary, a file that is none as Permanent; else as it is."""
     try:
         yield
     except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise Permanent("the file of `database` is no SQLite database; name another, or move it away") from error
         if error.connection_invalidated or (isinstance(error, OperationalError) and not _is_wrong(error.orig)):
             raise Temporary(f"the database can't be used just now: {error.orig}") from error
         raise

@@ -8,8 +8,6 @@ from pathlib import Path
 from mailcrm.errors import ConfigError
 from mailcrm.store.db import Database
 
-_HEAD = b"SQLite format 3\0"
-
 
 def see_to(database: Database, data: Path) -> None:
     """As ``see_to_data``, and of SQLite see that its file can be opened.
@@ -34,7 +32,10 @@ def see_to_data(folder: Path) -> None:
 
 
 def see_to_file(database: Database) -> None:
-    """Of SQLite, see that its file is one and lies in a folder. Raises ConfigError."""
+    """Of SQLite, see that its file may be written, or made. Raises ConfigError.
+
+    The file is not opened: to close it would drop the locks that SQLite holds on it in this process.
+    """
     name = database.engine.url.database
     if not database.is_sqlite or not name or name == ":memory:":
         return
@@ -43,12 +44,3 @@ def see_to_file(database: Database) -> None:
         raise ConfigError(f"database: there is no folder {file.parent}; make it, or name another in `database`")
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise ConfigError(f"database: this user may not write {file}; `chown` it and its folder to him")
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(len(_HEAD))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"database: can't read {file}: {error.strerror}; name another in `database`") from None
-    if head and head != _HEAD:
-        raise ConfigError(f"database: {file} is no SQLite database; name another, or move it away")

@@ -24,7 +24,7 @@ US = "[users.anna]\nemail = 'anna@firma.example'\n"
             "database",
             "there is no folder {folder}/gone; make it, or name another",
         ),
-        ("database = 'sqlite:///file'", "database", "{folder}/file is no SQLite database; name another"),
+        ("database = 'sqlite:///file'", "database", "the file of `database` is no SQLite database; name another"),
         ("database = 'sqlite:///later.db'", "database", "written by a newer version of mailcrm"),
     ],
 )
