@@ -8,7 +8,7 @@ import typer
 
 from mailcrm.cli.choice import shape
 from mailcrm.cli.desk import desk
-from mailcrm.cli.options import Json
+from mailcrm.cli.options import LARGEST_ID, Json
 from mailcrm.cli.output import emit_one, say
 from mailcrm.errors import NotFound, Refused
 
@@ -18,7 +18,7 @@ app = typer.Typer()
 @app.command()
 def choose(
     ctx: typer.Context,
-    choice: Annotated[int, typer.Argument(metavar="CHOICE", help="Its id: `mailcrm choice list`.")],
+    choice: Annotated[int, typer.Argument(metavar="CHOICE", max=LARGEST_ID, help="Its id: `mailcrm choice list`.")],
     deal: Annotated[str, typer.Argument(metavar="DEAL|none", help="One of its deals, by id; or none of them.")],
     always: Annotated[bool, typer.Option("--always", help="For the person's later threads too.")] = False,
     as_json: Json = False,

@@ -8,7 +8,7 @@ import typer
 
 from mailcrm.app import mail_shapes
 from mailcrm.cli.desk import desk
-from mailcrm.cli.options import Deal, Json, Org, Person
+from mailcrm.cli.options import LARGEST_ID, Deal, Json, Org, Person
 from mailcrm.cli.output import clean, emit_one, emit_section
 from mailcrm.core.model import Direction, Kind
 from mailcrm.store import reading
@@ -22,7 +22,7 @@ def list_(
     person: Person = None,
     org: Org = None,
     deal: Deal = None,
-    thread: Annotated[int | None, typer.Option(help="Only of this thread.")] = None,
+    thread: Annotated[int | None, typer.Option(max=LARGEST_ID, help="Only of this thread.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
     direction: Annotated[Direction | None, typer.Option(help="Only these.")] = None,
     as_json: Json = False,

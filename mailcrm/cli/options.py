@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+LARGEST_ID = 2**63 - 1  # that a database holds
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]

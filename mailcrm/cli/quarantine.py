@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailcrm.cli.context import context
-from mailcrm.cli.options import Json
+from mailcrm.cli.options import LARGEST_ID, Json
 from mailcrm.cli.output import emit, emit_one, say
 
 app = typer.Typer(no_args_is_help=True, help="Mail that could not be read.")
@@ -28,7 +28,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def show(
     ctx: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID")],
+    number: Annotated[int, typer.Argument(metavar="ID", max=LARGEST_ID)],
     raw: Annotated[bool, typer.Option("--raw", help="Its bytes, to standard output.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +48,9 @@ def show(
 @app.command()
 def retry(
     ctx: typer.Context,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="These only; else all.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]…", max=LARGEST_ID, help="These only; else all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read them again; what can be read now is stored where it lay. Exit code 1 if something still can't."""

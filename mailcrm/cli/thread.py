@@ -9,12 +9,12 @@ import typer
 from mailcrm.app import mail_shapes
 from mailcrm.app import threads as verbs
 from mailcrm.cli.desk import desk
-from mailcrm.cli.options import Deal, Json, Org, Person
+from mailcrm.cli.options import LARGEST_ID, Deal, Json, Org, Person
 from mailcrm.cli.output import emit_one, emit_section
 from mailcrm.store import reading
 
 app = typer.Typer(no_args_is_help=True, help="Threads.")
-ThreadArgument = Annotated[int, typer.Argument(metavar="THREAD", help="Its id.")]
+ThreadArgument = Annotated[int, typer.Argument(metavar="THREAD", max=LARGEST_ID, help="Its id.")]
 
 
 @app.command("list")
@@ -66,7 +66,9 @@ def split(
 def merge(
     ctx: typer.Context,
     into: ThreadArgument,
-    others: Annotated[list[int], typer.Argument(metavar="THREAD…", help="Those that become part of it.")],
+    others: Annotated[
+        list[int], typer.Argument(metavar="THREAD…", max=LARGEST_ID, help="Those that become part of it.")
+    ],
 ) -> None:
     """Make several threads one, for good; prints its id."""
     at = desk(ctx)

@@ -156,7 +156,8 @@ def _by_id(connection: Connection, table: Table, noun: str, number: int) -> int:
     while True:
         row = connection.execute(select(*columns).where(table.c.id == number)).one_or_none()
         if row is None:
-            raise NotFound(f"no {noun} {number}")
+            command = "org" if noun == "organization" else noun
+            raise NotFound(f"no {noun} {number}; `mailcrm {command} list` shows them")
         if len(row) > 1 and row[1] is not None:
             number = row[1]
         elif row[0] is not None:

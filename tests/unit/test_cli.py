@@ -356,6 +356,21 @@ def test_mail_is_seen_by_its_owner_and_members_until_it_is_shared(run: Run, conf
     assert subjects("jan") == {"To Jan", "To us"}
 
 
+@pytest.mark.parametrize("command", ["thread show", "thread merge 1", "quarantine show", "quarantine retry"])
+def test_a_number_that_no_database_holds_is_wrong_usage(run: Run, command: str) -> None:
+    code, out, problem = run(*command.split(), str(2**63))
+    assert (code, out) == (2, "")
+    assert "less than or equal" in problem
+    assert run("choose", str(2**63), "none")[0] == 2
+
+
+@pytest.mark.parametrize("noun", ["person", "org", "deal", "lead", "activity", "note"])
+def test_what_is_not_there_is_told_with_where_to_look(run: Run, noun: str) -> None:
+    code, _, problem = run(noun, "show", "99")
+    assert code == 1
+    assert f"; `mailcrm {noun} list` shows them" in problem
+
+
 # DATA-18
 def test_threads_and_messages_have_their_shapes(run: Run, config: Path) -> None:
     bring_mail(config)
