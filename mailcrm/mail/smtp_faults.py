@@ -55,7 +55,7 @@ def refused(stage: Stage, answer: Answer, where: str, key: str) -> MailcrmError:
 
 
 def _is_of_sender(stage: Stage, answer: Answer) -> bool:
-    """An address that is refused may be the sender's: at MAIL there is no other, and Postfix waits for RCPT to say so."""
+    """An address that is refused may be the sender's: at MAIL there is no other, and Postfix says so at RCPT."""
     return stage is Stage.MAIL or "sender address" in answer.text.lower()
 
 
