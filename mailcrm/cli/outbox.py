@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcrm.cli.context import actor, context
-from mailcrm.cli.options import DryRun, Json, Yes
+from mailcrm.cli.options import LARGEST_ID, DryRun, Json, Yes
 from mailcrm.cli.output import confirm, emit, emit_one, say
 from mailcrm.errors import Refused
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailcrm.store.outbox import Stored
 
 app = typer.Typer(no_args_is_help=True, help="Outgoing mail: list, show, retry, hold, release.")
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]…", help="These only.")]
+Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]…", max=LARGEST_ID, help="These only.")]
 All = Annotated[bool, typer.Option("--all", help="All that there are.")]
 _COLUMNS = ["id", "kind", "to", "subject", "state", "attempts", "due_at", "reason"]
 _STATES = ("pending", "sending", "sent", "failed", "held", "withdrawn")
@@ -46,7 +46,9 @@ def list_(
 
 
 @app.command()
-def show(ctx: typer.Context, number: Annotated[int, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
+def show(
+    ctx: typer.Context, number: Annotated[int, typer.Argument(metavar="ID", max=LARGEST_ID)], as_json: Json = False
+) -> None:
     """Show one mail, as it goes out."""
     from mailcrm.store import outbox
 

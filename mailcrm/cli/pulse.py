@@ -8,7 +8,7 @@ import typer
 
 from mailcrm.app import drafts
 from mailcrm.cli.desk import desk
-from mailcrm.cli.options import Json
+from mailcrm.cli.options import LARGEST_ID, Json
 from mailcrm.cli.output import emit
 from mailcrm.store import pulse
 
@@ -34,7 +34,7 @@ def list_(
 
 
 @app.command()
-def done(ctx: typer.Context, numbers: Annotated[list[int], typer.Argument(metavar="ID…")]) -> None:
+def done(ctx: typer.Context, numbers: Annotated[list[int], typer.Argument(metavar="ID…", max=LARGEST_ID)]) -> None:
     """Say that these are done: the flow that waits for a draft goes on."""
     at = desk(ctx)
     for number in numbers:

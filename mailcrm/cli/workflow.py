@@ -18,6 +18,7 @@ from mailcrm.core.plural import counted
 app = typer.Typer(no_args_is_help=True, help="Workflows and rules: what becomes of persons when something happens.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")]
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="Name, e-mail or id.")]
+_VERSIONS = 2**31 - 1  # what a column of PostgreSQL holds
 _LISTED = [
     "id",
     "name",
@@ -82,8 +83,12 @@ def apply(
 def diff(
     ctx: typer.Context,
     name: Name,
-    old: Annotated[int | None, typer.Argument(metavar="[OLD]", help="A version; else the one before.")] = None,
-    new: Annotated[int | None, typer.Argument(metavar="[NEW]", help="A version; else the current one.")] = None,
+    old: Annotated[
+        int | None, typer.Argument(metavar="[OLD]", max=_VERSIONS, help="A version; else the one before.")
+    ] = None,
+    new: Annotated[
+        int | None, typer.Argument(metavar="[NEW]", max=_VERSIONS, help="A version; else the current one.")
+    ] = None,
 ) -> None:
     """Show what changed between two versions: + new, - gone, ~ changed."""
     with desk(ctx).context.db.read() as connection:

@@ -356,7 +356,13 @@ def test_mail_is_seen_by_its_owner_and_members_until_it_is_shared(run: Run, conf
     assert subjects("jan") == {"To Jan", "To us"}
 
 
-@pytest.mark.parametrize("command", ["thread show", "thread merge 1", "quarantine show", "quarantine retry"])
+NUMBERED = (
+    *("thread show", "thread merge 1", "quarantine show", "quarantine retry"),
+    *("outbox show", "outbox retry", "pulse done", "workflow diff A"),
+)
+
+
+@pytest.mark.parametrize("command", NUMBERED)
 def test_a_number_that_no_database_holds_is_wrong_usage(run: Run, command: str) -> None:
     code, out, problem = run(*command.split(), str(2**63))
     assert (code, out) == (2, "")
