@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -58,13 +59,14 @@ def _database(folder: Path) -> Context:
 
 
 def _enlarge(folder: Path, copies: int) -> None:
-    """Closed afterwards, since a database is opened in another way when it is large."""
+    """Closed afterwards, since a large database is opened in another way; and on the disk, not on its way there."""
     context = _database(folder)
     with context.db.write() as connection:
         multiply(connection, copies)
     with context.db.read() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     context.db.close()
+    os.sync()
 
 
 def _batches(made: Sequence[Mail], first: int) -> Iterator[Batch]:
