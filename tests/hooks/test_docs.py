@@ -54,7 +54,7 @@ def test_every_example_runs(number: int, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_configuration_shown_is_one() -> None:
     (block,) = [text for text in re.findall(r"^```toml\n(.*?)^```", DOCS, re.M | re.S) if "[plugins]" in text]
-    configuration.parse(tomllib.loads(block), base=ROOT)
+    assert configuration.parse(tomllib.loads(block), base=ROOT).plugins
 
 
 def test_what_plugins_may_import_is_pinned() -> None:

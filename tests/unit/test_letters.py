@@ -143,6 +143,7 @@ def test_what_no_letter_can_know_is_refused_beforehand(template: str, item: str,
 
 
 def test_what_a_letter_can_know_is_accepted() -> None:
+    assert {"person", "deal", "lead"} <= variables.KNOWN.keys()
     for root, names in variables.KNOWN.items():
         item = root if root in ("deal", "lead") else "person"
         for name in names:

@@ -53,7 +53,7 @@ def connect(port: int) -> socket.socket:
 
 
 def ended(client: socket.socket) -> bytes:
-    """What comes until the server hangs up, which it must."""
+    """What comes until the server hangs up, which it must: else the client's time is over, an error."""
     seen = b""
     try:
         while piece := client.recv(10_000):

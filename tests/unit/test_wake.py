@@ -49,7 +49,9 @@ def test_a_call_is_heard_also_after_the_connection_was_lost(postgres_url: str, m
         listener.close()
 
 
-def test_a_database_that_is_away_hinders_nobody_who_calls() -> None:
+def test_a_database_that_is_away_hinders_nobody_who_calls(caplog: pytest.LogCaptureFixture) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    wake.call(away)
+    with caplog.at_level("DEBUG"):
+        wake.call(away)
     away.close()
+    assert "workers could not be called" in caplog.text
